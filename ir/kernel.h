@@ -1,0 +1,287 @@
+/*
+ * kernel.h: what an operator, or a region of operators, computes.
+ *
+ * A kernel has buffers and a body of instructions in SSA form with structured regions.  It states
+ * meaning only: loads and stores use logical indices, whatever the buffer's layout; nothing is said
+ * about tiles, vectors or threads (that is schedule.h).  The evaluator interprets kernels, every
+ * target emits them.
+ *
+ * Values have an element type (dtype.h).  Indices are i64.  A value may be used in its block after
+ * its definition and in blocks nested there.
+ *
+ * Regions
+ *   map     independent index points; the block stores, it yields nothing.  Two points of one map
+ *           must not store to the same element, and a point must not load what another stores.
+ *   reduce  element tuples combined per `combine` starting from the identities (the operands).
+ *           With lanes P > 1 (a power of two; one-index reductions only) partial p combines the
+ *           elements k = p mod P in ascending order, and the partials are then combined pairwise,
+ *           p with p + P/2, P halving: the one order every target uses, so results do not depend on
+ *           the target.  With P = 1 elements are combined in ascending (row-major) order.  With
+ *           KCOMBINE_BLOCK, block 1 combines: parameters are the tuple so far and the new one, it
+ *           yields the combined tuple (argmax, online softmax).
+ *   contract
+ *           acc(batch.., m.., n..) = sum over k.. of A * B, where A and B are loads at affine
+ *           functions of the iteration indices; an index outside the buffer reads the operand's pad
+ *           value if the operand is marked `padded` (else it may not happen).  A prologue block may turn the raw
+ *           element into the accumulator's type (zero point, scale); without one it is cast.  The
+ *           epilogue block runs once per (batch, m, n) point with acc as its parameter and stores.
+ *           Iteration kinds: BATCH indexes A, B and result; M indexes A and result; N indexes B and
+ *           result; K indexes A and B.
+ *
+ * Everything lies in the kernel's arena.
+ */
+#ifndef SHEAF_IR_KERNEL_H
+#define SHEAF_IR_KERNEL_H
+
+#include "ir/arena.h"
+#include "ir/dtype.h"
+#include "ir/error.h"
+#include "ir/layout.h"
+#include "ir/strbuf.h"
+#include "ir/tensor.h"
+
+typedef uint32_t kval; /* an instruction of the kernel; 0: none */
+
+enum kop {
+    KOP_NONE,
+#define KOP(id, text, kind, doc) KOP_##id,
+#include "ir/kernel_ops.def"
+#undef KOP
+    KOP_COUNT
+};
+
+enum kop_kind {
+    KOP_KIND_LEAF,
+    KOP_KIND_UNARY,
+    KOP_KIND_BINARY,
+    KOP_KIND_COMPARE,
+    KOP_KIND_OTHER,
+    KOP_KIND_REGION
+};
+
+const char *kop_name(enum kop op);
+enum kop_kind kop_kind(enum kop op);
+
+enum kbuf_role {
+    KBUF_IN,    /* read only */
+    KBUF_OUT,   /* written; undefined before */
+    KBUF_INOUT, /* read and written in place */
+    KBUF_LOCAL  /* scratch of one run of the kernel; undefined at the start */
+};
+
+struct kbuf {
+    const char *name;
+    enum dtype dtype;
+    enum kbuf_role role;
+    int rank;
+    int64_t dims[MAX_RANK]; /* extents, or bounds where extent_buf says so */
+    int extent_buf[MAX_RANK]; /* -1, or the i64 scalar buffer that holds the true extent; such a
+                                 buffer has the plain layout, dense at the true extents */
+    struct layout layout;
+    const struct tensor *constant; /* content where known at compile time (role IN), else NULL */
+};
+
+enum { KREGION_MAX_DIMS = 12, KREGION_MAX_VALUES = 8 };
+
+struct kblock {
+    kval *insts; /* in order; the last is a YIELD where the region wants values */
+    size_t n, cap;
+    kval param[2 * KREGION_MAX_VALUES];
+    int n_params;
+};
+
+enum kcombine {
+    KCOMBINE_ADD,
+    KCOMBINE_MUL,
+    KCOMBINE_MIN,
+    KCOMBINE_MAX,
+    KCOMBINE_AND,
+    KCOMBINE_OR,
+    KCOMBINE_BLOCK /* block 1 combines */
+};
+
+enum kiter { KITER_BATCH, KITER_M, KITER_N, KITER_K };
+
+/* offset + sum of coef * var; vars are indices of this contract or of regions around it. */
+enum { KAFFINE_MAX_TERMS = 6 };
+struct kaffine {
+    int64_t offset;
+    int n_terms;
+    struct {
+        kval var;
+        int64_t coef; /* never 0 */
+    } term[KAFFINE_MAX_TERMS];
+};
+
+struct koperand {
+    int buf;
+    struct kaffine dim[MAX_RANK]; /* one per dimension of the buffer */
+    bool padded;
+    kval pad;               /* a CONST of the buffer's type; 0 where not padded */
+    struct kblock prologue; /* parameter: the raw element; empty: cast to the accumulator's type */
+};
+
+struct kcontract {
+    enum dtype acc;
+    enum kiter kind[KREGION_MAX_DIMS]; /* of the region's indices */
+    struct koperand a, b;
+};
+
+struct kregion {
+    int n_dims;
+    kval index[KREGION_MAX_DIMS];  /* INDEX instructions */
+    kval extent[KREGION_MAX_DIMS]; /* i64 values defined outside */
+    struct kblock block[2];        /* contract: block[0] is the epilogue */
+    enum kcombine combine;         /* reduce, scan */
+    int lanes;                     /* reduce; 1 elsewhere */
+    struct kcontract *contract;    /* contract only */
+};
+
+struct kinst {
+    enum kop op;
+    enum dtype type; /* of the (first) result; DTYPE_NONE where there is none */
+    int buf;         /* LOAD, LOAD_OR, STORE; else -1 */
+    int n_args;
+    kval *args;
+    union {
+        int64_t i; /* CONST of integer or bool type; RESULT: which */
+        double f;  /* CONST of float type (exactly representable in it) */
+    } imm;
+    struct kregion *region; /* REGION instructions */
+};
+
+struct kernel {
+    struct arena *arena;
+    const char *name;
+    struct kbuf *bufs;
+    size_t n_bufs, cap_bufs;
+    struct kinst *insts; /* by kval; entry 0 unused */
+    size_t n_insts, cap_insts;
+    struct kblock body;
+    /* builder state: the blocks that are open, innermost last */
+    struct kblock *open[64];
+    kval open_region[64];
+    int n_open;
+};
+
+static inline struct kinst *kernel_inst(const struct kernel *k, kval v)
+{
+    return &k->insts[v];
+}
+
+struct kernel *kernel_create(struct arena *arena, const char *name);
+/* Layout plain, all extents static; the returned number indexes k->bufs. */
+int kernel_add_buf(struct kernel *k, const char *name, enum dtype dtype, enum kbuf_role role,
+                   int rank, const int64_t *dims);
+
+/* ---- builder: appends to the innermost open block.  Folds constants where exact. ---- */
+kval kernel_const_int(struct kernel *k, enum dtype type, int64_t v);
+kval kernel_const_float(struct kernel *k, enum dtype type, double v); /* rounded to the type */
+kval kernel_const_index(struct kernel *k, int64_t v);
+kval kernel_const(struct kernel *k, enum dtype type, double v); /* any type, by value */
+kval kernel_unary(struct kernel *k, enum kop op, kval a);
+kval kernel_binary(struct kernel *k, enum kop op, kval a, kval b);
+kval kernel_compare(struct kernel *k, enum kop op, kval a, kval b);
+kval kernel_select(struct kernel *k, kval c, kval a, kval b);
+kval kernel_cast(struct kernel *k, enum dtype to, kval a); /* a itself where it has the type */
+kval kernel_bitcast(struct kernel *k, enum dtype to, kval a);
+/* idx: one i64 value per dimension of the buffer */
+kval kernel_load(struct kernel *k, int buf, const kval *idx);
+kval kernel_load_or(struct kernel *k, int buf, const kval *idx, kval otherwise);
+void kernel_store(struct kernel *k, int buf, const kval *idx, kval v);
+/* The true extent of dimension d of a buffer: a constant, or a load of its extent buffer. */
+kval kernel_extent(struct kernel *k, int buf, int d);
+
+void kernel_map_begin(struct kernel *k, int n_dims, const kval *extents, kval *out_index);
+void kernel_map_end(struct kernel *k);
+
+/* Carried values start at init[]; out_carried are their values at the block's start. */
+void kernel_loop_begin(struct kernel *k, kval extent, int n_carried, const kval *init,
+                       kval *out_index, kval *out_carried);
+void kernel_loop_end(struct kernel *k, const kval *next, kval *out_result);
+
+void kernel_reduce_begin(struct kernel *k, enum kcombine combine, int lanes, int n_dims,
+                         const kval *extents, int n_values, const kval *identity,
+                         kval *out_index);
+/* For KCOMBINE_BLOCK: ends the element block with its yield and opens the combining block. */
+void kernel_reduce_combine(struct kernel *k, const kval *element, kval *out_so_far,
+                           kval *out_element);
+/* `values`: what the open block yields (elements, or with KCOMBINE_BLOCK the combined tuple). */
+void kernel_reduce_end(struct kernel *k, const kval *values, kval *out_result);
+
+void kernel_scan_begin(struct kernel *k, enum kcombine combine, kval extent, int n_values,
+                       const kval *identity, kval *out_index);
+void kernel_scan_emit(struct kernel *k, const kval *element, kval *out_prefix);
+void kernel_scan_end(struct kernel *k, kval *out_total);
+
+void kernel_if_begin(struct kernel *k, kval condition);
+void kernel_if_else(struct kernel *k, int n_values, const kval *values);
+void kernel_if_end(struct kernel *k, int n_values, const kval *values, kval *out_result);
+
+/*
+ * A contraction: begin gives the indices; then the operands are described; the prologues, where
+ * wanted, are built between kernel_contract_prologue and its end; then the epilogue is open until
+ * kernel_contract_end.
+ */
+struct kcontract *kernel_contract_begin(struct kernel *k, enum dtype acc, int n_iters,
+                                        const int64_t *extents, const enum kiter *kinds,
+                                        kval *out_index);
+struct kaffine kaffine_const(int64_t offset);
+struct kaffine kaffine_var(kval var, int64_t coef, int64_t offset);
+void kaffine_add(struct kaffine *a, kval var, int64_t coef); /* joins equal vars, drops zeros */
+kval kernel_contract_prologue(struct kernel *k, struct koperand *operand); /* the raw element */
+void kernel_contract_prologue_end(struct kernel *k, kval value);
+kval kernel_contract_epilogue(struct kernel *k); /* the accumulator */
+void kernel_contract_end(struct kernel *k);
+
+/* ---- kernel_math.c: functions made of the primitives, the same on every target.  f32 unless
+   said; each states its error bound there. ---- */
+kval kernel_exp(struct kernel *k, kval x);
+kval kernel_log(struct kernel *k, kval x);
+kval kernel_tanh(struct kernel *k, kval x);
+kval kernel_sigmoid(struct kernel *k, kval x);
+kval kernel_erf(struct kernel *k, kval x);
+kval kernel_pow(struct kernel *k, kval x, kval y);
+
+/* ---- kernel_walk.c ---- */
+/* Calls fn for every instruction, outer before inner, in order; fn returns false to stop. */
+bool kernel_walk(const struct kernel *k, bool (*fn)(const struct kernel *, kval, void *),
+                 void *arg);
+/* The value as offset + sum of coef * INDEX; false where it is not affine. */
+bool kernel_affine_of(const struct kernel *k, kval v, struct kaffine *out_affine);
+bool kernel_is_const_int(const struct kernel *k, kval v, int64_t *out_value);
+
+/* ---- kernel_text.c: exact text form (docs/kernel-ir.md) up to the numbering of values and the
+   places of constants, which are written where they are used.  The content of a constant buffer of
+   more than KERNEL_TEXT_MAX_CONSTANT elements is left out. ---- */
+enum { KERNEL_TEXT_MAX_CONSTANT = 64 };
+void kernel_print(const struct kernel *k, struct strbuf *out);
+/* Without names and content: kernels with the same key can share their code. */
+void kernel_print_key(const struct kernel *k, struct strbuf *out);
+/* The number that the text form gives each value (a region that yields nothing has one as well), by
+   kval; UINT32_MAX where it gives none. */
+const uint32_t *kernel_number(const struct kernel *k, struct arena *a);
+struct kernel *kernel_parse(struct arena *arena, const char *text, struct error *err);
+
+/* ---- kernel_clone.c: a deep copy in arena a ---- */
+struct kernel *kernel_clone(struct arena *a, const struct kernel *k);
+
+/* ---- kernel_validate.c ---- */
+bool kernel_validate(const struct kernel *k, struct error *err);
+
+/* ---- kernel_fuse.c: a map that reads a local buffer only where an earlier contract or map of the
+   same kernel just wrote it becomes part of that one's block, and the buffer goes.  Returns whether
+   anything changed. ---- */
+bool kernel_fuse(struct kernel *k);
+
+/* ---- kernel_expand.c: `contract` as map, reduce and load_or, for targets and shapes without a
+   special generator.  Returns whether there was one. ---- */
+bool kernel_expand_contracts(struct kernel *k);
+/* One of them. */
+void kernel_expand_contract(struct kernel *k, kval contract);
+
+/* ---- kernel_simplify.c: folds constants and removes what nothing uses.  Returns whether anything
+   changed. ---- */
+bool kernel_simplify(struct kernel *k);
+
+#endif

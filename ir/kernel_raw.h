@@ -1,0 +1,42 @@
+/*
+ * kernel_raw.h: instructions put together by hand, for the passes and the parser: nothing is
+ * folded, nothing is checked.  Everybody else uses the builder of kernel.h.
+ */
+#ifndef SHEAF_IR_KERNEL_RAW_H
+#define SHEAF_IR_KERNEL_RAW_H
+
+#include "ir/kernel.h"
+
+/* An instruction that is in no block yet. */
+kval kernel_raw_inst(struct kernel *k, enum kop op, enum dtype type, int n_args, const kval *args);
+void kernel_raw_append(struct kernel *k, struct kblock *b, kval v);
+void kernel_raw_insert(struct kernel *k, struct kblock *b, size_t at, kval v);
+
+/* A region with its indices, in no block yet. */
+kval kernel_raw_region(struct kernel *k, enum kop op, enum dtype type, int n_args,
+                       const kval *args, int n_dims, const kval *extents, kval *out_index);
+kval kernel_raw_param(struct kernel *k, struct kblock *b, enum dtype type);
+
+/* Every use of v becomes subst[v] where that is not 0 (and again, until it is).  An index of an
+   affine access may become another index or a constant. */
+void kernel_raw_substitute(struct kernel *k, const kval *subst);
+
+/* The blocks of a region in text order: of a contraction the prologues that are there and the
+   epilogue; of others those that the operation has.  Returns how many. */
+enum { KREGION_MAX_BLOCKS = 3 };
+int kernel_raw_blocks(const struct kernel *k, kval region, struct kblock **out);
+
+/* How many values a region yields. */
+int kernel_raw_n_results(const struct kernel *k, kval region);
+
+/* Calls fn for every value that the instruction itself uses, extents, pad values and indices of
+   affine accesses included, its blocks excluded. */
+void kernel_raw_each_use(const struct kernel *k, kval v, void (*fn)(kval *use, void *arg),
+                         void *arg);
+
+/* Removes instructions that have no effect and whose values nothing uses, stores to local buffers
+   that nothing reads, and the local buffers that are then left over (kernel_dead.c).  The
+   others keep their order. */
+bool kernel_raw_drop_dead(struct kernel *k);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * conv_common.h: what conv and qlinear_conv share: shapes and the affine form of the contraction.
+ *
+ * Iterations, outermost first: n, the group where there are several, the output channel within the
+ * group, the output's spatial indices, the input channel within the group, the window's taps.
+ */
+#ifndef SHEAF_IR_OPS_CONV_COMMON_H
+#define SHEAF_IR_OPS_CONV_COMMON_H
+
+#include "ir/ops/window.h"
+
+struct conv_geometry {
+    struct window window;
+    int64_t batch, groups, in_per_group, out_per_group;
+};
+
+/* `w`, `bias`: positions of these inputs of the node; input 0 is x.  Sets output 0's shape. */
+bool conv_geometry(const struct node *n, const struct window_spec *spec, int64_t group, size_t w,
+                   size_t bias, struct conv_geometry *out, struct error *err);
+struct shape conv_output_shape(const struct conv_geometry *c);
+
+struct conv_indices {
+    kval n, group, channel; /* group: 0 where there is one only */
+    kval out[WINDOW_MAX_DIMS];
+};
+
+/* Opens the contraction x * w; `pad` is what lies around x.  Prologues and epilogue follow. */
+struct kcontract *conv_begin(struct lower *l, const struct conv_geometry *c, size_t w,
+                             enum dtype acc, kval pad, struct conv_indices *out_indices);
+/* The output channel over all groups. */
+kval conv_channel(struct kernel *k, const struct conv_geometry *c, const struct conv_indices *at);
+/* Stores v to output 0 in the epilogue. */
+void conv_store(struct lower *l, const struct conv_geometry *c, const struct conv_indices *at,
+                kval channel, kval v);
+
+#endif

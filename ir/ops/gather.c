@@ -1,0 +1,46 @@
+#include "ir/ops/common.h"
+
+bool gather_infer(struct graph *g, struct node *n, struct error *err)
+{
+    (void)g;
+    const struct gather_attrs *a = n->attrs;
+    const struct shape *x = &n->in[0]->shape, *index = &n->in[1]->shape;
+    int axis;
+    if (!ops_check_type(n, 1, TYPES_INDEX, err) || !ops_axis(a->axis, x->rank, &axis, err))
+        return false;
+    int rank = x->rank - 1 + index->rank;
+    if (rank > MAX_RANK)
+        return error_set(err, SHEAF_ERROR_UNSUPPORTED, "the result would have %d dimensions", rank);
+    if (x->dims[axis] == 0)
+        return error_set(err, SHEAF_ERROR_SHAPE, "axis %d has no elements", axis);
+    struct shape y = {.rank = rank};
+    for (int d = 0; d < rank; d++) {
+        bool from_index = d >= axis && d < axis + index->rank;
+        const struct shape *s = from_index ? index : x;
+        int at = from_index ? d - axis : d < axis ? d : d - index->rank + 1;
+        y.dims[d] = s->dims[at];
+        y.extent[d] = s->extent[at];
+    }
+    return ops_set_output(n, 0, n->in[0]->dtype, &y, err);
+}
+
+/* An index outside the axis is the caller's fault; it is clamped, so that it reads nothing else. */
+void gather_lower(struct lower *l)
+{
+    struct kernel *k = l->kernel;
+    const struct gather_attrs *a = l->node->attrs;
+    int x = l->in[0], x_rank = k->bufs[x].rank, index_rank = k->bufs[l->in[1]].rank, axis = 0;
+    ops_axis(a->axis, x_rank, &axis, NULL);
+    kval out[MAX_RANK], in[MAX_RANK];
+    ops_map_begin(k, l->out[0], out);
+    kval extent = kernel_extent(k, x, axis);
+    kval i = kernel_cast(k, DTYPE_I64, kernel_load(k, l->in[1], out + axis));
+    kval negative = kernel_compare(k, KOP_LT, i, kernel_const_index(k, 0));
+    i = kernel_select(k, negative, kernel_binary(k, KOP_ADD, i, extent), i);
+    for (int d = 0; d < x_rank; d++)
+        in[d] = d < axis    ? out[d]
+                : d == axis ? ops_clamp_index(k, i, extent)
+                            : out[d + index_rank - 1];
+    kernel_store(k, l->out[0], out, kernel_load(k, x, in));
+    ops_map_end(k, l->out[0]);
+}

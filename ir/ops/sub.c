@@ -1,0 +1,17 @@
+#include "ir/ops/common.h"
+
+bool sub_infer(struct graph *g, struct node *n, struct error *err)
+{
+    (void)g;
+    return ops_infer_broadcast(n, TYPES_NUMBER, DTYPE_NONE, err);
+}
+
+static kval sub_of(struct lower *l, kval a, kval b)
+{
+    return kernel_binary(l->kernel, KOP_SUB, a, b);
+}
+
+void sub_lower(struct lower *l)
+{
+    ops_map_fold(l, sub_of);
+}

@@ -1,0 +1,126 @@
+#include "ir/ops/window.h"
+
+#include <string.h>
+
+/* Attributes beyond this are nonsense, and products of two stay far from overflow. */
+#define LIMIT_WINDOW ((int64_t)1 << 30)
+
+/* Copies a list attribute of `n` elements, all within min..LIMIT_WINDOW; without it `def`. */
+static bool window_list(struct attr_ints list, const char *name, int n, int64_t min, int64_t def,
+                        int64_t *out, struct error *err)
+{
+    if (list.n && list.n != (size_t)n)
+        return error_set(err, SHEAF_ERROR_SHAPE, "%s has %zu values where %d are needed", name,
+                         list.n, n);
+    for (int i = 0; i < n; i++) {
+        out[i] = list.n ? list.v[i] : def;
+        if (out[i] < min || out[i] > LIMIT_WINDOW)
+            return error_set(err, SHEAF_ERROR_SHAPE, "%s may not contain %lld", name,
+                             (long long)out[i]);
+    }
+    return true;
+}
+
+enum auto_pad { PAD_EXPLICIT, PAD_VALID, PAD_SAME_UPPER, PAD_SAME_LOWER };
+
+static bool parse_auto_pad(const char *text, enum auto_pad *out, struct error *err)
+{
+    static const char *const names[] = {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"};
+    for (int i = 0; i < 4; i++) {
+        if (!strcmp(text, names[i])) {
+            *out = (enum auto_pad)i;
+            return true;
+        }
+    }
+    return error_set(err, SHEAF_ERROR_UNSUPPORTED, "auto_pad '%s' is not known", text);
+}
+
+/* SAME: as many windows as strides begin inside the input, with the padding this needs. */
+static void window_same(struct window *w, int d, bool upper)
+{
+    int64_t span = (w->kernel[d] - 1) * w->dilation[d] + 1;
+    w->out[d] = (w->in[d] + w->stride[d] - 1) / w->stride[d];
+    int64_t pad = (w->out[d] - 1) * w->stride[d] + span - w->in[d];
+    pad = pad > 0 ? pad : 0;
+    w->pad_begin[d] = upper ? pad / 2 : pad - pad / 2;
+    w->pad_end[d] = pad - w->pad_begin[d];
+}
+
+static bool window_explicit(struct window *w, int d, bool ceil_mode, struct error *err)
+{
+    int64_t span = (w->kernel[d] - 1) * w->dilation[d] + 1;
+    int64_t padded = w->in[d] + w->pad_begin[d] + w->pad_end[d];
+    if (span > padded)
+        return error_set(err, SHEAF_ERROR_SHAPE,
+                         "a window of %lld does not fit into %lld (padding included) in spatial "
+                         "dimension %d",
+                         (long long)span, (long long)padded, d);
+    int64_t room = padded - span;
+    w->out[d] = (room + (ceil_mode ? w->stride[d] - 1 : 0)) / w->stride[d] + 1;
+    /* The last window must begin inside the input or the padding in front of it. */
+    if (ceil_mode && (w->out[d] - 1) * w->stride[d] >= w->in[d] + w->pad_begin[d])
+        w->out[d]--;
+    return true;
+}
+
+bool window_compute(const struct window_spec *spec, const struct shape *x, const int64_t *kernel,
+                    struct window *out, struct error *err)
+{
+    struct window w = {.n = x->rank - 2};
+    enum auto_pad mode = PAD_EXPLICIT;
+    if (w.n < 1 || w.n > WINDOW_MAX_DIMS)
+        return error_set(err, SHEAF_ERROR_SHAPE,
+                         "the input has %d dimensions where %d to %d are possible", x->rank, 3,
+                         2 + WINDOW_MAX_DIMS);
+    if (!kernel && !spec->kernel_shape.n)
+        return error_set(err, SHEAF_ERROR_SHAPE, "kernel_shape is missing");
+    int64_t pads[2 * WINDOW_MAX_DIMS];
+    if (!parse_auto_pad(spec->auto_pad, &mode, err) ||
+        !window_list(spec->kernel_shape, "kernel_shape", w.n, 1, 1, w.kernel, err) ||
+        !window_list(spec->strides, "strides", w.n, 1, 1, w.stride, err) ||
+        !window_list(spec->dilations, "dilations", w.n, 1, 1, w.dilation, err) ||
+        !window_list(spec->pads, "pads", 2 * w.n, 0, 0, pads, err))
+        return false;
+    for (int d = 0; d < w.n; d++) {
+        w.in[d] = x->dims[2 + d];
+        if (w.in[d] > LIMIT_WINDOW)
+            return error_set(err, SHEAF_ERROR_SHAPE, "spatial extent %lld is too large",
+                             (long long)w.in[d]);
+        if (kernel && spec->kernel_shape.n && w.kernel[d] != kernel[d])
+            return error_set(err, SHEAF_ERROR_SHAPE,
+                             "kernel_shape says %lld where the weights have %lld",
+                             (long long)w.kernel[d], (long long)kernel[d]);
+        if (kernel)
+            w.kernel[d] = kernel[d];
+        if (w.kernel[d] < 1 || w.kernel[d] > LIMIT_WINDOW)
+            return error_set(err, SHEAF_ERROR_SHAPE, "a window of %lld elements is not possible",
+                             (long long)w.kernel[d]);
+        if (mode == PAD_SAME_UPPER || mode == PAD_SAME_LOWER) {
+            window_same(&w, d, mode == PAD_SAME_UPPER);
+        } else {
+            w.pad_begin[d] = mode == PAD_EXPLICIT ? pads[d] : 0;
+            w.pad_end[d] = mode == PAD_EXPLICIT ? pads[w.n + d] : 0;
+            if (!window_explicit(&w, d, spec->ceil_mode, err))
+                return false;
+        }
+        int64_t end = (w.out[d] - 1) * w.stride[d] + (w.kernel[d] - 1) * w.dilation[d];
+        w.outside[d] = w.pad_begin[d] > 0 || end - w.pad_begin[d] >= w.in[d];
+        w.any_outside |= w.outside[d];
+    }
+    *out = w;
+    return true;
+}
+
+struct shape window_output_shape(const struct window *w, const struct shape *x)
+{
+    struct shape s = *x;
+    for (int d = 0; d < w->n; d++)
+        s.dims[2 + d] = w->out[d];
+    return s;
+}
+
+kval window_position(struct kernel *k, const struct window *w, int d, kval o, kval tap)
+{
+    kval from = ops_add_const(k, ops_mul_const(k, o, w->stride[d]), -w->pad_begin[d]);
+    return kernel_binary(k, KOP_ADD, from, ops_mul_const(k, tap, w->dilation[d]));
+}

@@ -1,0 +1,64 @@
+/*
+ * The passes and the order in which they run.
+ */
+#include "ir/passes/passes.h"
+
+#include <string.h>
+
+const struct pass passes_table[] = {
+    {"fold_constants", pass_fold_constants,
+     "infers types and shapes; evaluates nodes whose inputs are constant"},
+    {"simplify", pass_simplify, "removes identities, chains of views, dead nodes and constants"},
+    {"merge_equal", pass_merge_equal, "computes equal nodes and stores equal constants once"},
+    {"fold_batch_norm", pass_fold_batch_norm,
+     "moves scales and shifts per channel into the weights and bias before them"},
+    {"form_regions", pass_form_regions, "groups nodes that become one kernel"},
+    {"choose_layout", pass_choose_layout, "gives values the layouts that the target prefers"},
+    {NULL, NULL, NULL},
+};
+
+/* Folding leaves views and weights behind that nothing uses, hence simplify after it. */
+static pass_fn *const passes_order[] = {
+    pass_fold_constants, pass_simplify,     pass_merge_equal,   pass_fold_batch_norm,
+    pass_simplify,       pass_form_regions, pass_choose_layout,
+};
+
+const struct pass *pass_by_name(const char *name)
+{
+    for (const struct pass *p = passes_table; p->name; p++)
+        if (!strcmp(p->name, name))
+            return p;
+    return NULL;
+}
+
+static const struct pass *pass_of(pass_fn *run)
+{
+    const struct pass *p = passes_table;
+    while (p->run != run)
+        p++;
+    return p;
+}
+
+bool passes_run_observed(struct graph *g, const struct target *t, passes_observer *observer,
+                         void *arg, struct error *err)
+{
+    for (size_t i = 0; i < sizeof passes_order / sizeof passes_order[0]; i++) {
+        const struct pass *p = pass_of(passes_order[i]);
+        struct error invalid;
+        error_init(&invalid);
+        bool changed = false;
+        if (!p->run(g, t, &changed, err))
+            return false;
+        if (observer)
+            observer(arg, g, p, changed);
+        if (!graph_validate(g, &invalid))
+            return error_set(err, SHEAF_ERROR_CODEGEN, "pass %s made an invalid graph: %s", p->name,
+                             invalid.text);
+    }
+    return true;
+}
+
+bool passes_run(struct graph *g, const struct target *t, struct error *err)
+{
+    return passes_run_observed(g, t, NULL, NULL, err);
+}

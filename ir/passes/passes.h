@@ -1,0 +1,45 @@
+/*
+ * passes.h: what changes a graph before it is lowered.
+ *
+ * A pass works in place, allocates in the graph's arena and removes nothing from memory.  It says
+ * in *out_changed whether it changed anything, and fails only where the model itself is at fault.
+ * Most passes want types and shapes (graph_infer); fold_constants infers as it goes, so that a
+ * shape which the model computes is known before it is needed: a graph may reach it without types.
+ *
+ * The target may be NULL: passes that ask it then keep to what holds everywhere.
+ */
+#ifndef SHEAF_IR_PASSES_PASSES_H
+#define SHEAF_IR_PASSES_PASSES_H
+
+#include "ir/graph.h"
+#include "ir/target.h"
+
+typedef bool pass_fn(struct graph *g, const struct target *t, bool *out_changed, struct error *err);
+
+pass_fn pass_fold_constants;
+pass_fn pass_simplify;
+pass_fn pass_merge_equal;
+pass_fn pass_fold_batch_norm;
+pass_fn pass_form_regions;
+pass_fn pass_choose_layout;
+
+struct pass {
+    const char *name;
+    pass_fn *run;
+    const char *doc; /* one line, for the manual */
+};
+
+/* Every pass once, ended by one without a name. */
+extern const struct pass passes_table[];
+const struct pass *pass_by_name(const char *name); /* NULL where there is none */
+
+/* Called after each pass that ran. */
+typedef void passes_observer(void *arg, const struct graph *g, const struct pass *pass,
+                             bool changed);
+
+/* The passes in their order, some more than once; the graph is validated after each. */
+bool passes_run(struct graph *g, const struct target *t, struct error *err);
+bool passes_run_observed(struct graph *g, const struct target *t, passes_observer *observer,
+                         void *arg, struct error *err);
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * plan_program.c: offsets of a program's buffers in the three areas.
+ *
+ * The clock is the steps' depth-first order.  A buffer is alive from its first to its last access;
+ * an access inside a loop to a buffer that is also accessed outside of it counts as one during the
+ * whole loop, since the next round may come back to it.  Views count as accesses to their source.
+ * The tensors of the client keep their graph order; constants keep theirs.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "ir/plan.h"
+#include "ir/program.h"
+
+/* The loops around a step; the outermost has no loop step. */
+struct scope {
+    const struct scope *outer;
+    uint32_t first, last; /* ids of the steps inside, the loop's own included */
+    int depth;
+};
+
+struct life {
+    uint32_t first, last;
+    const struct scope *home; /* innermost scope of all accesses; NULL: none yet */
+};
+
+struct liveness {
+    const struct program *p;
+    struct arena *arena;
+    struct life *life; /* per buffer; of views, at their source */
+};
+
+/* An access at step `id` in `scope`. */
+static void access_buf(struct liveness *l, int buf, uint32_t id, const struct scope *scope)
+{
+    if (buf < 0)
+        return;
+    for (int d = 0; d < l->p->bufs[buf].rank; d++)
+        access_buf(l, l->p->bufs[buf].extent_buf[d], id, scope);
+    while (l->p->bufs[buf].view_of >= 0)
+        buf = l->p->bufs[buf].view_of;
+    struct life *life = &l->life[buf];
+    uint32_t first = id, last = id;
+    if (!life->home) {
+        *life = (struct life){.first = first, .last = last, .home = scope};
+        return;
+    }
+    /* Up to the scope that both share; each loop that is left counts whole. */
+    const struct scope *home = life->home;
+    while (home != scope) {
+        if (home->depth >= scope->depth) {
+            life->first = home->first < life->first ? home->first : life->first;
+            life->last = home->last > life->last ? home->last : life->last;
+            home = home->outer;
+        } else {
+            first = scope->first;
+            last = scope->last;
+            scope = scope->outer;
+        }
+    }
+    life->home = home;
+    life->first = first < life->first ? first : life->first;
+    life->last = last > life->last ? last : life->last;
+}
+
+static uint32_t last_id(const struct step *s)
+{
+    uint32_t last = s->id;
+    for (int i = 0; i < 2; i++)
+        if (s->bodies[i].n)
+            last = last_id(s->bodies[i].step[s->bodies[i].n - 1]);
+    return last;
+}
+
+static void walk_steps(struct liveness *l, const struct steps *steps, const struct scope *scope)
+{
+    for (size_t i = 0; i < steps->n; i++) {
+        const struct step *s = steps->step[i];
+        if (s->kind == STEP_CALL) {
+            for (size_t j = 0; j < s->kernel->n_bufs; j++)
+                access_buf(l, s->args[j], s->id, scope);
+            continue;
+        }
+        const struct scope *inner = scope;
+        if (s->kind == STEP_LOOP) {
+            struct scope *loop = arena_new(l->arena, struct scope);
+            *loop = (struct scope){
+                .outer = scope, .first = s->id, .last = last_id(s), .depth = scope->depth + 1};
+            inner = loop;
+            /* Read and written between the rounds. */
+            int control[] = {s->cond, s->trip, s->index};
+            for (int j = 0; j < 3; j++) {
+                access_buf(l, control[j], s->id, scope);
+                access_buf(l, control[j], loop->last, scope);
+            }
+        } else {
+            access_buf(l, s->cond, s->id, scope);
+        }
+        walk_steps(l, &s->bodies[0], inner);
+        walk_steps(l, &s->bodies[1], inner);
+    }
+}
+
+/* The client reads extents of outputs after the run. */
+static void keep_output_extents(struct liveness *l, const struct scope *scope)
+{
+    for (size_t i = 0; i < l->p->n_bufs; i++) {
+        const struct pbuf *b = &l->p->bufs[i];
+        for (int d = 0; d < b->rank && b->area == AREA_MUTABLE; d++)
+            access_buf(l, b->extent_buf[d], l->p->n_steps, scope);
+    }
+}
+
+static int64_t align_up(int64_t n)
+{
+    return (n + PROGRAM_ALIGNMENT - 1) / PROGRAM_ALIGNMENT * PROGRAM_ALIGNMENT;
+}
+
+/* One behind the other, in order. */
+static void place_in_order(struct program *p, enum area area)
+{
+    int64_t end = 0;
+    for (size_t i = 0; i < p->n_bufs; i++) {
+        struct pbuf *b = &p->bufs[i];
+        if (b->area != area || b->view_of >= 0)
+            continue;
+        b->offset = end;
+        end += align_up(b->bytes);
+    }
+    p->area_bytes[area] = end;
+}
+
+static void place_activations(struct program *p, struct arena *scratch, const struct life *life,
+                              bool keep_all)
+{
+    struct plan_item *items = arena_array(scratch, p->n_bufs, sizeof *items);
+    size_t *buf_of = arena_array(scratch, p->n_bufs, sizeof *buf_of);
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_bufs; i++) {
+        const struct pbuf *b = &p->bufs[i];
+        if (b->area != AREA_ACTIVATION || b->view_of >= 0 || !life[i].home || b->bytes == 0)
+            continue;
+        items[n] =
+            (struct plan_item){.bytes = b->bytes, .first = life[i].first, .last = life[i].last};
+        buf_of[n++] = i;
+    }
+    p->peak_live_bytes = plan_peak_live(items, n, PROGRAM_ALIGNMENT);
+    if (keep_all) {
+        place_in_order(p, AREA_ACTIVATION);
+        return;
+    }
+    p->area_bytes[AREA_ACTIVATION] = plan_pack(scratch, items, n, PROGRAM_ALIGNMENT);
+    for (size_t i = 0; i < n; i++)
+        p->bufs[buf_of[i]].offset = items[i].offset;
+}
+
+void plan_program(struct program *p, bool keep_all)
+{
+    struct arena scratch;
+    arena_init(&scratch);
+    for (size_t i = 0; i < p->n_bufs; i++) {
+        struct pbuf *b = &p->bufs[i];
+        b->offset = 0;
+        /* A target may have packed a constant since the program was built. */
+        b->bytes = b->unused ? 0 : dtype_bytes(b->dtype, layout_elems(&b->layout, b->dims));
+    }
+    const struct scope whole = {.first = 0, .last = p->n_steps};
+    struct liveness l = {
+        .p = p, .arena = &scratch, .life = arena_array(&scratch, p->n_bufs, sizeof(struct life))};
+    walk_steps(&l, &p->body, &whole);
+    keep_output_extents(&l, &whole);
+
+    place_in_order(p, AREA_CONSTANT);
+    place_in_order(p, AREA_MUTABLE);
+    place_activations(p, &scratch, l.life, keep_all);
+    for (size_t i = 0; i < p->n_bufs; i++) {
+        int storage = (int)i;
+        while (p->bufs[storage].view_of >= 0)
+            storage = p->bufs[storage].view_of;
+        p->bufs[i].offset = p->bufs[storage].offset;
+    }
+    arena_done(&scratch);
+}
+
+const uint8_t *program_pack_constants(const struct program *p, struct arena *a)
+{
+    uint8_t *area = arena_alloc(a, (size_t)p->area_bytes[AREA_CONSTANT]);
+    for (size_t i = 0; i < p->n_bufs; i++) {
+        const struct pbuf *b = &p->bufs[i];
+        if (b->area != AREA_CONSTANT || !b->constant || b->view_of >= 0 || b->unused)
+            continue;
+        struct arena scratch;
+        arena_init(&scratch);
+        int64_t bytes;
+        const void *packed = tensor_pack(&scratch, b->constant, &b->layout, &bytes);
+        assert(bytes == b->bytes);
+        if (bytes)
+            memcpy(area + b->offset, packed, (size_t)bytes);
+        arena_done(&scratch);
+    }
+    return area;
+}

@@ -1,0 +1,96 @@
+/*
+ * program.h: a graph lowered to kernels: what the evaluator runs and a target emits.
+ *
+ * A program is a tree of steps over buffers.  Each buffer lies in one of the bundle's three areas
+ * at the offset that the planner gave it.  Kernels are shared: calls whose kernels have the same
+ * text (buffers' layouts and content-independent) run the same code.
+ */
+#ifndef SHEAF_IR_PROGRAM_H
+#define SHEAF_IR_PROGRAM_H
+
+#include "ir/graph.h"
+#include "ir/kernel.h"
+
+enum area { AREA_CONSTANT, AREA_MUTABLE, AREA_ACTIVATION, AREA_COUNT };
+
+enum { PROGRAM_ALIGNMENT = 64 };
+
+struct pbuf {
+    const char *name; /* the tensor's name in the model, or one made for scratch */
+    enum dtype dtype;
+    int rank;
+    int64_t dims[MAX_RANK];
+    int extent_buf[MAX_RANK]; /* -1, or the buffer with the true extent */
+    struct layout layout;
+    struct quant quant;
+    enum area area;
+    enum sheaf_role role;          /* meaningful outside AREA_ACTIVATION */
+    const struct tensor *constant; /* AREA_CONSTANT: logical content, packed by `layout` */
+    const struct value *value;     /* of the graph, NULL for scratch */
+    int view_of;                   /* -1, or the buffer whose storage this one shares from offset 0 */
+    bool unused;                   /* a constant that is read in other layouts only: no storage */
+    int64_t bytes;                 /* storage, layout padding included */
+    int64_t offset;                /* in its area, after plan_program */
+};
+
+enum step_kind { STEP_CALL, STEP_IF, STEP_LOOP };
+
+struct steps {
+    struct step **step;
+    size_t n, cap;
+};
+
+struct step {
+    enum step_kind kind;
+    uint32_t id;      /* position in depth-first order; the planner's clock */
+    const char *name; /* of the graph nodes it came from, "+"-joined */
+
+    /* STEP_CALL: args[i] is the buffer for kernel->bufs[i], locals included */
+    struct kernel *kernel;
+    int *args;
+
+    /* STEP_IF: cond is a bool scalar; bodies[0] where true, bodies[1] where false.
+       STEP_LOOP: runs bodies[0] for i = 0, 1, .. while i < trip (i64 scalar; -1: no bound) and cond
+       holds (bool scalar, read before each round; -1: always); i is written to `index` (i64
+       scalar) before each round and holds the number of rounds at the end. */
+    int cond, trip, index;
+    struct steps bodies[2];
+};
+
+struct program {
+    struct arena *arena;
+    const char *name;
+    struct pbuf *bufs;
+    size_t n_bufs, cap_bufs;
+    struct steps body;
+    uint32_t n_steps;              /* ids are below this */
+    int64_t area_bytes[AREA_COUNT]; /* after plan_program */
+    int64_t peak_live_bytes;        /* lower bound of the activations area */
+};
+
+/*
+ * Lowers every region of the graph (nodes with region 0 by themselves), fuses and simplifies the
+ * kernels.  Buffers take the layouts of their values.  Constants that nothing uses get no buffer.
+ */
+struct program *program_build(struct arena *arena, const struct graph *g, struct error *err);
+
+/* The kernel of the region that starts at b->nodes[first], of n nodes, as program_build makes it;
+   bufs_of[i] receives the graph value of kernel buffer i (NULL for locals). */
+struct kernel *program_lower_region(struct arena *arena, const struct graph *g,
+                                    struct node *const *nodes, size_t n,
+                                    const struct value ***out_bufs_of);
+
+/* Calls fn for every step, depth first. */
+void program_each_step(const struct steps *steps, void (*fn)(struct step *, void *), void *arg);
+
+/* Offsets of all buffers.  keep_all: no two activations share storage, so that every value can be
+   inspected after a run. */
+void plan_program(struct program *p, bool keep_all);
+
+/* The initial content of the constants area, area_bytes[AREA_CONSTANT] bytes in the arena. */
+const uint8_t *program_pack_constants(const struct program *p, struct arena *a);
+
+void program_print(const struct program *p, struct strbuf *out); /* steps, buffers and plan */
+bool program_validate(const struct program *p, struct error *err);
+
+#endif

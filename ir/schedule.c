@@ -1,0 +1,66 @@
+#include "ir/schedule.h"
+
+#include <inttypes.h>
+
+struct schedule_entry *schedule_find(const struct schedule *s, kval region)
+{
+    for (size_t i = 0; s && i < s->n; i++)
+        if (s->entries[i].region == region)
+            return &s->entries[i];
+    return NULL;
+}
+
+static void print_loop(const struct schedule_loop *l, struct strbuf *out)
+{
+    strbuf_printf(out, " d%d", l->dim);
+    if (l->part == SCHEDULE_OUTER)
+        strbuf_printf(out, "/%" PRId64, l->block);
+    else if (l->part == SCHEDULE_INNER)
+        strbuf_printf(out, "%%%" PRId64, l->block);
+}
+
+static void print_packing(const struct kernel *k, const struct koperand *o, struct strbuf *out)
+{
+    const struct kbuf *b = &k->bufs[o->buf];
+    if (b->constant && !layout_is_plain(&b->layout))
+        strbuf_printf(out, " pack \"%s\"", layout_print(&b->layout, out->arena));
+}
+
+static void print_contract(const struct schedule_entry *e, const struct kernel *k,
+                           struct strbuf *out)
+{
+    if (!e->tiled) {
+        strbuf_add(out, "expanded");
+        return;
+    }
+    strbuf_add(out, "tile rows");
+    if (e->row_outer >= 0)
+        strbuf_printf(out, " d%d,d%d", e->row_outer, e->row_iter);
+    else if (e->row_iter >= 0)
+        strbuf_printf(out, " d%d", e->row_iter);
+    strbuf_printf(out, " %d cols d%d %dx%d", e->tile_m, e->col_iter, e->tile_n, e->vector);
+    if (e->k_iter >= 0)
+        strbuf_printf(out, " k d%d/%d", e->k_iter, e->k_block);
+    const struct kcontract *c = kernel_inst(k, e->region)->region->contract;
+    print_packing(k, &c->a, out);
+    print_packing(k, &c->b, out);
+}
+
+void schedule_print(const struct schedule *s, const struct kernel *k, struct strbuf *out)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct schedule_entry *e = &s->entries[i];
+        enum kop op = kernel_inst(k, e->region)->op;
+        strbuf_printf(out, "%s %%%" PRIu32 ": ", kop_name(op), e->region);
+        if (op == KOP_CONTRACT) {
+            print_contract(e, k, out);
+        } else {
+            strbuf_add(out, "for");
+            for (int j = 0; j < e->n_loops; j++)
+                print_loop(&e->loop[j], out);
+            if (e->lanes > 1)
+                strbuf_printf(out, " vector %d", e->lanes);
+        }
+        strbuf_add(out, "\n");
+    }
+}

@@ -1,0 +1,53 @@
+/*
+ * schedule.h: how a kernel runs on a target: tiles, loop order, vectors.  Kernel IR says what, the
+ * schedule says how; the evaluator ignores it.
+ *
+ * A schedule lists one entry per region it has something to say about; regions without an entry run
+ * as plain loops in index order.
+ *
+ * Text form, one line per entry:
+ *     map %7: for d0 d2 d3 d1/16 d1%16 vector 16
+ *     contract %9: tile rows d2,d3 14 cols d1 2x16 k d4/16 pack "abcd16b32a"
+ *     contract %9: expanded
+ * dN is index N of the region; dN/B counts blocks of B, dN%B goes through one.
+ */
+#ifndef SHEAF_IR_SCHEDULE_H
+#define SHEAF_IR_SCHEDULE_H
+
+#include "ir/kernel.h"
+
+/* One loop of a map: the whole index (block 0), or its part above or below a block. */
+enum schedule_part { SCHEDULE_WHOLE, SCHEDULE_OUTER, SCHEDULE_INNER };
+
+struct schedule_loop {
+    int dim; /* of the region */
+    enum schedule_part part;
+    int64_t block; /* OUTER, INNER: index = outer * block + inner */
+};
+
+struct schedule_entry {
+    kval region;
+    /* map */
+    int n_loops; /* outermost first; the last is the vector loop where lanes > 1 */
+    struct schedule_loop loop[2 * KREGION_MAX_DIMS];
+    int lanes;
+    /* contract */
+    bool tiled;     /* false: expanded to map and reduce */
+    int tile_m;     /* result rows (pixels) in registers */
+    int tile_n;     /* vectors of result columns (channels) in registers */
+    int vector;     /* lanes of one vector */
+    int k_block;    /* contiguous K elements of operand A */
+    int row_iter, col_iter; /* region indices that the rows (-1: none) and the vectors run over */
+    int row_outer;          /* index that is joined with row_iter into one run of rows; -1: none */
+    int k_iter;             /* index whose blocks of k_block are innermost; -1: none */
+};
+
+struct schedule {
+    struct schedule_entry *entries;
+    size_t n, cap;
+};
+
+struct schedule_entry *schedule_find(const struct schedule *s, kval region); /* NULL: none */
+void schedule_print(const struct schedule *s, const struct kernel *k, struct strbuf *out);
+
+#endif
