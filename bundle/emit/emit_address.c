@@ -1,0 +1,521 @@
+/*
+ * Addresses: logical indices of a buffer in any layout, as constants times loop variables.
+ *
+ * Every index of an access is brought to an affine form over the emitted loop variables.  Where a
+ * dimension is blocked, index / block and index % block are taken apart symbolically: terms with a
+ * coefficient divisible by the block go to the quotient, and the rest is the remainder if its range
+ * is known to stay inside the block.  What is not affine, or cannot be split, is computed as a
+ * value and becomes a variable of its own.
+ */
+#include <assert.h>
+
+#include "bundle/emit/emit_internal.h"
+
+int emit_add_var(struct emit_kernel *ek, LLVMValueRef value, int64_t extent)
+{
+    struct evar *v = &ARENA_PUSH(ek->e->arena, ek->vars, ek->n_vars, ek->cap_vars);
+    v->value = value;
+    v->extent = extent;
+    return (int)ek->n_vars - 1;
+}
+
+struct eaffine eaffine_const(int64_t v)
+{
+    return (struct eaffine){.offset = v};
+}
+
+struct eaffine eaffine_var(int var)
+{
+    struct eaffine a = {.n_terms = 1};
+    a.term[0].var = var;
+    a.term[0].coef = 1;
+    return a;
+}
+
+static void add_term(struct eaffine *a, int var, int64_t coef)
+{
+    for (int i = 0; i < a->n_terms; i++) {
+        if (a->term[i].var != var)
+            continue;
+        a->term[i].coef += coef;
+        if (a->term[i].coef == 0)
+            a->term[i] = a->term[--a->n_terms];
+        return;
+    }
+    if (coef == 0)
+        return;
+    assert(a->n_terms < EMIT_MAX_TERMS);
+    a->term[a->n_terms].var = var;
+    a->term[a->n_terms++].coef = coef;
+}
+
+void eaffine_add(struct eaffine *a, const struct eaffine *b, int64_t times)
+{
+    a->offset += b->offset * times;
+    for (int i = 0; i < b->n_terms; i++)
+        add_term(a, b->term[i].var, b->term[i].coef * times);
+}
+
+int64_t eaffine_lane(const struct eaffine *a)
+{
+    for (int i = 0; i < a->n_terms; i++)
+        if (a->term[i].var == EVAR_LANE)
+            return a->term[i].coef;
+    return 0;
+}
+
+/* outer * (coef * inner extent) + inner * coef is coef * joined. */
+static struct eaffine join_terms(const struct emit_kernel *ek, const struct eaffine *a)
+{
+    struct eaffine r = *a;
+    if (ek->join.joined < 0)
+        return r;
+    int64_t outer = 0, inner = 0;
+    for (int i = 0; i < a->n_terms; i++) {
+        if (a->term[i].var == ek->join.outer)
+            outer = a->term[i].coef;
+        if (a->term[i].var == ek->join.inner)
+            inner = a->term[i].coef;
+    }
+    if (inner != 0 && outer == inner * ek->join.inner_extent) {
+        add_term(&r, ek->join.outer, -outer);
+        add_term(&r, ek->join.inner, -inner);
+        add_term(&r, ek->join.joined, inner);
+    }
+    return r;
+}
+
+LLVMValueRef eaffine_value(struct emit_kernel *ek, const struct eaffine *affine)
+{
+    struct emit *e = ek->e;
+    struct eaffine a = join_terms(ek, affine);
+    LLVMValueRef sum = NULL;
+    for (int i = 0; i < a.n_terms; i++) {
+        if (a.term[i].var == EVAR_LANE)
+            continue;
+        /* A half of a joined pair has no value: what it is used in sees the pair. */
+        LLVMValueRef v = ek->vars[a.term[i].var].value;
+        assert(v);
+        if (a.term[i].coef != 1)
+            v = LLVMBuildNSWMul(e->b, v, emit_i64(e, a.term[i].coef), "");
+        sum = sum ? LLVMBuildNSWAdd(e->b, sum, v, "") : v;
+    }
+    if (!sum)
+        return emit_i64(e, a.offset);
+    return a.offset ? LLVMBuildNSWAdd(e->b, sum, emit_i64(e, a.offset), "") : sum;
+}
+
+void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a)
+{
+    ek->bind[index] = *a;
+}
+
+bool emit_affine(struct emit_kernel *ek, kval v, struct eaffine *out_affine)
+{
+    struct kaffine k;
+    if (!kernel_affine_of(ek->k, v, &k))
+        return false;
+    struct eaffine a = eaffine_const(k.offset);
+    for (int i = 0; i < k.n_terms; i++)
+        eaffine_add(&a, &ek->bind[k.term[i].var], k.term[i].coef);
+    *out_affine = a;
+    return true;
+}
+
+/* Splits a = block * hi + lo with 0 <= lo < block. */
+static bool split(const struct emit_kernel *ek, const struct eaffine *a, int64_t block,
+                  struct eaffine *hi, struct eaffine *lo)
+{
+    int64_t rest = a->offset % block;
+    if (rest < 0)
+        rest += block;
+    *hi = eaffine_const((a->offset - rest) / block);
+    *lo = eaffine_const(rest);
+    int64_t least = rest, most = rest;
+    for (int i = 0; i < a->n_terms; i++) {
+        int var = a->term[i].var;
+        int64_t coef = a->term[i].coef;
+        if (coef % block == 0) {
+            add_term(hi, var, coef / block);
+            continue;
+        }
+        int64_t extent = ek->vars[var].extent;
+        if (extent == 0)
+            return false;
+        add_term(lo, var, coef);
+        if (coef > 0)
+            most += coef * (extent - 1);
+        else
+            least += coef * (extent - 1);
+    }
+    return least >= 0 && most < block;
+}
+
+/* A varying or opaque index: added to the address as a value. */
+static void add_value(struct emit_kernel *ek, struct eaddress *at, LLVMValueRef v, bool varying,
+                      int64_t stride)
+{
+    struct emit *e = ek->e;
+    if (!varying) {
+        add_term(&at->affine, emit_add_var(ek, v, 0), stride);
+        return;
+    }
+    v = LLVMBuildMul(e->b, v, emit_splat(ek, emit_i64(e, stride)), "");
+    at->varying = at->varying ? LLVMBuildAdd(e->b, at->varying, v, "") : v;
+}
+
+LLVMValueRef eaffine_full(struct emit_kernel *ek, const struct eaffine *a, bool *out_varying)
+{
+    struct emit *e = ek->e;
+    LLVMValueRef v = eaffine_value(ek, a);
+    int64_t lane = eaffine_lane(a);
+    *out_varying = lane != 0 && ek->lanes > 1;
+    if (!*out_varying)
+        return v;
+    LLVMValueRef step[64];
+    for (int i = 0; i < ek->lanes; i++)
+        step[i] = emit_i64(e, lane * i);
+    return LLVMBuildAdd(e->b, emit_splat(ek, v), LLVMConstVector(step, (unsigned)ek->lanes), "");
+}
+
+/* One dimension of a blocked layout whose index is a plain value. */
+static void add_digits(struct emit_kernel *ek, struct eaddress *at, const struct layout *l,
+                       const struct layout_strides *s, int d, LLVMValueRef v, bool varying)
+{
+    struct emit *e = ek->e;
+    for (int b = l->n_blocks - 1; b >= 0; b--) {
+        if (l->block[b].dim != d)
+            continue;
+        LLVMValueRef size = emit_i64(e, l->block[b].size);
+        if (varying)
+            size = emit_splat(ek, size);
+        add_value(ek, at, LLVMBuildURem(e->b, v, size, ""), varying, s->inner[b]);
+        v = LLVMBuildUDiv(e->b, v, size, "");
+    }
+    add_value(ek, at, v, varying, s->outer[d]);
+}
+
+static void add_dim(struct emit_kernel *ek, struct eaddress *at, const struct kbuf *buf,
+                    const struct layout_strides *s, int d, const struct eaffine *index)
+{
+    const struct layout *l = &buf->layout;
+    struct eaffine rest = *index, hi, lo;
+    for (int b = l->n_blocks - 1; b >= 0; b--) {
+        if (l->block[b].dim != d)
+            continue;
+        if (!split(ek, &rest, l->block[b].size, &hi, &lo)) {
+            /* Start over with the value: the digits below are still to be added as well. */
+            bool varying;
+            LLVMValueRef v = eaffine_full(ek, index, &varying);
+            add_digits(ek, at, l, s, d, v, varying);
+            return;
+        }
+        rest = hi;
+    }
+    rest = *index;
+    for (int b = l->n_blocks - 1; b >= 0; b--) {
+        if (l->block[b].dim != d)
+            continue;
+        split(ek, &rest, l->block[b].size, &hi, &lo);
+        eaffine_add(&at->affine, &lo, s->inner[b]);
+        rest = hi;
+    }
+    eaffine_add(&at->affine, &rest, s->outer[d]);
+}
+
+static bool is_dynamic(const struct kbuf *buf)
+{
+    for (int d = 0; d < buf->rank; d++)
+        if (buf->extent_buf[d] >= 0)
+            return true;
+    return false;
+}
+
+/* The true extent of a dimension: read from its buffer at each use, since the kernel itself may be
+   what sets it. */
+static LLVMValueRef extent_value(struct emit_kernel *ek, const struct kbuf *buf, int d)
+{
+    struct emit *e = ek->e;
+    if (buf->extent_buf[d] < 0)
+        return emit_i64(e, buf->dims[d]);
+    return LLVMBuildLoad2(e->b, e->i64, ek->buf[buf->extent_buf[d]], "");
+}
+
+/* Dense at the true extents: strides are products of run-time values. */
+static void add_dynamic(struct emit_kernel *ek, struct eaddress *at, const struct kbuf *buf,
+                        const struct eaffine *idx)
+{
+    struct emit *e = ek->e;
+    LLVMValueRef stride = emit_i64(e, 1);
+    for (int d = buf->rank - 1; d >= 0; d--) {
+        if (LLVMIsAConstantInt(stride)) {
+            eaffine_add(&at->affine, &idx[d], LLVMConstIntGetSExtValue(stride));
+        } else {
+            bool varying;
+            LLVMValueRef v = eaffine_full(ek, &idx[d], &varying);
+            v = LLVMBuildMul(e->b, v, varying ? emit_splat(ek, stride) : stride, "");
+            add_value(ek, at, v, varying, 1);
+        }
+        stride = LLVMBuildMul(e->b, stride, extent_value(ek, buf, d), "");
+    }
+}
+
+struct eaddress emit_address_affine(struct emit_kernel *ek, int buf, const struct eaffine *idx)
+{
+    const struct kbuf *b = &ek->k->bufs[buf];
+    struct eaddress at = {.buf = buf};
+    if (is_dynamic(b)) {
+        add_dynamic(ek, &at, b, idx);
+        return at;
+    }
+    struct layout_strides s = layout_strides(&b->layout, b->dims);
+    for (int d = 0; d < b->rank; d++)
+        add_dim(ek, &at, b, &s, d, &idx[d]);
+    return at;
+}
+
+struct eaddress emit_address(struct emit_kernel *ek, int buf, const kval *idx)
+{
+    const struct kbuf *b = &ek->k->bufs[buf];
+    struct eaffine affine[MAX_RANK];
+    bool varying[MAX_RANK] = {false};
+    for (int d = 0; d < b->rank; d++) {
+        if (emit_affine(ek, idx[d], &affine[d]))
+            continue;
+        varying[d] = ek->varying[idx[d]];
+        /* An opaque index is a variable of unknown range; a varying one is added below. */
+        affine[d] = varying[d] ? eaffine_const(0)
+                               : eaffine_var(emit_add_var(ek, emit_get(ek, idx[d], false), 0));
+    }
+    struct eaddress at = emit_address_affine(ek, buf, affine);
+    struct layout_strides s = layout_strides(&b->layout, b->dims);
+    struct emit *e = ek->e;
+    LLVMValueRef stride = emit_i64(e, 1);
+    bool dynamic = is_dynamic(b);
+    for (int d = b->rank - 1; d >= 0; d--) {
+        if (varying[d] && dynamic)
+            add_value(ek, &at,
+                      LLVMBuildMul(e->b, emit_get(ek, idx[d], true), emit_splat(ek, stride), ""),
+                      true, 1);
+        else if (varying[d])
+            add_digits(ek, &at, &b->layout, &s, d, emit_get(ek, idx[d], true), true);
+        if (dynamic)
+            stride = LLVMBuildMul(e->b, stride, extent_value(ek, b, d), "");
+    }
+    return at;
+}
+
+LLVMValueRef emit_pointer(struct emit_kernel *ek, int buf, const struct eaffine *a)
+{
+    struct emit *e = ek->e;
+    /* The constant part goes last, so that neighbouring accesses share the variable part. */
+    struct eaffine variable = *a;
+    variable.offset = 0;
+    LLVMTypeRef t = emit_memory_type(e, ek->k->bufs[buf].dtype);
+    LLVMValueRef i = eaffine_value(ek, &variable);
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, t, ek->buf[buf], &i, 1, "");
+    if (a->offset == 0)
+        return p;
+    LLVMValueRef off = emit_i64(e, a->offset);
+    return LLVMBuildInBoundsGEP2(e->b, t, p, &off, 1, "");
+}
+
+/* ---- element access ---- */
+
+static LLVMValueRef from_memory(struct emit_kernel *ek, enum dtype t, LLVMValueRef v)
+{
+    if (t != DTYPE_BOOL)
+        return v;
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(v));
+    return LLVMBuildICmp(ek->e->b, LLVMIntNE, v, zero, "");
+}
+
+static LLVMValueRef to_memory(struct emit_kernel *ek, enum dtype t, LLVMValueRef v)
+{
+    if (t != DTYPE_BOOL)
+        return v;
+    bool vector = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind;
+    LLVMTypeRef to =
+        vector ? LLVMVectorType(ek->e->i8, LLVMGetVectorSize(LLVMTypeOf(v))) : ek->e->i8;
+    return LLVMBuildZExt(ek->e->b, v, to, "");
+}
+
+/* Lane `i` of the element offset, as a scalar. */
+static LLVMValueRef lane_offset(struct emit_kernel *ek, const struct eaddress *at, int i)
+{
+    struct emit *e = ek->e;
+    struct eaffine a = at->affine;
+    a.offset += eaffine_lane(&a) * i;
+    LLVMValueRef off = eaffine_value(ek, &a);
+    if (at->varying)
+        off = LLVMBuildAdd(e->b, off,
+                           LLVMBuildExtractElement(e->b, at->varying, emit_i64(e, i), ""), "");
+    return off;
+}
+
+static LLVMValueRef load_element(struct emit_kernel *ek, int buf, LLVMValueRef offset)
+{
+    struct emit *e = ek->e;
+    enum dtype t = ek->k->bufs[buf].dtype;
+    LLVMTypeRef mt = emit_memory_type(e, t);
+    if (dtype_bits(t) != 4) {
+        LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
+        return from_memory(ek, t, LLVMBuildLoad2(e->b, mt, p, ""));
+    }
+    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_i64(e, 1), "");
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &byte, 1, "");
+    LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, e->i1, "");
+    LLVMValueRef v = LLVMBuildLoad2(e->b, mt, p, "");
+    LLVMValueRef four = LLVMConstInt(e->i8, 4, 0);
+    LLVMValueRef low = LLVMBuildSelect(e->b, odd, LLVMBuildLShr(e->b, v, four, ""), v, "");
+    low = LLVMBuildShl(e->b, low, four, "");
+    return t == DTYPE_I4 ? LLVMBuildAShr(e->b, low, four, "") : LLVMBuildLShr(e->b, low, four, "");
+}
+
+static void store_element(struct emit_kernel *ek, int buf, LLVMValueRef offset, LLVMValueRef v)
+{
+    struct emit *e = ek->e;
+    enum dtype t = ek->k->bufs[buf].dtype;
+    LLVMTypeRef mt = emit_memory_type(e, t);
+    if (dtype_bits(t) != 4) {
+        LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
+        LLVMBuildStore(e->b, to_memory(ek, t, v), p);
+        return;
+    }
+    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_i64(e, 1), "");
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &byte, 1, "");
+    LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, e->i1, "");
+    LLVMValueRef old = LLVMBuildLoad2(e->b, mt, p, "");
+    LLVMValueRef low_mask = LLVMConstInt(e->i8, 0x0f, 0), high_mask = LLVMConstInt(e->i8, 0xf0, 0);
+    LLVMValueRef high = LLVMBuildShl(e->b, v, LLVMConstInt(e->i8, 4, 0), "");
+    LLVMValueRef in_high = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, low_mask, ""), high, "");
+    LLVMValueRef in_low = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, high_mask, ""),
+                                      LLVMBuildAnd(e->b, v, low_mask, ""), "");
+    LLVMBuildStore(e->b, LLVMBuildSelect(e->b, odd, in_high, in_low, ""), p);
+}
+
+static bool is_contiguous(const struct emit_kernel *ek, const struct eaddress *at)
+{
+    return ek->lanes > 1 && !at->varying && eaffine_lane(&at->affine) == 1 &&
+           dtype_bits(ek->k->bufs[at->buf].dtype) >= 8;
+}
+
+LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *out_varying)
+{
+    struct emit *e = ek->e;
+    enum dtype t = ek->k->bufs[at->buf].dtype;
+    int64_t lane = eaffine_lane(&at->affine);
+    *out_varying = ek->lanes > 1 && (at->varying || lane != 0);
+    if (!*out_varying)
+        return load_element(ek, at->buf, eaffine_value(ek, &at->affine));
+    LLVMTypeRef mt = emit_memory_type(e, t);
+    if (is_contiguous(ek, at)) {
+        LLVMValueRef v = LLVMBuildLoad2(e->b, LLVMVectorType(mt, (unsigned)ek->lanes),
+                                        emit_pointer(ek, at->buf, &at->affine), "");
+        LLVMSetAlignment(v, dtype_bits(t) / 8);
+        return from_memory(ek, t, v);
+    }
+    LLVMValueRef v = LLVMGetPoison(emit_lane_type(ek, t, true));
+    for (int i = 0; i < ek->lanes; i++)
+        v = LLVMBuildInsertElement(e->b, v, load_element(ek, at->buf, lane_offset(ek, at, i)),
+                                   emit_i64(e, i), "");
+    return v;
+}
+
+void emit_store(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef v, bool varying)
+{
+    struct emit *e = ek->e;
+    enum dtype t = ek->k->bufs[at->buf].dtype;
+    if (ek->lanes == 1) {
+        store_element(ek, at->buf, eaffine_value(ek, &at->affine), v);
+        return;
+    }
+    if (!varying)
+        v = emit_splat(ek, v);
+    if (is_contiguous(ek, at)) {
+        LLVMValueRef s =
+            LLVMBuildStore(e->b, to_memory(ek, t, v), emit_pointer(ek, at->buf, &at->affine));
+        LLVMSetAlignment(s, dtype_bits(t) / 8);
+        return;
+    }
+    for (int i = 0; i < ek->lanes; i++)
+        store_element(ek, at->buf, lane_offset(ek, at, i),
+                      LLVMBuildExtractElement(e->b, v, emit_i64(e, i), ""));
+}
+
+/*
+ * load_or: where the indices are out of range, element 0 is read instead and dropped, so that no
+ * branch is needed.  Every buffer has room for one element.
+ */
+void emit_load_or(struct emit_kernel *ek, kval v)
+{
+    struct emit *e = ek->e;
+    const struct kinst *in = kernel_inst(ek->k, v);
+    const struct kbuf *buf = &ek->k->bufs[in->buf];
+    LLVMValueRef uniform = NULL, varying = NULL;
+    for (int d = 0; d < buf->rank; d++) {
+        struct eaffine a;
+        bool vary;
+        LLVMValueRef i;
+        if (emit_affine(ek, in->args[d], &a)) {
+            i = eaffine_full(ek, &a, &vary);
+        } else {
+            vary = ek->varying[in->args[d]];
+            i = emit_get(ek, in->args[d], vary);
+        }
+        LLVMValueRef extent = extent_value(ek, buf, d);
+        if (vary)
+            extent = emit_splat(ek, extent);
+        LLVMValueRef c = LLVMBuildICmp(e->b, LLVMIntULT, i, extent, "");
+        LLVMValueRef *all = vary ? &varying : &uniform;
+        *all = *all ? LLVMBuildAnd(e->b, *all, c, "") : c;
+    }
+    kval otherwise = in->args[in->n_args - 1];
+    struct eaddress at = emit_address(ek, in->buf, in->args);
+    if (buf->rank == 0) {
+        bool vary;
+        LLVMValueRef r = emit_load(ek, &at, &vary);
+        emit_set(ek, v, r, vary);
+        return;
+    }
+    LLVMValueRef r;
+    bool vary = false;
+    if (varying) {
+        /* Element by element: some lanes must not touch their address. */
+        LLVMValueRef ok = uniform ? LLVMBuildAnd(e->b, varying, emit_splat(ek, uniform), "")
+                                  : varying;
+        r = LLVMGetPoison(emit_lane_type(ek, buf->dtype, true));
+        for (int i = 0; i < ek->lanes; i++) {
+            LLVMValueRef bit = LLVMBuildExtractElement(e->b, ok, emit_i64(e, i), "");
+            LLVMValueRef off = LLVMBuildSelect(e->b, bit, lane_offset(ek, &at, i), emit_i64(e, 0),
+                                               "");
+            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_i64(e, i), "");
+        }
+        r = LLVMBuildSelect(e->b, ok, r, emit_get(ek, otherwise, true), "");
+        emit_set(ek, v, r, true);
+        return;
+    }
+    if (ek->lanes > 1 && !is_contiguous(ek, &at) && (at.varying || eaffine_lane(&at.affine))) {
+        /* Lanes are strided but in range together: guard each with the one condition. */
+        r = LLVMGetPoison(emit_lane_type(ek, buf->dtype, true));
+        for (int i = 0; i < ek->lanes; i++) {
+            LLVMValueRef off = LLVMBuildSelect(e->b, uniform, lane_offset(ek, &at, i),
+                                               emit_i64(e, 0), "");
+            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_i64(e, i), "");
+        }
+        vary = true;
+    } else {
+        LLVMValueRef base = eaffine_value(ek, &at.affine);
+        struct eaffine safe =
+            eaffine_var(emit_add_var(ek, LLVMBuildSelect(e->b, uniform, base, emit_i64(e, 0), ""), 0));
+        struct eaffine lane = eaffine_var(EVAR_LANE);
+        eaffine_add(&safe, &lane, eaffine_lane(&at.affine));
+        struct eaddress clamped = {.buf = in->buf, .affine = safe};
+        r = emit_load(ek, &clamped, &vary);
+    }
+    vary = vary || ek->varying[otherwise];
+    if (vary && LLVMGetTypeKind(LLVMTypeOf(r)) != LLVMVectorTypeKind)
+        r = emit_splat(ek, r);
+    r = LLVMBuildSelect(e->b, uniform, r, emit_get(ek, otherwise, vary), "");
+    emit_set(ek, v, r, vary);
+}

@@ -1,0 +1,202 @@
+/* A kernel as an internal LLVM function; its instructions in order. */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "bundle/emit/emit_internal.h"
+
+void emit_set_lanes(struct emit_kernel *ek, int lanes)
+{
+    ek->lanes = lanes;
+    ek->vars[EVAR_LANE].extent = lanes;
+}
+
+static LLVMValueRef literal(struct emit_kernel *ek, const struct kinst *in)
+{
+    struct emit *e = ek->e;
+    LLVMTypeRef t = emit_type(e, in->type);
+    switch (in->type) {
+    case DTYPE_F32:
+        /* By bits: a NaN keeps its payload, and no decimal form is involved. */
+        {
+            float f = (float)in->imm.f;
+            uint32_t bits;
+            memcpy(&bits, &f, sizeof bits);
+            return LLVMConstBitCast(LLVMConstInt(e->i32, bits, 0), t);
+        }
+    case DTYPE_F64: {
+        uint64_t bits;
+        memcpy(&bits, &in->imm.f, sizeof bits);
+        return LLVMConstBitCast(LLVMConstInt(e->i64, bits, 0), t);
+    }
+    case DTYPE_F16:
+        return LLVMConstInt(t, dtype_f32_to_f16((float)in->imm.f), 0);
+    case DTYPE_BF16:
+        return LLVMConstInt(t, dtype_f32_to_bf16((float)in->imm.f), 0);
+    default:
+        return LLVMConstInt(t, (uint64_t)in->imm.i, 1);
+    }
+}
+
+static bool any_varying(const struct emit_kernel *ek, const struct kinst *in)
+{
+    if (ek->lanes == 1)
+        return false;
+    for (int i = 0; i < in->n_args; i++) {
+        kval a = in->args[i];
+        if (kernel_inst(ek->k, a)->op == KOP_INDEX ? eaffine_lane(&ek->bind[a]) != 0
+                                                   : ek->varying[a])
+            return true;
+    }
+    return false;
+}
+
+static enum dtype type_of(const struct emit_kernel *ek, kval v)
+{
+    return kernel_inst(ek->k, v)->type;
+}
+
+static void emit_access(struct emit_kernel *ek, kval v, const struct kinst *in)
+{
+    struct eaddress at = emit_address(ek, in->buf, in->args);
+    if (in->op != KOP_STORE) {
+        bool varying;
+        LLVMValueRef r = emit_load(ek, &at, &varying);
+        emit_set(ek, v, r, varying);
+        return;
+    }
+    kval value = in->args[in->n_args - 1];
+    bool varying = kernel_inst(ek->k, value)->op == KOP_INDEX
+                       ? ek->lanes > 1 && eaffine_lane(&ek->bind[value]) != 0
+                       : ek->varying[value];
+    emit_store(ek, &at, emit_get(ek, value, varying), varying);
+}
+
+static LLVMValueRef emit_select(struct emit_kernel *ek, const struct kinst *in, bool varying)
+{
+    /* A uniform condition may choose between vectors. */
+    bool c_varying = ek->varying[in->args[0]];
+    return LLVMBuildSelect(ek->e->b, emit_get(ek, in->args[0], c_varying),
+                           emit_get(ek, in->args[1], varying), emit_get(ek, in->args[2], varying),
+                           "");
+}
+
+static LLVMValueRef emit_bitcast(struct emit_kernel *ek, const struct kinst *in, bool varying)
+{
+    return LLVMBuildBitCast(ek->e->b, emit_get(ek, in->args[0], varying),
+                            emit_lane_type(ek, in->type, varying), "");
+}
+
+void emit_instruction(struct emit_kernel *ek, kval v)
+{
+    const struct kinst *in = kernel_inst(ek->k, v);
+    bool varying = any_varying(ek, in);
+    switch (in->op) {
+    case KOP_CONST:
+        emit_set(ek, v, literal(ek, in), false);
+        return;
+    case KOP_INDEX:
+    case KOP_PARAM:
+    case KOP_YIELD:
+        return;
+    case KOP_RESULT:
+        emit_set(ek, v, ek->results[in->args[0]][in->imm.i],
+                 ek->results_varying[in->args[0]][in->imm.i]);
+        return;
+    case KOP_LOAD:
+    case KOP_STORE:
+        emit_access(ek, v, in);
+        return;
+    case KOP_LOAD_OR:
+        if (ek->inside)
+            emit_access(ek, v, in);
+        else
+            emit_load_or(ek, v);
+        return;
+    case KOP_SELECT:
+        emit_set(ek, v, emit_select(ek, in, varying), varying);
+        return;
+    case KOP_CAST:
+        emit_set(ek, v,
+                 emit_cast(ek, type_of(ek, in->args[0]), in->type,
+                           emit_get(ek, in->args[0], varying)),
+                 varying);
+        return;
+    case KOP_BITCAST:
+        emit_set(ek, v, emit_bitcast(ek, in, varying), varying);
+        return;
+    default:
+        break;
+    }
+    if (kop_kind(in->op) == KOP_KIND_REGION) {
+        emit_region(ek, v);
+        return;
+    }
+    LLVMValueRef a = emit_get(ek, in->args[0], varying);
+    LLVMValueRef b = in->n_args > 1 ? emit_get(ek, in->args[1], varying) : NULL;
+    emit_set(ek, v, emit_scalar_op(ek, in->op, type_of(ek, in->args[0]), a, b), varying);
+}
+
+void emit_block(struct emit_kernel *ek, const struct kblock *blk)
+{
+    for (size_t i = 0; i < blk->n; i++)
+        emit_instruction(ek, blk->insts[i]);
+}
+
+const struct kinst *emit_block_yield(const struct emit_kernel *ek, const struct kblock *blk)
+{
+    assert(blk->n > 0);
+    const struct kinst *y = kernel_inst(ek->k, blk->insts[blk->n - 1]);
+    assert(y->op == KOP_YIELD);
+    return y;
+}
+
+static void add_attribute(struct emit *e, LLVMValueRef fn, unsigned at, const char *name,
+                          uint64_t value)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(e->ctx, kind, value));
+}
+
+static void declare_buffers(struct emit_kernel *ek)
+{
+    struct emit *e = ek->e;
+    for (unsigned i = 0; i < (unsigned)ek->k->n_bufs; i++) {
+        ek->buf[i] = LLVMGetParam(ek->fn, i);
+        add_attribute(e, ek->fn, i + 1, "noalias", 0);
+        add_attribute(e, ek->fn, i + 1, "align", PROGRAM_ALIGNMENT);
+        if (ek->k->bufs[i].role == KBUF_IN)
+            add_attribute(e, ek->fn, i + 1, "readonly", 0);
+    }
+}
+
+LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const struct schedule *s,
+                                  const char *name)
+{
+    LLVMTypeRef *params = arena_array(e->arena, k->n_bufs + 1, sizeof *params);
+    for (size_t i = 0; i < k->n_bufs; i++)
+        params[i] = e->ptr;
+    LLVMTypeRef t = LLVMFunctionType(e->void_, params, (unsigned)k->n_bufs, 0);
+    LLVMValueRef fn = LLVMAddFunction(e->mod, name, t);
+    LLVMSetLinkage(fn, LLVMInternalLinkage);
+
+    struct emit_kernel ek = {.e = e, .k = k, .schedule = s, .fn = fn, .lanes = 1};
+    ek.buf = arena_array(e->arena, k->n_bufs + 1, sizeof *ek.buf);
+    ek.val = arena_array(e->arena, k->n_insts, sizeof *ek.val);
+    ek.varying = arena_array(e->arena, k->n_insts, sizeof *ek.varying);
+    ek.bind = arena_array(e->arena, k->n_insts, sizeof *ek.bind);
+    ek.results = arena_array(e->arena, k->n_insts, sizeof *ek.results);
+    ek.results_varying = arena_array(e->arena, k->n_insts, sizeof *ek.results_varying);
+    ek.join.joined = -1;
+    emit_add_var(&ek, NULL, 1); /* EVAR_LANE */
+    declare_buffers(&ek);
+
+    ek.entry = emit_append_block(&ek);
+    LLVMBasicBlockRef body = emit_append_block(&ek);
+    LLVMPositionBuilderAtEnd(e->b, body);
+    emit_block(&ek, &k->body);
+    LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, ek.entry);
+    LLVMBuildBr(e->b, body);
+    return fn;
+}

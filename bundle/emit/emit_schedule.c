@@ -1,0 +1,124 @@
+/*
+ * Which code each step runs: kernels with the same key share one function, and each distinct kernel
+ * gets a schedule.  A schedule may ask for constants in packed layouts; the program's buffers take
+ * them here, before the program is planned.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "bundle/emit/emit_internal.h"
+
+struct collector {
+    struct emit_schedules *s;
+    struct program *p;
+    const struct target *t;
+};
+
+static uint32_t find_or_add(struct collector *c, const struct kernel *k)
+{
+    struct emit_schedules *s = c->s;
+    struct strbuf key;
+    strbuf_init(&key, s->arena);
+    kernel_print_key(k, &key);
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->kernel[i].key, strbuf_text(&key)) == 0)
+            return (uint32_t)i;
+    struct kernel *own = kernel_clone(s->arena, k);
+    struct schedule *schedule = c->t->schedule(c->t, s->arena, own);
+    struct error err;
+    error_init(&err);
+    bool valid = kernel_validate(own, &err);
+    assert(valid);
+    (void)valid;
+    size_t at = s->n;
+    (void)ARENA_PUSH(s->arena, s->kernel, s->n, s->cap);
+    s->kernel[at].kernel = own;
+    s->kernel[at].schedule = schedule;
+    s->kernel[at].key = strbuf_text(&key);
+    return (uint32_t)at;
+}
+
+/* A buffer with the content of `buf` in the layout that kernel buffer `want` asks for. */
+static int packed_copy(struct collector *c, int buf, const struct layout *layout)
+{
+    struct program *p = c->p;
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (p->bufs[i].area == AREA_CONSTANT && p->bufs[i].constant == p->bufs[buf].constant &&
+            p->bufs[i].view_of < 0 && p->bufs[i].dtype == p->bufs[buf].dtype &&
+            layout_equal(&p->bufs[i].layout, layout))
+            return (int)i;
+    struct pbuf copy = p->bufs[buf];
+    copy.layout = *layout;
+    copy.bytes = dtype_bytes(copy.dtype, layout_elems(layout, copy.dims));
+    ARENA_PUSH(p->arena, p->bufs, p->n_bufs, p->cap_bufs) = copy;
+    return (int)p->n_bufs - 1;
+}
+
+static void schedule_step(struct step *step, void *arg)
+{
+    struct collector *c = arg;
+    if (step->kind != STEP_CALL)
+        return;
+    uint32_t i = find_or_add(c, step->kernel);
+    c->s->of_step[step->id] = i;
+    const struct kernel *own = c->s->kernel[i].kernel;
+    for (size_t b = 0; b < step->kernel->n_bufs; b++) {
+        const struct layout *want = &own->bufs[b].layout;
+        if (layout_equal(want, &step->kernel->bufs[b].layout))
+            continue;
+        assert(step->kernel->bufs[b].constant);
+        step->args[b] = packed_copy(c, step->args[b], want);
+        step->kernel->bufs[b].layout = *want;
+    }
+}
+
+struct used {
+    bool *flag;
+};
+
+static void mark_used(struct step *step, void *arg)
+{
+    struct used *u = arg;
+    if (step->kind == STEP_CALL) {
+        for (size_t b = 0; b < step->kernel->n_bufs; b++)
+            u->flag[step->args[b]] = true;
+        return;
+    }
+    if (step->cond >= 0)
+        u->flag[step->cond] = true;
+    if (step->trip >= 0)
+        u->flag[step->trip] = true;
+}
+
+/* A constant that every reader wants packed is not stored in its plain layout any more. */
+static void drop_unused_constants(struct program *p, struct arena *a)
+{
+    struct used u = {arena_array(a, p->n_bufs + 1, sizeof(bool))};
+    program_each_step(&p->body, mark_used, &u);
+    for (size_t i = 0; i < p->n_bufs; i++) {
+        if (p->bufs[i].view_of >= 0 && u.flag[i])
+            u.flag[p->bufs[i].view_of] = true;
+    }
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (p->bufs[i].area == AREA_CONSTANT && !u.flag[i])
+            p->bufs[i].unused = true;
+}
+
+struct emit_schedules *emit_schedule(struct arena *a, struct program *p, const struct target *t)
+{
+    struct emit_schedules *s = arena_new(a, struct emit_schedules);
+    s->arena = a;
+    s->of_step = arena_array(a, p->n_steps + 1, sizeof *s->of_step);
+    struct collector c = {.s = s, .p = p, .t = t};
+    program_each_step(&p->body, schedule_step, &c);
+    drop_unused_constants(p, a);
+    return s;
+}
+
+void emit_schedules_print(const struct emit_schedules *s, struct strbuf *out)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        strbuf_printf(out, "k%zu (%s):\n", i, s->kernel[i].kernel->name);
+        schedule_print(s->kernel[i].schedule, s->kernel[i].kernel, out);
+    }
+}

@@ -1,0 +1,18 @@
+/*
+ * jit.h: an emitted object, linked in memory: what is run is byte for byte what a bundle holds.
+ */
+#ifndef SHEAF_BUNDLE_JIT_H
+#define SHEAF_BUNDLE_JIT_H
+
+#include "bundle/emit/emit.h"
+
+struct jit;
+
+/* Links the object; out_entry is its function `name`.  The host must be able to run it. */
+bool jit_open(const struct bytes *object, const char *name, struct jit **out_jit,
+              sheaf_entry_fn *out_entry, struct error *err);
+/* Another function of the object; NULL where there is none. */
+sheaf_entry_fn jit_function(struct jit *j, const char *name);
+void jit_close(struct jit *j); /* NULL is fine */
+
+#endif

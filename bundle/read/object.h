@@ -1,0 +1,61 @@
+/*
+ * object.h: reads ELF object files (32 and 64 bits, either byte order): what an object defines and
+ * needs, and which sections it has.
+ *
+ * Everything is a view of the caller's bytes, which must outlive it.  The bytes may be anything:
+ * every access is checked, and what lies outside is a fault with a reason.
+ */
+#ifndef SHEAF_BUNDLE_READ_OBJECT_H
+#define SHEAF_BUNDLE_READ_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct object {
+    const uint8_t *data;
+    size_t size;
+    bool is_64, is_big_endian;
+    uint16_t type;    /* ET_REL, ET_DYN .. */
+    uint16_t machine; /* EM_X86_64 .. */
+    uint64_t sections_at;
+    uint32_t section_size, n_sections;
+    uint32_t name_section;
+    uint32_t symbol_section; /* 0: the object has no symbols */
+    uint32_t n_symbols;
+};
+
+struct object_section {
+    const char *name;
+    uint32_t type;  /* SHT_PROGBITS .. */
+    uint64_t flags; /* SHF_WRITE .. */
+    uint64_t offset, size;
+    uint64_t align;
+    uint32_t link;
+    uint64_t entry_size;
+};
+
+struct object_symbol {
+    const char *name;
+    bool is_undefined, is_local, is_function;
+    uint32_t section;
+    uint64_t value, size;
+};
+
+/* Returns NULL, or why the bytes are no object; out_object is set on success only. */
+const char *object_open(const void *data, size_t size, struct object *out_object);
+
+/* Section and symbol i, counted from 0 (both numbers 0 are the format's empty entries).  False
+   where it is malformed or there is none. */
+bool object_section(const struct object *o, uint32_t i, struct object_section *out_section);
+bool object_symbol(const struct object *o, uint32_t i, struct object_symbol *out_symbol);
+
+/* Name of the first symbol that the object needs from elsewhere, NULL where there is none;
+   out_count receives how many there are.  A malformed symbol counts as undefined, named "?". */
+const char *object_undefined(const struct object *o, uint32_t *out_count);
+/* The first section with content that the program may write, NULL where there is none. */
+const char *object_writable(const struct object *o);
+/* Whether the object defines a symbol of that name for others. */
+bool object_defines(const struct object *o, const char *name);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * names.h: C identifiers for tensors, whose names in models are arbitrary text.
+ *
+ * Every character outside [A-Za-z0-9_] becomes '_' and a leading digit gets the prefix 'A', so that
+ * gpu_0/data is gpu_0_data as in a Glow bundle.  A keyword of C or C++, or a name that NAME.h needs
+ * itself, gets '_' behind it; names of more than NAMES_MAX characters are cut and end in a hash of
+ * the whole; of names that become equal the second gets "_1", the third "_2".
+ */
+#ifndef SHEAF_BUNDLE_WRITE_NAMES_H
+#define SHEAF_BUNDLE_WRITE_NAMES_H
+
+#include "bundle/emit/emit.h"
+
+enum { NAMES_MAX = 120 };
+
+/* One name by itself; never empty. */
+const char *names_legalise(struct arena *a, const char *name);
+
+/* The symbols of a bundle in the order of its table: inputs, outputs, state, then constants. */
+const struct emit_symbol *names_symbols(struct arena *a, const struct program *p,
+                                        size_t *out_n_symbols);
+
+#endif

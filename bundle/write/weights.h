@@ -1,0 +1,22 @@
+/*
+ * weights.h: the content of NAME.weights: the constant area as it lies in memory, nothing else.
+ * Its integrity is told by the digest in NAME_info.
+ */
+#ifndef SHEAF_BUNDLE_WRITE_WEIGHTS_H
+#define SHEAF_BUNDLE_WRITE_WEIGHTS_H
+
+#include "ir/program.h"
+
+struct weights {
+    const uint8_t *data;
+    size_t size;
+    uint8_t digest[16]; /* as in struct sheaf_bundle_info */
+};
+
+/* Packs the constants of a planned program, after emit_schedule has chosen their layouts. */
+struct weights weights_make(struct arena *a, const struct program *p);
+
+/* XXH3-128 in canonical (big-endian) form. */
+void weights_digest(const void *data, size_t size, uint8_t out_digest[16]);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * cpu_target.h: processors as compilation targets.
+ */
+#ifndef SHEAF_CPU_TARGET_H
+#define SHEAF_CPU_TARGET_H
+
+#include "ir/target.h"
+
+struct cpu_target_options {
+    const char *triple;   /* NULL: this machine's architecture */
+    const char *cpu;      /* "native", an LLVM processor name, or NULL: the baseline */
+    const char *features; /* "+x,-y" on top of the processor's, or NULL */
+};
+
+/* The baseline of emission where no processor is named: AVX2 and FMA, in every x86-64 server and
+   desktop processor since 2013-2015. */
+#define CPU_TARGET_BASELINE_X86 "x86-64-v3"
+
+bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
+                       const struct target **out_target, struct error *err);
+
+/* The parts, one file each. */
+bool cpu_prefer_layouts(const struct target *t, const struct kernel *k, struct layout *layouts);
+struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct kernel *k);
+void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k, kval map,
+                      struct schedule *s);
+/* False where the contraction does not fit the tile generator. */
+bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
+                           struct schedule_entry *out_entry);
+void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry);
+
+/* The stride in elements, in the buffer's layout, of a step of `index` in an access at the given
+   affine forms; false where it is not one number. */
+bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
+                       int64_t *out_stride);
+/* The smallest power of two not below n. */
+int cpu_pow2_ceil(int64_t n);
+
+#endif

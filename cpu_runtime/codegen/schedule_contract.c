@@ -1,0 +1,301 @@
+/*
+ * Register tiles of contractions.
+ *
+ * The result is computed in tiles of `tile_m` rows (pixels of an image row, rows of a matrix) by
+ * `tile_n` vectors of columns (output channels).  A step of K loads tile_n vectors of operand B,
+ * which is packed in exactly the order it is read, and one broadcast scalar of operand A per row;
+ * each feeds tile_m * tile_n multiply-adds.  The tile is the one with the least estimated time
+ * among those that fit the registers.
+ */
+#include <string.h>
+
+#include "bundle/emit/emit_internal.h"
+#include "cpu_runtime/codegen/cpu_target.h"
+
+enum { MIN_COLUMNS = 4, MAX_TILE_ROWS = 28, MAX_TILE_VECTORS = 8 };
+
+static int64_t extent_of(const struct kernel *k, const struct kregion *r, int i)
+{
+    int64_t n = 0;
+    kernel_is_const_int(k, r->extent[i], &n);
+    return n;
+}
+
+static int64_t coef_of(const struct kaffine *a, kval var)
+{
+    for (int i = 0; i < a->n_terms; i++)
+        if (a->term[i].var == var)
+            return a->term[i].coef;
+    return 0;
+}
+
+static bool all_static(const struct kernel *k, const struct kregion *r)
+{
+    int64_t n;
+    for (int i = 0; i < r->n_dims; i++)
+        if (!kernel_is_const_int(k, r->extent[i], &n) || n <= 0)
+            return false;
+    return true;
+}
+
+/* Whether dimension d of a padded operand can leave its buffer at all. */
+static bool can_leave(const struct kernel *k, const struct kregion *r, const struct koperand *o,
+                      int d)
+{
+    int64_t least = o->dim[d].offset, most = o->dim[d].offset;
+    for (int i = 0; i < o->dim[d].n_terms; i++) {
+        int64_t n = 0;
+        for (int j = 0; j < r->n_dims; j++)
+            if (r->index[j] == o->dim[d].term[i].var)
+                n = extent_of(k, r, j);
+        if (n == 0)
+            return true; /* an index from outside */
+        int64_t span = o->dim[d].term[i].coef * (n - 1);
+        least += span < 0 ? span : 0;
+        most += span > 0 ? span : 0;
+    }
+    return least < 0 || most >= k->bufs[o->buf].dims[d];
+}
+
+/* The generator restricts ranges of K per dimension: a padded dimension may depend on one M and one
+   K index only. */
+static bool padding_fits(const struct kernel *k, const struct kregion *r,
+                         const struct koperand *a)
+{
+    if (!a->padded)
+        return true;
+    for (int d = 0; d < k->bufs[a->buf].rank; d++) {
+        if (!can_leave(k, r, a, d))
+            continue;
+        int n_m = 0, n_k = 0, n_other = 0;
+        for (int i = 0; i < a->dim[d].n_terms; i++) {
+            enum kiter kind = KITER_BATCH;
+            bool own = false;
+            for (int j = 0; j < r->n_dims; j++)
+                if (r->index[j] == a->dim[d].term[i].var) {
+                    kind = r->contract->kind[j];
+                    own = true;
+                }
+            if (own && kind == KITER_M && a->dim[d].term[i].coef > 0)
+                n_m++;
+            else if (own && kind == KITER_K && a->dim[d].term[i].coef > 0)
+                n_k++;
+            else
+                n_other++;
+        }
+        if (n_m != 1 || n_k != 1 || n_other != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Whether stepping `outer` once equals stepping `inner` n times, in an access. */
+static bool joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,
+                  int64_t n)
+{
+    int64_t so, si;
+    return cpu_access_stride(b, dims, outer, &so) && cpu_access_stride(b, dims, inner, &si) &&
+           so == si * n;
+}
+
+static bool epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer,
+                           kval inner, int64_t n)
+{
+    for (size_t i = 0; i < blk->n; i++) {
+        const struct kinst *in = kernel_inst(k, blk->insts[i]);
+        if (in->region)
+            return false;
+        if (in->op != KOP_LOAD && in->op != KOP_STORE) {
+            /* An index that is used as a number needs its own value. */
+            for (int j = 0; j < in->n_args; j++)
+                if (kernel_inst(k, in->args[j])->type == DTYPE_I64)
+                    return false;
+            continue;
+        }
+        struct kaffine dims[MAX_RANK];
+        for (int d = 0; d < k->bufs[in->buf].rank; d++)
+            if (!kernel_affine_of(k, in->args[d], &dims[d]))
+                return false;
+        if (!joins(&k->bufs[in->buf], dims, outer, inner, n))
+            return false;
+    }
+    return true;
+}
+
+/* Cycles per step of K for one tile: two multiply-adds and two loads a cycle, four cycles of
+   latency per accumulator chain, and vectors of B that come from the second-level cache. */
+static double step_cost(int rows, int vectors, double vector_bytes)
+{
+    double fma = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
+    double stream = vectors * vector_bytes / 40.0;
+    double cost = fma;
+    if (loads > cost)
+        cost = loads;
+    if (stream > cost)
+        cost = stream;
+    return cost < 4.0 ? 4.0 : cost;
+}
+
+static void choose_tile(const struct target *t, int64_t rows, int64_t columns, int vector,
+                        struct schedule_entry *e)
+{
+    double best = 0;
+    int64_t vectors_in_all = (columns + vector - 1) / vector;
+    for (int n = 1; n <= MAX_TILE_VECTORS && n <= vectors_in_all; n++) {
+        for (int m = 1; m <= MAX_TILE_ROWS && m <= rows; m++) {
+            int spare = t->has_fma ? 1 : 2; /* broadcast, and the product where it is separate */
+            if (m * n + n + spare > t->n_vector_regs)
+                continue;
+            int64_t tiles = (rows + m - 1) / m;
+            /* Rows are dealt out evenly over the tiles. */
+            int64_t large = rows - (rows / tiles) * tiles;
+            int base = (int)(rows / tiles);
+            double row_cost = 0;
+            int64_t full = vectors_in_all / n;
+            int rest = (int)(vectors_in_all % n);
+            for (int part = 0; part < 2; part++) {
+                int v = part ? rest : n;
+                double times = part ? 1.0 : (double)full;
+                if (v == 0)
+                    continue;
+                row_cost += times * ((double)large * step_cost(base + 1, v, vector * 4.0) +
+                                     (double)(tiles - large) * step_cost(base, v, vector * 4.0));
+            }
+            if (best == 0 || row_cost < best * 0.999) {
+                best = row_cost;
+                e->tile_m = large ? base + 1 : base;
+                e->tile_n = n;
+            }
+        }
+    }
+}
+
+/* The layout of operand B that is read front to back: column blocks, then K in loop order. */
+static bool pack_b(struct kernel *k, const struct kregion *r, const struct koperand *b,
+                   const struct schedule_entry *e)
+{
+    struct kbuf *buf = &k->bufs[b->buf];
+    int col_dim = -1, order[MAX_RANK], n = 0;
+    bool taken[MAX_RANK] = {false};
+    for (int d = 0; d < buf->rank; d++)
+        if (coef_of(&b->dim[d], r->index[e->col_iter]) != 0)
+            col_dim = d;
+    /* Dimensions of batch and column indices stay outermost; K follows in the order of the loops. */
+    for (int d = 0; d < buf->rank; d++) {
+        bool has_k = false;
+        for (int i = 0; i < r->n_dims; i++)
+            if (r->contract->kind[i] == KITER_K && coef_of(&b->dim[d], r->index[i]))
+                has_k = true;
+        if (!has_k) {
+            order[n++] = d;
+            taken[d] = true;
+        }
+    }
+    int k_dim = -1;
+    for (int i = 0; i < r->n_dims; i++) {
+        if (r->contract->kind[i] != KITER_K)
+            continue;
+        for (int d = 0; d < buf->rank; d++) {
+            if (coef_of(&b->dim[d], r->index[i]) == 0)
+                continue;
+            if (i == e->k_iter)
+                k_dim = d;
+            if (!taken[d]) {
+                order[n++] = d;
+                taken[d] = true;
+            }
+        }
+    }
+    struct layout l = layout_permuted(buf->rank, order);
+    if (e->k_iter >= 0) {
+        if (k_dim < 0 || coef_of(&b->dim[k_dim], r->index[e->k_iter]) != 1)
+            return false;
+        l = layout_blocked(l, k_dim, e->k_block);
+    }
+    if (col_dim < 0)
+        return false;
+    buf->layout = layout_blocked(l, col_dim, e->tile_n * e->vector);
+    return true;
+}
+
+/* The K index that runs inside the blocks of operand A, where A is blocked. */
+static void find_k_block(const struct kernel *k, const struct kregion *r,
+                         struct schedule_entry *e)
+{
+    const struct koperand *a = &r->contract->a;
+    const struct layout *l = &k->bufs[a->buf].layout;
+    e->k_iter = -1;
+    e->k_block = 1;
+    for (int d = 0; d < l->rank; d++) {
+        int64_t block = layout_block_size(l, d);
+        if (block == 1)
+            continue;
+        for (int i = 0; i < r->n_dims; i++) {
+            if (r->contract->kind[i] == KITER_K && coef_of(&a->dim[d], r->index[i]) == 1) {
+                e->k_iter = i;
+                e->k_block = (int)block;
+            }
+        }
+    }
+}
+
+bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
+                           struct schedule_entry *out_entry)
+{
+    const struct kregion *r = kernel_inst(k, contract)->region;
+    const struct kcontract *c = r->contract;
+    const struct kbuf *a = &k->bufs[c->a.buf], *b = &k->bufs[c->b.buf];
+    if (a->dtype != DTYPE_F32 || b->dtype != DTYPE_F32 || c->acc != DTYPE_F32 ||
+        c->a.prologue.n || c->b.prologue.n || c->b.padded || !all_static(k, r) ||
+        !padding_fits(k, r, &c->a) || !emit_can_vectorize(k, &r->block[0]))
+        return false;
+
+    struct schedule_entry e = {.region = contract, .tiled = true, .lanes = 1};
+    e.row_iter = e.col_iter = e.row_outer = -1;
+    int outer_m = -1;
+    for (int i = 0; i < r->n_dims; i++) {
+        if (c->kind[i] == KITER_N) {
+            if (e.col_iter >= 0 && extent_of(k, r, e.col_iter) > 1 && extent_of(k, r, i) > 1)
+                return false;
+            if (e.col_iter < 0 || extent_of(k, r, i) > 1)
+                e.col_iter = i;
+        }
+        if (c->kind[i] == KITER_M) {
+            outer_m = e.row_iter;
+            e.row_iter = i;
+        }
+    }
+    if (e.col_iter < 0)
+        return false;
+    int64_t columns = extent_of(k, r, e.col_iter);
+    if (columns < MIN_COLUMNS)
+        return false;
+
+    int64_t rows = e.row_iter >= 0 ? extent_of(k, r, e.row_iter) : 1;
+    if (outer_m >= 0 && !c->a.padded &&
+        joins(a, c->a.dim, r->index[outer_m], r->index[e.row_iter], rows) &&
+        epilogue_joins(k, &r->block[0], r->index[outer_m], r->index[e.row_iter], rows)) {
+        e.row_outer = outer_m;
+        rows *= extent_of(k, r, outer_m);
+    }
+    int widest = t->vector_bytes / 4;
+    e.vector = cpu_pow2_ceil(columns) < widest ? cpu_pow2_ceil(columns) : widest;
+    find_k_block(k, r, &e);
+    if (b->constant) {
+        choose_tile(t, rows, columns, e.vector, &e);
+        if (!pack_b(k, r, &c->b, &e))
+            return false;
+    } else {
+        /* B as it lies: its columns must be side by side and come out even. */
+        int64_t stride;
+        if (!cpu_access_stride(b, c->b.dim, r->index[e.col_iter], &stride) || stride != 1)
+            return false;
+        while (columns % e.vector != 0)
+            e.vector /= 2;
+        if (e.vector < MIN_COLUMNS)
+            return false;
+        choose_tile(t, rows, columns, e.vector, &e);
+    }
+    *out_entry = e;
+    return true;
+}

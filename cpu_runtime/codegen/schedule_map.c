@@ -1,0 +1,193 @@
+/*
+ * Loop order and vectors of a map: loops follow the memory order of the first buffer that the map
+ * stores to, and its innermost dimension becomes the vector, unless that would turn contiguous
+ * reads elsewhere into gathers.
+ */
+#include <string.h>
+
+#include "bundle/emit/emit_internal.h"
+#include "cpu_runtime/codegen/cpu_target.h"
+
+struct access {
+    const struct kbuf *buf;
+    int buf_index;
+    struct kaffine dims[MAX_RANK];
+    bool affine;
+};
+
+static void read_access(const struct kernel *k, const struct kinst *in, struct access *out)
+{
+    out->buf = &k->bufs[in->buf];
+    out->buf_index = in->buf;
+    out->affine = true;
+    for (int d = 0; d < out->buf->rank; d++)
+        if (!kernel_affine_of(k, in->args[d], &out->dims[d]))
+            out->affine = false;
+}
+
+static const struct kinst *first_store(const struct kernel *k, const struct kblock *blk)
+{
+    for (size_t i = 0; i < blk->n; i++) {
+        const struct kinst *in = kernel_inst(k, blk->insts[i]);
+        if (in->op == KOP_STORE)
+            return in;
+    }
+    return NULL;
+}
+
+/* How the loads and stores of a block would look with `index` as the lane. */
+struct tally {
+    kval index;
+    int contiguous, strided;
+    unsigned widest_bytes;
+};
+
+static void count_block(const struct kernel *k, const struct kblock *blk, struct tally *t)
+{
+    for (size_t i = 0; i < blk->n; i++) {
+        const struct kinst *in = kernel_inst(k, blk->insts[i]);
+        if (in->region) {
+            count_block(k, &in->region->block[0], t);
+            count_block(k, &in->region->block[1], t);
+        }
+        if (in->type != DTYPE_NONE && in->type != DTYPE_BOOL && in->type != DTYPE_I64 &&
+            dtype_bits(in->type) / 8 > t->widest_bytes)
+            t->widest_bytes = dtype_bits(in->type) / 8;
+        if (in->op != KOP_LOAD && in->op != KOP_LOAD_OR && in->op != KOP_STORE)
+            continue;
+        struct access a;
+        read_access(k, in, &a);
+        if (dtype_bits(a.buf->dtype) / 8 > t->widest_bytes)
+            t->widest_bytes = dtype_bits(a.buf->dtype) / 8;
+        int64_t stride = 2;
+        if (a.affine && cpu_access_stride(a.buf, a.dims, t->index, &stride) && stride == 0)
+            continue;
+        /* A constant can be packed so that its lanes lie side by side. */
+        if (stride == 1 || a.buf->constant)
+            t->contiguous++;
+        else
+            t->strided++;
+    }
+}
+
+/* Constants that the lanes read with a stride are packed in blocks of the lane dimension. */
+static void pack_constants(struct kernel *k, const struct kblock *blk, kval index, int lanes)
+{
+    for (size_t i = 0; i < blk->n; i++) {
+        const struct kinst *in = kernel_inst(k, blk->insts[i]);
+        if (in->region) {
+            pack_constants(k, &in->region->block[0], index, lanes);
+            pack_constants(k, &in->region->block[1], index, lanes);
+        }
+        if (in->op != KOP_LOAD && in->op != KOP_LOAD_OR)
+            continue;
+        struct access a;
+        read_access(k, in, &a);
+        int64_t stride;
+        if (!a.buf->constant || !layout_is_plain(&a.buf->layout) || !a.affine ||
+            dtype_bits(a.buf->dtype) < 8 ||
+            (cpu_access_stride(a.buf, a.dims, index, &stride) && stride <= 1))
+            continue;
+        for (int d = 0; d < a.buf->rank; d++)
+            if (a.dims[d].n_terms == 1 && a.dims[d].term[0].var == index &&
+                a.dims[d].term[0].coef == 1 && a.dims[d].offset == 0)
+                k->bufs[a.buf_index].layout = layout_blocked(a.buf->layout, d, lanes);
+    }
+}
+
+static int find_index(const struct kregion *r, kval v)
+{
+    for (int i = 0; i < r->n_dims; i++)
+        if (r->index[i] == v)
+            return i;
+    return -1;
+}
+
+/* The region index that dimension d of the access is, or -1. */
+static int index_of_dim(const struct kregion *r, const struct kaffine *a)
+{
+    if (a->n_terms != 1 || a->term[0].coef != 1 || a->offset != 0)
+        return -1;
+    return find_index(r, a->term[0].var);
+}
+
+static void add_loop(struct schedule_entry *e, int dim, enum schedule_part part, int64_t block)
+{
+    e->loop[e->n_loops++] = (struct schedule_loop){.dim = dim, .part = part, .block = block};
+}
+
+void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k, kval map,
+                      struct schedule *s)
+{
+    const struct kregion *r = kernel_inst(k, map)->region;
+    const struct kinst *store = first_store(k, &r->block[0]);
+    if (!store)
+        return;
+    struct access out;
+    read_access(k, store, &out);
+    if (!out.affine)
+        return;
+    const struct layout *l = &out.buf->layout;
+    struct schedule_entry e = {.region = map, .lanes = 1, .row_iter = -1, .row_outer = -1, .k_iter = -1};
+    bool placed[KREGION_MAX_DIMS] = {false};
+    int dim_index[MAX_RANK];
+    for (int d = 0; d < out.buf->rank; d++) {
+        dim_index[d] = index_of_dim(r, &out.dims[d]);
+        if (dim_index[d] >= 0)
+            placed[dim_index[d]] = true;
+    }
+    for (int i = 0; i < r->n_dims; i++)
+        if (!placed[i])
+            add_loop(&e, i, SCHEDULE_WHOLE, 0);
+    for (int o = 0; o < l->rank; o++) {
+        int d = l->order[o], i = dim_index[d];
+        int64_t block = layout_block_size(l, d), extent;
+        if (i < 0)
+            continue;
+        if (block > 1 && kernel_is_const_int(k, r->extent[i], &extent))
+            add_loop(&e, i, SCHEDULE_OUTER, block);
+        else
+            add_loop(&e, i, SCHEDULE_WHOLE, 0);
+    }
+    int64_t known, span = INT64_MAX;
+    for (int b = 0; b < l->n_blocks; b++) {
+        int d = l->block[b].dim;
+        if (dim_index[d] >= 0 && kernel_is_const_int(k, r->extent[dim_index[d]], &known)) {
+            int64_t block = layout_block_size(l, d);
+            add_loop(&e, dim_index[d], SCHEDULE_INNER, block);
+            span = known < block ? known : block;
+        }
+    }
+    if (e.n_loops == 0)
+        return;
+    /* Loops of one round at the end would hide the dimension that runs. */
+    while (e.n_loops > 1 && e.loop[e.n_loops - 1].part == SCHEDULE_WHOLE &&
+           kernel_is_const_int(k, r->extent[e.loop[e.n_loops - 1].dim], &known) && known == 1) {
+        struct schedule_loop last = e.loop[e.n_loops - 1];
+        memmove(&e.loop[1], &e.loop[0], (size_t)(e.n_loops - 1) * sizeof e.loop[0]);
+        e.loop[0] = last;
+        bool all_one = true;
+        for (int i = 0; i < e.n_loops; i++)
+            if (e.loop[i].part != SCHEDULE_WHOLE ||
+                !kernel_is_const_int(k, r->extent[e.loop[i].dim], &known) || known != 1)
+                all_one = false;
+        if (all_one)
+            break;
+    }
+    const struct schedule_loop *last = &e.loop[e.n_loops - 1];
+    if (last->part == SCHEDULE_WHOLE && kernel_is_const_int(k, r->extent[last->dim], &known))
+        span = known;
+    struct tally tally = {.index = r->index[last->dim], .widest_bytes = 1};
+    count_block(k, &r->block[0], &tally);
+    if (emit_can_vectorize(k, &r->block[0]) && tally.strided <= tally.contiguous) {
+        int lanes = t->vector_bytes / 4;
+        while (lanes * (int)tally.widest_bytes > PROGRAM_ALIGNMENT)
+            lanes /= 2;
+        while (lanes > span)
+            lanes /= 2;
+        e.lanes = lanes < 1 ? 1 : lanes;
+    }
+    if (e.lanes > 1)
+        pack_constants(k, &r->block[0], tally.index, e.lanes);
+    ARENA_PUSH(a, s->entries, s->n, s->cap) = e;
+}
