@@ -1,0 +1,43 @@
+#define _POSIX_C_SOURCE 200809L
+#include "loader/import/import.h"
+
+#include <sys/stat.h>
+
+#include "loader/import/build.h"
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static struct graph *import_by_path(struct importer *im)
+{
+    const struct import_options *opt = im->opt;
+    if (opt->n_paths == 2)
+        return caffe2_import(im, opt->paths[0], opt->paths[1]);
+    if (opt->n_paths != 1) {
+        error_set(im->err, SHEAF_ERROR_ARGUMENT, "a model is one path or two, not %zu",
+                  opt->n_paths);
+        return NULL;
+    }
+    if (is_folder(opt->paths[0]))
+        return caffe2_import(im, arena_printf(im->arena, "%s/predict_net.pb", opt->paths[0]),
+                             arena_printf(im->arena, "%s/init_net.pb", opt->paths[0]));
+    return onnx_import(im, opt->paths[0]);
+}
+
+struct graph *import_model(struct arena *arena, const struct import_options *opt,
+                           struct import_notes *notes, struct error *err)
+{
+    struct importer im = {.arena = arena, .opt = opt, .notes = notes, .err = err};
+    struct graph *g = import_by_path(&im);
+    if (!g)
+        return NULL;
+    graph_count_uses(g);
+    /* What the checks of the importers let through must be a graph: anything else is a bug, but one
+       that a model found, so it is reported and not asserted. */
+    if (!graph_validate(g, err))
+        return NULL;
+    return g;
+}

@@ -1,0 +1,144 @@
+/*
+ * onnx.h: shared by the files of the ONNX importer (onnx_*.c); nobody else includes it.
+ *
+ * The way of a node: onnx_graph.c resolves its inputs into a draft, onnx_adapt.c brings the draft
+ * to the newest version of the operator, draft_emit makes it a node of the graph.
+ */
+#ifndef SHEAF_LOADER_IMPORT_ONNX_H
+#define SHEAF_LOADER_IMPORT_ONNX_H
+
+#include "loader/import/build.h"
+#include "loader/import/name_map.h"
+#include "loader/import/onnx.pb-c.h"
+
+/* The newest version of the default operator set whose meaning is known here. */
+enum { ONNX_NEWEST_OPSET = 28 };
+
+/* Names visible in a graph; an inner graph sees those of the graphs around it. */
+struct onnx_scope {
+    struct onnx_scope *parent;
+    struct name_map values;       /* struct value */
+    struct name_map initializers; /* Onnx__TensorProto: becomes a value when it is first used */
+    struct name_map declared;     /* Onnx__TypeProto that the model states for a name */
+};
+
+struct onnx_files;
+
+struct onnx {
+    struct importer im;
+    int64_t opset;
+    struct name_map used;    /* every name that some node takes as input or some graph returns */
+    struct name_map symbols; /* struct import_symbol: from the options, or set to the batch */
+    struct onnx_files *files;
+    struct onnx_scope *scope; /* of the graph in work */
+};
+
+/* ---- onnx_tensor.c ---- */
+
+/* `what` names the tensor in sentences: "initializer 'w'". */
+bool onnx_tensor(struct onnx *o, const Onnx__TensorProto *p, const char *what,
+                 const struct tensor **out_tensor);
+/* "float8e4m3fn" for people; "type 99" for numbers without a name. */
+const char *onnx_type_name(struct onnx *o, int64_t code);
+void onnx_files_close(struct onnx *o);
+
+/* ---- onnx_draft.c: nodes in work ---- */
+
+struct draft_attr {
+    const char *name;
+    enum attr_kind kind;
+    bool used;
+    union {
+        int64_t i;
+        float f;
+        const char *s;
+        struct attr_ints ints;
+        struct attr_floats floats;
+        struct attr_strings strings;
+        const struct tensor *tensor;
+    } u;
+};
+
+struct draft {
+    const Onnx__NodeProto *proto;
+    const char *op_type;
+    const char *name; /* of the node, for sentences too */
+    enum op op;       /* OP_NONE: an adaptor has to deal with it */
+    struct value **in;
+    size_t n_in, cap_in;
+    const char **out; /* "": left out */
+    size_t n_out;
+    struct draft_attr *attrs;
+    size_t n_attrs, cap_attrs;
+    bool done; /* an adaptor has made the outputs */
+};
+
+bool draft_error(struct onnx *o, const struct draft *d, enum sheaf_status status, const char *fmt,
+                 ...) ERROR_PRINTF(4, 5);
+/* Everything but the inputs; attributes that hold graphs are left to the adaptors. */
+bool draft_init(struct onnx *o, const Onnx__NodeProto *p, struct draft *out_draft);
+/* The attribute, marked as used; NULL where the node has none of that name. */
+struct draft_attr *draft_take(struct draft *d, const char *name);
+/* As draft_take, with a check of the kind; false only where the kind is wrong. */
+bool draft_take_kind(struct onnx *o, struct draft *d, const char *name, enum attr_kind kind,
+                     struct draft_attr **out_attr);
+bool draft_take_int(struct onnx *o, struct draft *d, const char *name, int64_t otherwise,
+                    int64_t *out_value);
+bool draft_take_float(struct onnx *o, struct draft *d, const char *name, float otherwise,
+                      float *out_value);
+/* A further attribute. */
+struct draft_attr *draft_add(struct onnx *o, struct draft *d, const char *name,
+                             enum attr_kind kind);
+/* Input `i` becomes v; inputs in between that are missing are left out. */
+void draft_set_input(struct onnx *o, struct draft *d, size_t i, struct value *v);
+struct value *draft_input(const struct draft *d, size_t i); /* NULL: left out */
+/* Whether output i has a name that somebody uses. */
+bool draft_output_used(const struct onnx *o, const struct draft *d, size_t i);
+/* Every attribute has been used; else a sentence that names the first that was not. */
+bool draft_check_attrs(struct onnx *o, struct draft *d);
+/* The node, its outputs and their names in the scope. */
+bool draft_emit(struct onnx *o, struct draft *d);
+/* For adaptors that compose: v is output i. */
+void draft_bind(struct onnx *o, struct draft *d, size_t i, struct value *v);
+
+/* ---- onnx_adapt.c, onnx_adapt_*.c: older versions ---- */
+
+typedef bool onnx_adapt_fn(struct onnx *o, struct draft *d);
+
+bool onnx_adapt(struct onnx *o, struct draft *d);
+bool onnx_is_supported(const char *op_type);
+
+onnx_adapt_fn onnx_adapt_broadcast, onnx_adapt_prelu, onnx_adapt_clip, onnx_adapt_cast_name,
+    onnx_adapt_softmax, onnx_adapt_batch_norm, onnx_adapt_dropout, onnx_adapt_quantize,
+    onnx_adapt_dequantize, onnx_adapt_random; /* onnx_adapt_math.c */
+onnx_adapt_fn onnx_adapt_axes, onnx_adapt_reshape, onnx_adapt_split, onnx_adapt_slice,
+    onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat, onnx_adapt_constant; /* onnx_adapt_shape.c */
+onnx_adapt_fn onnx_adapt_if, onnx_adapt_loop; /* onnx_control.c */
+
+/* ---- onnx_shape.c: declared types and symbolic dimensions ---- */
+
+/* Gives symbols their values: from the options, from -model-input, and those of first dimensions
+   the batch. */
+bool onnx_bind_symbols(struct onnx *o, const Onnx__GraphProto *p);
+/* An input of the model as a value of the graph. */
+bool onnx_add_input(struct onnx *o, const Onnx__ValueInfoProto *p);
+/* Presets type and bounds that the model declares for a value that no inference has seen yet;
+   nothing where it declares none or an open dimension. */
+void onnx_preset(struct onnx *o, struct value *v, const Onnx__TypeProto *type);
+/* A note where the model declares another shape for output v. */
+void onnx_compare_declared(struct onnx *o, const struct value *v, const Onnx__ValueInfoProto *p);
+
+/* ---- onnx_order.c ---- */
+
+/* The nodes in topological order, as they stand where they are in one already. */
+bool onnx_order(struct onnx *o, const Onnx__GraphProto *p, const Onnx__NodeProto ***out_nodes);
+
+/* ---- onnx_graph.c ---- */
+
+struct value *onnx_lookup(struct onnx *o, const char *name); /* NULL: no such name; err may be set */
+/* Nodes of `p` into o->im.block, names into o->scope. */
+bool onnx_nodes(struct onnx *o, const Onnx__GraphProto *p);
+/* Initializers and declared types of `p` into o->scope. */
+bool onnx_declare(struct onnx *o, const Onnx__GraphProto *p);
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * Older versions of arithmetic operators, and those that are composed of others.
+ */
+#include <string.h>
+
+#include "loader/import/onnx.h"
+
+/* For composing adaptors: v is output 0 and the node is done. */
+static bool finish(struct onnx *o, struct draft *d, struct value *v)
+{
+    if (!v)
+        return false;
+    draft_bind(o, d, 0, v);
+    d->done = true;
+    return true;
+}
+
+static const char *output_name(const struct draft *d)
+{
+    return d->n_out ? d->out[0] : "";
+}
+
+static bool need_inputs(struct onnx *o, const struct draft *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!draft_input(d, i))
+            return draft_error(o, d, SHEAF_ERROR_SHAPE, "%s lacks its input %zu", d->op_type, i);
+    return true;
+}
+
+/* Broadcasting of versions before 7: b to a, from `axis` on, and only where it is asked for. */
+bool onnx_adapt_broadcast(struct onnx *o, struct draft *d)
+{
+    int64_t broadcast, axis;
+    if (!need_inputs(o, d, 2) || !draft_take_int(o, d, "broadcast", 0, &broadcast) ||
+        !draft_take_int(o, d, "axis", INT64_MIN, &axis))
+        return false;
+    const struct shape *a = &d->in[0]->shape, *b = &d->in[1]->shape;
+    if (!broadcast) {
+        if (shape_equal(a, b))
+            return true;
+        return draft_error(o, d, SHEAF_ERROR_SHAPE,
+                           "the shapes %s and %s differ, and the attribute 'broadcast' is not set",
+                           shape_print(a, o->im.arena), shape_print(b, o->im.arena));
+    }
+    if (axis == INT64_MIN)
+        return true;
+    if (axis < 0)
+        axis += a->rank;
+    if (axis < 0 || axis > a->rank)
+        return draft_error(o, d, SHEAF_ERROR_SHAPE, "axis %lld does not exist in %d dimensions",
+                           (long long)axis, a->rank);
+    d->in[1] = build_align(&o->im, d->name, d->in[1], a->rank, axis);
+    return d->in[1] != NULL;
+}
+
+/* A slope per channel, which stands on axis 1. */
+bool onnx_adapt_prelu(struct onnx *o, struct draft *d)
+{
+    if (!need_inputs(o, d, 2))
+        return false;
+    const struct shape *x = &d->in[0]->shape, *slope = &d->in[1]->shape;
+    if (slope->rank == 1 && slope->dims[0] != 1 && x->rank > 1)
+        d->in[1] = build_align(&o->im, d->name, d->in[1], x->rank, 1);
+    return d->in[1] != NULL;
+}
+
+/* Bounds become inputs. */
+bool onnx_adapt_clip(struct onnx *o, struct draft *d)
+{
+    static const char *const names[] = {"min", "max"};
+    if (!need_inputs(o, d, 1))
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        struct draft_attr *a;
+        if (!draft_take_kind(o, d, names[i], ATTR_KIND_FLOAT, &a))
+            return false;
+        if (a)
+            draft_set_input(o, d, 1 + i,
+                            build_float(&o->im, NULL, d->in[0]->dtype, (double)a->u.f));
+    }
+    return true;
+}
+
+/* The type was a name. */
+bool onnx_adapt_cast_name(struct onnx *o, struct draft *d)
+{
+    static const struct {
+        const char *name;
+        int code;
+    } types[] = {
+        {"FLOAT", SHEAF_FLOAT32},   {"UINT8", SHEAF_UINT8},   {"INT8", SHEAF_INT8},
+        {"UINT16", SHEAF_UINT16},   {"INT16", SHEAF_INT16},   {"INT32", SHEAF_INT32},
+        {"INT64", SHEAF_INT64},     {"BOOL", SHEAF_BOOL},     {"FLOAT16", SHEAF_FLOAT16},
+        {"DOUBLE", SHEAF_FLOAT64},  {"UINT32", SHEAF_UINT32}, {"UINT64", SHEAF_UINT64},
+    };
+    struct draft_attr *to = draft_take(d, "to");
+    if (to && to->kind == ATTR_KIND_INT) { /* written by the rules of later versions */
+        to->used = false;
+        return true;
+    }
+    for (size_t i = 0; to && to->kind == ATTR_KIND_STRING && i < sizeof types / sizeof types[0];
+         i++)
+        if (!strcmp(types[i].name, to->u.s)) {
+            draft_add(o, d, "to", ATTR_KIND_INT)->u.i = types[i].code;
+            return true;
+        }
+    return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED, "Cast to '%s' is not supported",
+                       to && to->kind == ATTR_KIND_STRING ? to->u.s : "");
+}
+
+bool onnx_adapt_softmax(struct onnx *o, struct draft *d)
+{
+    int64_t axis;
+    return need_inputs(o, d, 1) && draft_take_int(o, d, "axis", 1, &axis) &&
+           finish(o, d, build_flat_softmax(&o->im, d->name, d->in[0], axis, output_name(d)));
+}
+
+/* Inference only: statistics per channel, from the inputs. */
+bool onnx_adapt_batch_norm(struct onnx *o, struct draft *d)
+{
+    int64_t is_test, spatial, training;
+    draft_take(d, "momentum");
+    if (!draft_take_int(o, d, "is_test", o->opset < 7 ? 0 : 1, &is_test) ||
+        !draft_take_int(o, d, "spatial", 1, &spatial) ||
+        !draft_take_int(o, d, "training_mode", 0, &training))
+        return false;
+    /* Before version 14 further outputs mean training, unless version 6 says otherwise. */
+    if (o->opset < 14)
+        training = d->n_out > 1 && (o->opset >= 7 || !is_test);
+    if (training)
+        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                           "BatchNormalization in training mode is not supported");
+    if (!spatial)
+        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                           "BatchNormalization per activation (spatial = 0) is not supported");
+    return true;
+}
+
+/* Nothing is dropped in inference. */
+bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
+{
+    draft_take(d, "ratio");
+    draft_take(d, "seed");
+    draft_take(d, "is_test");
+    if (!need_inputs(o, d, 1))
+        return false;
+    const struct value *training = draft_input(d, 2);
+    if (training && (training->role != VALUE_CONST || tensor_elems(training->constant) != 1 ||
+                     tensor_get_int(training->constant, 0)))
+        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                           "Dropout in training mode is not supported");
+    if (draft_output_used(o, d, 1)) {
+        /* All ones: nothing is dropped. */
+        enum dtype dtype = o->opset < 10 ? d->in[0]->dtype : DTYPE_BOOL;
+        struct value *mask =
+            build_filled(&o->im, d->name, d->out[1], dtype, &d->in[0]->shape, 1);
+        if (!mask)
+            return false;
+        draft_bind(o, d, 1, mask);
+    }
+    return finish(o, d,
+                  build_op(&o->im, OP_identity, d->name, &d->in[0], 1, output_name(d)));
+}
+
+/* ---- quantization ---- */
+
+static bool no_blocks(struct onnx *o, struct draft *d)
+{
+    int64_t block_size;
+    if (!draft_take_int(o, d, "block_size", 0, &block_size))
+        return false;
+    return block_size == 0 ||
+           draft_error(o, d, SHEAF_ERROR_UNSUPPORTED, "blocked quantization is not supported");
+}
+
+/* The result's type may be stated instead of a zero point: then a zero point of zeros. */
+bool onnx_adapt_quantize(struct onnx *o, struct draft *d)
+{
+    int64_t code, precision;
+    if (!need_inputs(o, d, 2) || !no_blocks(o, d) ||
+        !draft_take_int(o, d, "output_dtype", 0, &code) ||
+        !draft_take_int(o, d, "precision", 0, &precision))
+        return false;
+    if (precision && precision != SHEAF_FLOAT32)
+        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED, "a precision of %s is not supported",
+                           onnx_type_name(o, precision));
+    enum dtype dtype = dtype_from_code(code);
+    const struct value *scale = d->in[1], *zero = draft_input(d, 2);
+    if (!code)
+        return true;
+    if (dtype == DTYPE_NONE)
+        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED, "results of type %s are not supported",
+                           onnx_type_name(o, code));
+    if (zero && zero->dtype != dtype)
+        return draft_error(o, d, SHEAF_ERROR_FORMAT,
+                           "the zero point is %s where the result is to be %s",
+                           dtype_name(zero->dtype), dtype_name(dtype));
+    if (!zero)
+        draft_set_input(o, d, 2, build_filled(&o->im, d->name, NULL, dtype, &scale->shape, 0));
+    return draft_input(d, 2) != NULL;
+}
+
+bool onnx_adapt_dequantize(struct onnx *o, struct draft *d)
+{
+    int64_t code;
+    if (!need_inputs(o, d, 2) || !no_blocks(o, d) ||
+        !draft_take_int(o, d, "output_dtype", 0, &code))
+        return false;
+    return !code || dtype_from_code(code) == d->in[1]->dtype ||
+           draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                       "a result of type %s from a scale of type %s is not supported",
+                       onnx_type_name(o, code), dtype_name(d->in[1]->dtype));
+}
+
+/* ---- random numbers ---- */
+
+/* The seed is a float in files; whole numbers stay what they are, others give their bits. */
+static int64_t seed_of(float seed)
+{
+    if (seed >= -0x1p53f && seed <= 0x1p53f && (float)(int64_t)seed == seed)
+        return (int64_t)seed;
+    uint32_t bits;
+    memcpy(&bits, &seed, sizeof bits);
+    return (int64_t)bits;
+}
+
+bool onnx_adapt_random(struct onnx *o, struct draft *d)
+{
+    float seed;
+    int64_t state_dims = 2;
+    if (d->n_in)
+        return draft_error(o, d, SHEAF_ERROR_FORMAT, "RandomUniform has inputs");
+    if (!draft_take_float(o, d, "seed", 0, &seed))
+        return false;
+    draft_add(o, d, "seed", ATTR_KIND_INT)->u.i = seed_of(seed);
+    draft_set_input(o, d, 0,
+                    graph_add_state(o->im.g, arena_printf(o->im.arena, "%s_state", d->name),
+                                    DTYPE_U64, 1, &state_dims));
+    return true;
+}

@@ -1,0 +1,248 @@
+/*
+ * Declared types and symbolic dimensions.
+ *
+ * A symbol has one value in the whole model: what -onnx-define-symbol says, else what a
+ * -model-input puts in its place, else, if it is the first dimension of an input, the batch.
+ */
+#include <string.h>
+
+#include "ir/checked.h"
+#include "loader/import/onnx.h"
+
+static const Onnx__TypeProto__Tensor *tensor_type(const Onnx__TypeProto *type)
+{
+    return type ? type->tensor_type : NULL;
+}
+
+static const char *symbol_of(const Onnx__TensorShapeProto__Dimension *d)
+{
+    return !d->has_dim_value && d->dim_param && *d->dim_param ? d->dim_param : NULL;
+}
+
+/* A number, or a symbol that has one; files in the wild write -1 for an open dimension. */
+static bool dim_value(const struct onnx *o, const Onnx__TensorShapeProto__Dimension *d,
+                      int64_t *out)
+{
+    if (d->has_dim_value && d->dim_value >= 0) {
+        *out = d->dim_value;
+        return true;
+    }
+    const char *symbol = symbol_of(d);
+    const struct import_symbol *s = symbol ? name_map_get(&o->symbols, symbol) : NULL;
+    if (s)
+        *out = s->value;
+    return s != NULL;
+}
+
+/* ---- symbols ---- */
+
+static void define_symbol(struct onnx *o, const char *name, int64_t value)
+{
+    struct import_symbol *s = arena_new(o->im.arena, struct import_symbol);
+    s->name = name;
+    s->value = value;
+    name_map_put(&o->symbols, o->im.arena, name, s);
+}
+
+static bool has_symbol(const Onnx__GraphProto *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_input; i++) {
+        const Onnx__TypeProto__Tensor *t = tensor_type(p->input[i]->type);
+        for (size_t d = 0; t && t->shape && d < t->shape->n_dim; d++) {
+            const char *symbol = symbol_of(t->shape->dim[d]);
+            if (symbol && !strcmp(symbol, name))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool define_options(struct onnx *o, const Onnx__GraphProto *p)
+{
+    for (size_t i = 0; i < o->im.opt->n_symbols; i++) {
+        const struct import_symbol *s = &o->im.opt->symbols[i];
+        if (!has_symbol(p, s->name))
+            return import_error(&o->im, SHEAF_ERROR_NOT_FOUND,
+                                "no input of the model has a dimension '%s', which "
+                                "-onnx-define-symbol sets",
+                                s->name);
+        define_symbol(o, s->name, s->value);
+    }
+    return true;
+}
+
+static int64_t batch_of(const struct onnx *o)
+{
+    return o->im.opt->batch ? o->im.opt->batch : 1;
+}
+
+bool onnx_bind_symbols(struct onnx *o, const Onnx__GraphProto *p)
+{
+    if (!define_options(o, p))
+        return false;
+    for (size_t i = 0; i < p->n_input; i++) {
+        const Onnx__TypeProto__Tensor *t = tensor_type(p->input[i]->type);
+        const struct import_input *said =
+            p->input[i]->name ? import_find_input(&o->im, p->input[i]->name) : NULL;
+        if (!t || !t->shape || !said || said->rank != (int)t->shape->n_dim)
+            continue;
+        for (int d = 0; d < said->rank; d++) {
+            const char *symbol = symbol_of(t->shape->dim[d]);
+            if (symbol && !name_map_get(&o->symbols, symbol))
+                define_symbol(o, symbol, said->dims[d]);
+        }
+    }
+    for (size_t i = 0; i < p->n_input; i++) {
+        const Onnx__TypeProto__Tensor *t = tensor_type(p->input[i]->type);
+        if (!t || !t->shape || !t->shape->n_dim)
+            continue;
+        const char *symbol = symbol_of(t->shape->dim[0]);
+        if (!symbol || name_map_get(&o->symbols, symbol))
+            continue;
+        define_symbol(o, symbol, batch_of(o));
+        import_note(&o->im,
+                    "%s: the first dimension '%s' of input '%s' is taken as %lld; "
+                    "-onnx-define-symbol=%s,VALUE sets another",
+                    o->im.path, symbol, p->input[i]->name ? p->input[i]->name : "",
+                    (long long)batch_of(o), symbol);
+    }
+    return true;
+}
+
+/* ---- inputs ---- */
+
+static bool input_type(struct onnx *o, const Onnx__ValueInfoProto *p,
+                       const struct import_input *said, enum dtype *out_dtype)
+{
+    const Onnx__TypeProto__Tensor *t = tensor_type(p->type);
+    if (!t)
+        return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
+                            "input '%s' is no tensor, which is not supported", p->name);
+    enum dtype dtype = dtype_from_code(t->elem_type);
+    if (dtype == DTYPE_NONE)
+        return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
+                            "input '%s' has elements of type %s, which is not supported", p->name,
+                            onnx_type_name(o, t->elem_type));
+    if (said && said->dtype != DTYPE_NONE && said->dtype != dtype)
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "-model-input says that input '%s' is %s, the model says %s", p->name,
+                            dtype_name(said->dtype), dtype_name(dtype));
+    *out_dtype = dtype;
+    return true;
+}
+
+static bool open_dim(struct onnx *o, const Onnx__ValueInfoProto *p, size_t d, int64_t *out)
+{
+    const char *symbol = symbol_of(p->type->tensor_type->shape->dim[d]);
+    if (symbol)
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "dimension %zu of input '%s' is the symbol '%s': its value must be "
+                            "given, as in -onnx-define-symbol=%s,VALUE",
+                            d, p->name, symbol, symbol);
+    if (d > 0)
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "dimension %zu of input '%s' is open: the shape must be given, as in "
+                            "-model-input=%s,TYPE,[DIMS]",
+                            d, p->name, p->name);
+    *out = batch_of(o);
+    import_note(&o->im, "%s: the open first dimension of input '%s' is taken as %lld", o->im.path,
+                p->name, (long long)*out);
+    return true;
+}
+
+static bool input_shape(struct onnx *o, const Onnx__ValueInfoProto *p,
+                        const struct import_input *said, int *out_rank, int64_t *out_dims)
+{
+    const Onnx__TensorShapeProto *shape = p->type->tensor_type->shape;
+    bool said_dims = said && said->rank >= 0;
+    if (said_dims && shape && said->rank != (int)shape->n_dim)
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "-model-input gives input '%s' %d dimensions, the model %zu", p->name,
+                            said->rank, shape->n_dim);
+    if (!said_dims && !shape)
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "the model does not state the shape of input '%s': it must be given, "
+                            "as in -model-input=%s,TYPE,[DIMS]",
+                            p->name, p->name);
+    if (!said_dims && shape->n_dim > MAX_RANK)
+        return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
+                            "input '%s' has %zu dimensions, more than the %d that are supported",
+                            p->name, shape->n_dim, MAX_RANK);
+    int rank = said_dims ? said->rank : (int)shape->n_dim;
+    int64_t elems = 1;
+    for (int d = 0; d < rank; d++) {
+        if (said_dims)
+            out_dims[d] = said->dims[d];
+        else if (!dim_value(o, shape->dim[d], &out_dims[d]) &&
+                 !open_dim(o, p, (size_t)d, &out_dims[d]))
+            return false;
+        if (out_dims[d] < 0 || !checked_mul(elems, out_dims[d], &elems) ||
+            elems > LIMIT_TENSOR_ELEMS)
+            return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                                "dimension %d of input '%s' is %lld, which is negative or too "
+                                "large",
+                                d, p->name, (long long)out_dims[d]);
+    }
+    *out_rank = rank;
+    return true;
+}
+
+bool onnx_add_input(struct onnx *o, const Onnx__ValueInfoProto *p)
+{
+    if (!p->name || !*p->name)
+        return import_error(&o->im, SHEAF_ERROR_FORMAT, "an input of the model has no name");
+    if (name_map_get(&o->scope->values, p->name))
+        return import_error(&o->im, SHEAF_ERROR_FORMAT, "the model has two inputs '%s'", p->name);
+    const struct import_input *said = import_find_input(&o->im, p->name);
+    enum dtype dtype = DTYPE_NONE;
+    int rank = 0;
+    int64_t dims[MAX_RANK];
+    if (!input_type(o, p, said, &dtype) || !input_shape(o, p, said, &rank, dims))
+        return false;
+    struct value *v = graph_add_input(o->im.g, p->name, dtype, rank, dims);
+    if (said)
+        v->quant = said->quant;
+    name_map_put(&o->scope->values, o->im.arena, p->name, v);
+    return true;
+}
+
+/* ---- what the model says of other values ---- */
+
+static bool declared_dims(const struct onnx *o, const Onnx__TypeProto__Tensor *t, int *out_rank,
+                          int64_t *out_dims)
+{
+    int64_t elems = 1;
+    if (!t || !t->shape || t->shape->n_dim > MAX_RANK)
+        return false;
+    for (size_t d = 0; d < t->shape->n_dim; d++)
+        if (!dim_value(o, t->shape->dim[d], &out_dims[d]) ||
+            !checked_mul(elems, out_dims[d], &elems) || elems > LIMIT_TENSOR_ELEMS)
+            return false;
+    *out_rank = (int)t->shape->n_dim;
+    return true;
+}
+
+void onnx_preset(struct onnx *o, struct value *v, const Onnx__TypeProto *type)
+{
+    const Onnx__TypeProto__Tensor *t = tensor_type(type);
+    int rank = 0;
+    int64_t dims[MAX_RANK];
+    if (!declared_dims(o, t, &rank, dims) || dtype_from_code(t->elem_type) == DTYPE_NONE)
+        return;
+    v->dtype = dtype_from_code(t->elem_type);
+    v->shape = shape_of_dims(rank, dims);
+    v->layout = layout_plain(rank);
+}
+
+void onnx_compare_declared(struct onnx *o, const struct value *v, const Onnx__ValueInfoProto *p)
+{
+    int rank = 0;
+    int64_t dims[MAX_RANK];
+    if (!declared_dims(o, tensor_type(p->type), &rank, dims) || !shape_is_static(&v->shape))
+        return;
+    struct shape declared = shape_of_dims(rank, dims);
+    if (!shape_equal(&declared, &v->shape))
+        import_note(&o->im, "%s: output '%s' has the shape %s, where the model declares %s",
+                    o->im.path, p->name, shape_print(&v->shape, o->im.arena),
+                    shape_print(&declared, o->im.arena));
+}

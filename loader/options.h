@@ -1,0 +1,103 @@
+/*
+ * options.h: the command line, parsed (table: options.def).
+ *
+ * An option takes one dash or two, `-opt value` or `-opt=value`; hyphens and underscores are the
+ * same.  A word that is no option is the path of an image.  `--` ends the options.  Texts lie in
+ * the arena or in argv; both must outlive the struct.
+ */
+#ifndef SHEAF_LOADER_OPTIONS_H
+#define SHEAF_LOADER_OPTIONS_H
+
+#include "ir/arena.h"
+#include "ir/error.h"
+#include "ir/graph.h"
+#include "ir/strbuf.h"
+#include "loader/import/import.h"
+
+struct option_texts {
+    const char **item;
+    size_t n, cap;
+};
+
+struct option_floats {
+    double *item;
+    size_t n, cap;
+};
+
+struct option_ints {
+    int64_t *item;
+    size_t n, cap;
+};
+
+#define OPTION_TYPE_BOOL   bool
+#define OPTION_TYPE_INT    int64_t
+#define OPTION_TYPE_STRING const char *
+#define OPTION_TYPE_CHOICE int
+#define OPTION_TYPE_LIST   struct option_texts
+#define OPTION_TYPE_REPEAT struct option_texts
+#define OPTION_TYPE_FLOATS struct option_floats
+#define OPTION_TYPE_INTS   struct option_ints
+
+/* The rows of the table: OPTION_ID_<field>, and the titles between them. */
+enum option_id {
+#define OPTION_GROUP(id, title)                                OPTION_ROW_##id,
+#define OPTION(kind, field, name, alias, value, initial, help) OPTION_ID_##field,
+#include "loader/options.def"
+#undef OPTION
+#undef OPTION_GROUP
+    OPTION_ID_COUNT
+};
+
+/* The words of the CHOICE options in the order of the table. */
+enum image_mode {
+    IMAGE_MODE_0TO1,
+    IMAGE_MODE_0TO255,
+    IMAGE_MODE_NEG1TO1,
+    IMAGE_MODE_NEG128TO127,
+    IMAGE_MODE_0TO256,  /* seed-era spelling of 0TO255 */
+    IMAGE_MODE_128TO127 /* seed-era spelling of NEG128TO127 */
+};
+enum image_layout { IMAGE_LAYOUT_NCHW, IMAGE_LAYOUT_NHWC };
+enum image_order { IMAGE_ORDER_RGB, IMAGE_ORDER_BGR };
+
+/* An -input or -output. */
+struct tensor_arg {
+    const char *name; /* of the tensor */
+    const char *path;
+};
+
+struct loader_options {
+#define OPTION_GROUP(id, title)
+#define OPTION(kind, field, name, alias, value, initial, help) OPTION_TYPE_##kind field;
+#include "loader/options.def"
+#undef OPTION
+#undef OPTION_GROUP
+    bool given[OPTION_ID_COUNT]; /* on the command line */
+    struct option_texts images;  /* the words that are no options */
+
+    /* Made by options_check from the texts above, one for one. */
+    struct import_input *model_inputs;
+    struct import_symbol *symbols;
+    struct tensor_arg *inputs, *outputs;
+};
+
+/*
+ * Parses argv[1] up to argv[argc - 1].  Fails (SHEAF_ERROR_ARGUMENT) on an unknown option, naming
+ * the nearest spelling, a missing or malformed value, and an option given twice that takes one
+ * value.
+ */
+bool options_parse(struct arena *a, int argc, char *const *argv, struct loader_options *out_options,
+                   struct error *err);
+
+/* Checks what no single option can know (what needs or excludes what) and fills the derived fields.
+   Not to be called where only -help or -version is wanted. */
+bool options_check(struct arena *a, struct loader_options *opt, struct error *err);
+
+/* Parts of the above, for tests and for other tools. */
+bool model_input_parse(struct arena *a, const char *text, struct import_input *out_input,
+                       struct error *err);
+
+void options_print_help(struct strbuf *out);
+void options_print_markdown(struct strbuf *out); /* the table in docs/manual.md */
+
+#endif

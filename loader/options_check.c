@@ -1,0 +1,238 @@
+/*
+ * options_check.c: what no single option can know: options that exclude or need each other, ranges,
+ * and the values that have a form of their own.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "ir/checked.h"
+#include "loader/option_table.h"
+#include "loader/options.h"
+
+static const struct {
+    enum option_id a, b;
+    const char *why;
+} conflicts[] = {
+    {OPTION_ID_cpu, OPTION_ID_interpreter, "each says what runs the network"},
+    {OPTION_ID_emit_bundle, OPTION_ID_interpreter, "a bundle is compiled code"},
+    {OPTION_ID_verify, OPTION_ID_interpreter, "-verify runs both compiled code and evaluator"},
+    {OPTION_ID_emit_bundle, OPTION_ID_verify, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_input, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_output, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_expected_labels, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_time, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_iterations, "writing a bundle runs nothing"},
+    {OPTION_ID_verify, OPTION_ID_output, "-verify writes no tensors"},
+    {OPTION_ID_verify, OPTION_ID_expected_labels, "-verify prints no labels"},
+    {OPTION_ID_verify, OPTION_ID_time, "-verify runs node by node"},
+    {OPTION_ID_verify, OPTION_ID_iterations, "-verify runs once"},
+    {OPTION_ID_use_imagenet_normalization, OPTION_ID_mean, "each states the mean"},
+    {OPTION_ID_use_imagenet_normalization, OPTION_ID_stddev, "each states the standard deviation"},
+};
+
+static const struct {
+    enum option_id a, needed;
+    const char *why;
+} needs[] = {
+    {OPTION_ID_network_name, OPTION_ID_emit_bundle, "it names the files of a bundle"},
+    {OPTION_ID_main_entry_name, OPTION_ID_emit_bundle, "it names the function of a bundle"},
+    {OPTION_ID_save_asm, OPTION_ID_emit_bundle, "the file is written beside the bundle"},
+    {OPTION_ID_target, OPTION_ID_emit_bundle, "code for another machine cannot run here"},
+};
+
+static bool check_pairs(const struct loader_options *opt, struct error *err)
+{
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++)
+        if (option_active(opt, conflicts[i].a) && option_active(opt, conflicts[i].b))
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "options -%s and -%s exclude each other: %s",
+                             option_table[conflicts[i].a].name, option_table[conflicts[i].b].name,
+                             conflicts[i].why);
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
+        if (option_active(opt, needs[i].a) && !option_active(opt, needs[i].needed))
+            return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s needs -%s: %s",
+                             option_table[needs[i].a].name, option_table[needs[i].needed].name,
+                             needs[i].why);
+    return true;
+}
+
+static bool check_range(enum option_id id, int64_t v, int64_t low, int64_t high, struct error *err)
+{
+    if (v >= low && v <= high)
+        return true;
+    return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s must lie in %lld to %lld, not %lld",
+                     option_table[id].name, (long long)low, (long long)high, (long long)v);
+}
+
+static bool check_values(const struct loader_options *opt, struct error *err)
+{
+    if (opt->model.n == 0)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "no network is given: -m names a Caffe2 folder or an .onnx file");
+    if (opt->model.n > 2)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -model takes a net and its weights, not %zu paths", opt->model.n);
+    if (!check_range(OPTION_ID_topk, opt->topk, 1, 1000000, err) ||
+        !check_range(OPTION_ID_iterations, opt->iterations, 1, 1000000000, err) ||
+        !check_range(OPTION_ID_label_offset, opt->label_offset, -1000000000, 1000000000, err))
+        return false;
+    for (size_t i = 0; i < opt->stddev.n; i++)
+        if (opt->stddev.item[i] <= 0)
+            return error_set(err, SHEAF_ERROR_ARGUMENT, "option -stddev: %g is not positive",
+                             opt->stddev.item[i]);
+    return true;
+}
+
+/* The types of -model-input: ours, and the words of the ancestor. */
+static const struct {
+    const char *word;
+    enum dtype dtype;
+    bool quantized;
+} input_types[] = {
+    {"float", DTYPE_F32, false},     {"double", DTYPE_F64, false}, {"float16", DTYPE_F16, false},
+    {"bfloat16", DTYPE_BF16, false}, {"int8", DTYPE_I8, false},    {"int16", DTYPE_I16, false},
+    {"int32", DTYPE_I32, false},     {"int64", DTYPE_I64, false},  {"uint8", DTYPE_U8, false},
+    {"uint16", DTYPE_U16, false},    {"uint32", DTYPE_U32, false}, {"uint64", DTYPE_U64, false},
+    {"bool", DTYPE_BOOL, false},     {"int8q", DTYPE_I8, true},    {"int16q", DTYPE_I16, true},
+    {"int32q", DTYPE_I32, true},
+};
+
+/* A copy of the text up to the next comma; *text moves behind the comma, to NULL at the end. */
+static const char *next_field(struct arena *a, const char **text)
+{
+    size_t n = strcspn(*text, ",");
+    const char *field = arena_strndup(a, *text, n);
+    *text = (*text)[n] ? *text + n + 1 : NULL;
+    return field;
+}
+
+static bool parse_dims(struct arena *a, const char *text, struct import_input *in)
+{
+    size_t n = strlen(text);
+    if (n < 2 || text[0] != '[' || text[n - 1] != ']')
+        return false;
+    int64_t elems = 1;
+    const char *rest = n > 2 ? arena_strndup(a, text + 1, n - 2) : NULL;
+    for (in->rank = 0; rest; in->rank++) {
+        int64_t d;
+        if (in->rank == MAX_RANK || !option_parse_int(next_field(a, &rest), &d) || d < 1 ||
+            !checked_mul(elems, d, &elems) || elems > LIMIT_TENSOR_ELEMS)
+            return false;
+        in->dims[in->rank] = d;
+    }
+    return true;
+}
+
+bool model_input_parse(struct arena *a, const char *text, struct import_input *out_input,
+                       struct error *err)
+{
+    struct import_input in = {.rank = -1};
+    const char *rest = text;
+    in.name = next_field(a, &rest);
+    if (!*in.name)
+        return error_set(err, SHEAF_ERROR_ARGUMENT, "-model-input '%s': the name is empty", text);
+    if (!rest) {
+        *out_input = in;
+        return true;
+    }
+    const char *word = next_field(a, &rest);
+    bool quantized = false;
+    for (size_t i = 0; i < sizeof input_types / sizeof *input_types; i++) {
+        if (strcmp(word, input_types[i].word) == 0) {
+            in.dtype = input_types[i].dtype;
+            quantized = input_types[i].quantized;
+        }
+    }
+    if (in.dtype == DTYPE_NONE)
+        in.dtype = dtype_parse(word);
+    if (in.dtype == DTYPE_NONE)
+        return error_set(err, SHEAF_ERROR_ARGUMENT, "-model-input '%s': '%s' is no type", text,
+                         word);
+    if (quantized) {
+        double scale = 0;
+        int64_t offset = 0;
+        if (!rest || !option_parse_float(next_field(a, &rest), &scale) || !(scale > 0) || !rest ||
+            !option_parse_int(next_field(a, &rest), &offset) || offset < INT32_MIN ||
+            offset > INT32_MAX || !((float)scale > 0) || isinf((float)scale))
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "-model-input '%s': %s is followed by a positive scale and a whole "
+                             "offset",
+                             text, word);
+        in.quant.scale = (float)scale;
+        in.quant.zero_point = (int32_t)offset;
+    }
+    if (!rest || !parse_dims(a, rest, &in))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "-model-input '%s': the end must be dimensions as in [1,3,224,224], at "
+                         "most %d, each positive",
+                         text, MAX_RANK);
+    *out_input = in;
+    return true;
+}
+
+static bool parse_model_inputs(struct arena *a, struct loader_options *opt, struct error *err)
+{
+    size_t n = opt->model_input.n;
+    opt->model_inputs = arena_array(a, n, sizeof *opt->model_inputs);
+    for (size_t i = 0; i < n; i++) {
+        struct import_input *in = &opt->model_inputs[i];
+        if (!model_input_parse(a, opt->model_input.item[i], in, err))
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(in->name, opt->model_inputs[j].name) == 0)
+                return error_set(err, SHEAF_ERROR_ARGUMENT, "option -model-input names '%s' twice",
+                                 in->name);
+    }
+    return true;
+}
+
+static bool parse_symbols(struct arena *a, struct loader_options *opt, struct error *err)
+{
+    size_t n = opt->onnx_define_symbol.n;
+    opt->symbols = arena_array(a, n, sizeof *opt->symbols);
+    for (size_t i = 0; i < n; i++) {
+        const char *text = opt->onnx_define_symbol.item[i];
+        const char *comma = strrchr(text, ',');
+        struct import_symbol *s = &opt->symbols[i];
+        if (!comma || comma == text || !option_parse_int(comma + 1, &s->value) || s->value < 1)
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "-onnx-define-symbol '%s': a name, a comma and a positive whole "
+                             "number are needed, as in batch,1",
+                             text);
+        s->name = arena_strndup(a, text, (size_t)(comma - text));
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(s->name, opt->symbols[j].name) == 0)
+                return error_set(err, SHEAF_ERROR_ARGUMENT,
+                                 "option -onnx-define-symbol names '%s' twice", s->name);
+    }
+    return true;
+}
+
+static bool parse_tensor_args(struct arena *a, const struct option_texts *texts, const char *option,
+                              struct tensor_arg **out_args, struct error *err)
+{
+    struct tensor_arg *args = arena_array(a, texts->n, sizeof *args);
+    for (size_t i = 0; i < texts->n; i++) {
+        const char *equals = strchr(texts->item[i], '=');
+        if (!equals || equals == texts->item[i] || !equals[1])
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "-%s '%s': the name of a tensor, '=' and a file are needed", option,
+                             texts->item[i]);
+        args[i].name = arena_strndup(a, texts->item[i], (size_t)(equals - texts->item[i]));
+        args[i].path = equals + 1;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(args[i].name, args[j].name) == 0)
+                return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s names '%s' twice", option,
+                                 args[i].name);
+    }
+    *out_args = args;
+    return true;
+}
+
+bool options_check(struct arena *a, struct loader_options *opt, struct error *err)
+{
+    return check_pairs(opt, err) && check_values(opt, err) && parse_model_inputs(a, opt, err) &&
+           parse_symbols(a, opt, err) &&
+           parse_tensor_args(a, &opt->input, "input", &opt->inputs, err) &&
+           parse_tensor_args(a, &opt->output, "output", &opt->outputs, err);
+}

@@ -1,0 +1,295 @@
+/*
+ * The compiler from end to end.  compile() is the place to start reading.
+ */
+#include "loader/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bundle/emit/emit.h"
+#include "bundle/emit/jit.h"
+#include "bundle/write/bundle.h"
+#include "bundle/write/names.h"
+#include "bundle/write/weights.h"
+#include "cpu_runtime/codegen/cpu_target.h"
+#include "ir/eval.h"
+#include "ir/passes/passes.h"
+#include "ir/program.h"
+#include "loader/import/import.h"
+#include "loader/pipeline_run.h"
+
+struct pipeline {
+    struct arena *arena;
+    const struct loader_options *opt;
+    FILE *log;
+    double started;    /* of the step that pipeline_log reports next */
+    const char *model; /* the last part of its path */
+    const char *name, *entry;
+    const struct target *target;
+    struct graph *graph;
+    struct program *program;
+    struct emit_schedules *schedules;
+    struct weights weights;
+    const struct emit_symbol *symbols;
+    size_t n_symbols;
+    struct pipeline_run run;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* -verbose: what was just done and how long it took. */
+static void log_step(struct pipeline *p, const char *what)
+{
+    double t = now();
+    if (p->log)
+        fprintf(p->log, "%s: %.3f s\n", what, t - p->started);
+    p->started = t;
+}
+
+/* ---- names and target ---- */
+
+static const char *last_part(struct arena *a, const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    return arena_strndup(a, path + start, end - start);
+}
+
+static const char *without_ending(struct arena *a, const char *file)
+{
+    const char *dot = strrchr(file, '.');
+    return dot && dot != file ? arena_strndup(a, file, (size_t)(dot - file)) : file;
+}
+
+static bool choose_names(struct pipeline *p, struct error *err)
+{
+    const struct loader_options *opt = p->opt;
+    p->model = last_part(p->arena, opt->model.item[0]);
+    p->name = opt->network_name ? opt->network_name
+                                : names_legalise(p->arena, without_ending(p->arena, p->model));
+    if (p->name[0] == '\0' || strchr(p->name, '/'))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -network-name: '%s' cannot be the name of a file", p->name);
+    p->entry = names_legalise(p->arena, opt->main_entry_name ? opt->main_entry_name : p->name);
+    return true;
+}
+
+static bool choose_target(struct pipeline *p, struct error *err)
+{
+    const struct loader_options *opt = p->opt;
+    struct strbuf features;
+    strbuf_init(&features, p->arena);
+    for (size_t i = 0; i < opt->mattr.n; i++)
+        strbuf_printf(&features, "%s%s", i ? "," : "", opt->mattr.item[i]);
+    /* A bundle goes anywhere: it is made for a stated baseline.  What runs here may use all there
+       is. */
+    struct cpu_target_options target = {
+        .triple = opt->target,
+        .cpu = opt->mcpu          ? opt->mcpu
+               : opt->emit_bundle ? NULL
+                                  : "native",
+        .features = opt->mattr.n ? strbuf_text(&features) : NULL,
+    };
+    return cpu_target_create(p->arena, &target, &p->target, err);
+}
+
+/* ---- the way of the model ---- */
+
+static bool import_graph(struct pipeline *p, const struct image_size *image, struct error *err)
+{
+    const struct loader_options *opt = p->opt;
+    struct import_options in = {
+        .paths = opt->model.item,
+        .n_paths = opt->model.n,
+        .inputs = opt->model_inputs,
+        .n_inputs = opt->model_input.n,
+        .symbols = opt->symbols,
+        .n_symbols = opt->onnx_define_symbol.n,
+    };
+    if (image) {
+        in.image_height = image->height;
+        in.image_width = image->width;
+    }
+    struct import_notes notes = {0};
+    p->graph = import_model(p->arena, &in, &notes, err);
+    for (size_t i = 0; p->graph && p->log && i < notes.n; i++)
+        fprintf(p->log, "note: %s\n", notes.text[i]);
+    return p->graph != NULL;
+}
+
+static bool compile(struct pipeline *p, const struct image_size *image, struct error *err)
+{
+    if (!choose_names(p, err) || !choose_target(p, err))
+        return false;
+    if (!import_graph(p, image, err))
+        return false;
+    log_step(p, "import");
+
+    if (!passes_run(p->graph, p->target, err))
+        return false;
+    log_step(p, "passes");
+
+    p->program = program_build(p->arena, p->graph, err);
+    if (!p->program)
+        return false;
+    log_step(p, "lowering");
+
+    p->schedules = emit_schedule(p->arena, p->program, p->target);
+    plan_program(p->program, p->opt->verify);
+    p->weights = weights_make(p->arena, p->program);
+    p->symbols = names_symbols(p->arena, p->program, &p->n_symbols);
+    log_step(p, "scheduling, planning and packing");
+    return true;
+}
+
+bool pipeline_open(struct arena *a, const struct loader_options *opt,
+                   const struct image_size *first_image, FILE *log, struct pipeline **out_pipeline,
+                   struct error *err)
+{
+    struct pipeline *p = arena_new(a, struct pipeline);
+    p->arena = a;
+    p->opt = opt;
+    p->log = log;
+    p->started = now();
+    if (!compile(p, first_image, err))
+        return false;
+    *out_pipeline = p;
+    return true;
+}
+
+const struct graph *pipeline_graph(const struct pipeline *p)
+{
+    return p->graph;
+}
+
+/* ---- emission ---- */
+
+static bool emit(struct pipeline *p, bool want_text, struct emit_request *req,
+                 struct emit_result *out_result, struct error *err)
+{
+    *req = (struct emit_request){
+        .program = p->program,
+        .target = p->target,
+        .entry = p->entry,
+        .source = p->name,
+        .symbols = p->symbols,
+        .n_symbols = p->n_symbols,
+    };
+    memcpy(req->weights_digest, p->weights.digest, sizeof req->weights_digest);
+    bool ok = emit_object(p->arena, req, p->schedules, want_text, out_result, err);
+    log_step(p, "code generation");
+    return ok;
+}
+
+bool pipeline_emit_bundle(struct pipeline *p, const char *dir, struct error *err)
+{
+    struct emit_request req;
+    struct emit_result code;
+    if (!emit(p, p->opt->save_asm, &req, &code, err))
+        return false;
+    struct bundle_request bundle = {
+        .dir = dir,
+        .name = p->name,
+        .entry = p->entry,
+        .source = p->model,
+        .program = p->program,
+        .target = p->target,
+        .symbols = p->symbols,
+        .n_symbols = p->n_symbols,
+        .object = code.object,
+        .assembly = code.assembly,
+        .weights = p->weights,
+    };
+    if (!bundle_write(p->arena, &bundle, err))
+        return false;
+    log_step(p, "writing");
+    return true;
+}
+
+bool pipeline_dump(struct pipeline *p, enum pipeline_dump what, struct strbuf *out,
+                   struct error *err)
+{
+    struct emit_request req;
+    struct emit_result code;
+    switch (what) {
+    case PIPELINE_DUMP_GRAPH:
+        graph_print_brief(p->graph, out);
+        return true;
+    case PIPELINE_DUMP_DOT:
+        graph_print_dot(p->graph, out);
+        return true;
+    case PIPELINE_DUMP_KERNELS:
+        program_print(p->program, out);
+        return true;
+    case PIPELINE_DUMP_SCHEDULE:
+        emit_schedules_print(p->schedules, out);
+        return true;
+    default:
+        if (!emit(p, true, &req, &code, err))
+            return false;
+        strbuf_addn(out, (const char *)code.llvm_ir.data, code.llvm_ir.size);
+        return true;
+    }
+}
+
+/* ---- running ---- */
+
+bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *err)
+{
+    struct bytes object = {0};
+    if (!interpreter) {
+        struct emit_request req;
+        struct emit_result code;
+        if (!emit(p, false, &req, &code, err))
+            return false;
+        object = code.object;
+    }
+    return pipeline_run_open(&p->run, p->arena, p->program, p->weights.data, p->entry,
+                             interpreter ? NULL : &object, err);
+}
+
+static int buffer_of(const struct pipeline *p, const struct value *v)
+{
+    for (size_t i = 0; i < p->program->n_bufs; i++)
+        if (p->program->bufs[i].value == v)
+            return (int)i;
+    return -1;
+}
+
+void *pipeline_input(struct pipeline *p, size_t i)
+{
+    return pipeline_run_data(&p->run, buffer_of(p, p->graph->body.in[i]));
+}
+
+bool pipeline_run(struct pipeline *p, struct error *err)
+{
+    return pipeline_run_once(&p->run, err);
+}
+
+const void *pipeline_output(const struct pipeline *p, size_t i, int64_t *out_dims)
+{
+    int buf = buffer_of(p, p->graph->body.out[i]);
+    pipeline_run_dims(&p->run, buf, out_dims);
+    return pipeline_run_data(&p->run, buf);
+}
+
+bool pipeline_verify(struct pipeline *p, struct strbuf *report, struct error *err)
+{
+    return pipeline_run_verify(&p->run, report, err);
+}
+
+void pipeline_close(struct pipeline *p)
+{
+    if (p)
+        pipeline_run_close(&p->run);
+}

@@ -1,0 +1,180 @@
+#include "loader/pipeline_run.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ir/eval.h"
+
+static const struct pbuf *storage(const struct program *p, int buf)
+{
+    const struct pbuf *b = &p->bufs[buf];
+    while (b->view_of >= 0)
+        b = &p->bufs[b->view_of];
+    return b;
+}
+
+bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
+                       const uint8_t *constants, const char *entry, const struct bytes *object,
+                       struct error *err)
+{
+    *run = (struct pipeline_run){.arena = a, .program = p};
+    for (int i = 0; i < AREA_COUNT; i++)
+        run->area[i] = i == AREA_CONSTANT ? NULL : arena_alloc(a, (size_t)p->area_bytes[i]);
+    /* Neither side writes to the constants. */
+    run->area[AREA_CONSTANT] = arena_copy(a, constants, (size_t)p->area_bytes[AREA_CONSTANT]);
+    return !object || jit_open(object, entry, &run->jit, &run->entry, err);
+}
+
+void pipeline_run_close(struct pipeline_run *run)
+{
+    jit_close(run->jit);
+    run->jit = NULL;
+}
+
+bool pipeline_run_once(struct pipeline_run *run, struct error *err)
+{
+    if (!run->entry) {
+        struct eval_options opt = {.blas = true};
+        eval_program(run->program, run->area[AREA_CONSTANT], run->area[AREA_MUTABLE],
+                     run->area[AREA_ACTIVATION], &opt);
+        return true;
+    }
+    int status =
+        run->entry(run->area[AREA_CONSTANT], run->area[AREA_MUTABLE], run->area[AREA_ACTIVATION]);
+    if (status != SHEAF_OK)
+        return error_set(err, (enum sheaf_status)status, "the network returned status %d", status);
+    return true;
+}
+
+void *pipeline_run_data(const struct pipeline_run *run, int buf)
+{
+    const struct pbuf *b = storage(run->program, buf);
+    return run->area[b->area] + b->offset;
+}
+
+void pipeline_run_dims(const struct pipeline_run *run, int buf, int64_t *out_dims)
+{
+    const struct pbuf *b = &run->program->bufs[buf];
+    for (int d = 0; d < b->rank; d++) {
+        out_dims[d] = b->dims[d];
+        if (b->extent_buf[d] >= 0)
+            memcpy(&out_dims[d], pipeline_run_data(run, b->extent_buf[d]), sizeof out_dims[d]);
+    }
+}
+
+/* ---- verification ---- */
+
+struct difference {
+    double largest;      /* |got - want| */
+    double largest_want; /* |want| */
+    int64_t index[MAX_RANK];
+    bool equal; /* to the bit, or both NaN */
+};
+
+static double element(const void *data, enum dtype t, int64_t at)
+{
+    struct tensor one = {.dtype = t, .rank = 1, .dims = {at + 1}, .data = data};
+    return tensor_get(&one, at);
+}
+
+static void compare_tensor(const struct pbuf *b, const int64_t *dims, const void *got,
+                           const void *want, struct difference *out)
+{
+    bool dynamic = memcmp(dims, b->dims, (size_t)b->rank * sizeof *dims) != 0;
+    struct layout plain = layout_plain(b->rank);
+    const struct layout *l = dynamic ? &plain : &b->layout;
+    int64_t idx[MAX_RANK] = {0}, n = 1;
+    for (int d = 0; d < b->rank; d++)
+        n *= dims[d];
+    *out = (struct difference){.equal = true};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = layout_offset(l, dims, idx);
+        double g = element(got, b->dtype, at), w = element(want, b->dtype, at);
+        bool same = g == w || (isnan(g) && isnan(w));
+        double diff = same ? 0 : isfinite(g) && isfinite(w) ? fabs(g - w) : INFINITY;
+        if (!same)
+            out->equal = false;
+        if (diff > out->largest) {
+            out->largest = diff;
+            memcpy(out->index, idx, sizeof idx);
+        }
+        if (isfinite(w) && fabs(w) > out->largest_want)
+            out->largest_want = fabs(w);
+        for (int d = b->rank - 1; d >= 0 && ++idx[d] == dims[d]; d--)
+            idx[d] = 0;
+    }
+}
+
+struct verify {
+    const struct pipeline_run *got, *want;
+    struct strbuf *report;
+    const char *first_step, *first_tensor;
+    struct difference first;
+    int n_steps, n_bad;
+};
+
+static bool agrees(enum dtype t, const struct difference *d)
+{
+    if (!dtype_is_float(t))
+        return d->equal;
+    return d->largest <= 1e-4 * d->largest_want + 1e-6;
+}
+
+static void verify_step(struct step *s, void *arg)
+{
+    struct verify *v = arg;
+    if (s->kind != STEP_CALL)
+        return;
+    v->n_steps++;
+    for (size_t i = 0; i < s->kernel->n_bufs; i++) {
+        enum kbuf_role role = s->kernel->bufs[i].role;
+        if (role != KBUF_OUT && role != KBUF_INOUT)
+            continue;
+        int buf = s->args[i];
+        const struct pbuf *b = &v->got->program->bufs[buf];
+        int64_t dims[MAX_RANK], want_dims[MAX_RANK];
+        pipeline_run_dims(v->got, buf, dims);
+        pipeline_run_dims(v->want, buf, want_dims);
+        struct difference d = {.largest = INFINITY};
+        if (memcmp(dims, want_dims, (size_t)b->rank * sizeof *dims) == 0)
+            compare_tensor(b, dims, pipeline_run_data(v->got, buf), pipeline_run_data(v->want, buf),
+                           &d);
+        bool good = agrees(b->dtype, &d);
+        strbuf_printf(v->report, "%s %s -> %s: largest difference %.3g of %.3g\n",
+                      good ? "ok  " : "BAD ", s->name, b->name, d.largest, d.largest_want);
+        if (good)
+            continue;
+        if (v->n_bad++ == 0) {
+            v->first_step = s->name;
+            v->first_tensor = b->name;
+            v->first = d;
+        }
+    }
+}
+
+bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct error *err)
+{
+    struct pipeline_run want = *run;
+    const struct program *p = run->program;
+    want.area[AREA_MUTABLE] =
+        arena_copy(run->arena, run->area[AREA_MUTABLE], (size_t)p->area_bytes[AREA_MUTABLE]);
+    want.area[AREA_ACTIVATION] = arena_alloc(run->arena, (size_t)p->area_bytes[AREA_ACTIVATION]);
+    want.entry = NULL;
+    if (!pipeline_run_once(run, err) || !pipeline_run_once(&want, err))
+        return false;
+    struct verify v = {.got = run, .want = &want, .report = report};
+    program_each_step(&p->body, verify_step, &v);
+    if (v.n_bad == 0) {
+        strbuf_printf(report, "all %d kernels agree with the evaluator\n", v.n_steps);
+        return true;
+    }
+    struct strbuf at;
+    strbuf_init(&at, run->arena);
+    for (size_t d = 0; d < MAX_RANK && v.first.index[d] >= 0 && d < 4; d++)
+        strbuf_printf(&at, "%s%lld", d ? "," : "", (long long)v.first.index[d]);
+    return error_set(err, SHEAF_ERROR_DIVERGED,
+                     "node '%s' is the first that diverges from the evaluator: tensor '%s' differs "
+                     "by %.3g at [%s], of largest value %.3g",
+                     v.first_step, v.first_tensor, v.first.largest, strbuf_text(&at),
+                     v.first.largest_want);
+}

@@ -1,0 +1,38 @@
+/*
+ * pipeline_run.h: a compiled program with its memory areas, run in this process.
+ */
+#ifndef SHEAF_LOADER_PIPELINE_RUN_H
+#define SHEAF_LOADER_PIPELINE_RUN_H
+
+#include "bundle/emit/emit.h"
+#include "bundle/emit/jit.h"
+#include "ir/program.h"
+
+struct pipeline_run {
+    struct arena *arena;
+    const struct program *program;
+    uint8_t *area[AREA_COUNT]; /* in the arena */
+    struct jit *jit;
+    sheaf_entry_fn entry; /* NULL: the evaluator runs the program */
+};
+
+/* `object` NULL: the evaluator.  The mutable area starts as zeros. */
+bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
+                       const uint8_t *constants, const char *entry, const struct bytes *object,
+                       struct error *err);
+void pipeline_run_close(struct pipeline_run *run);
+
+bool pipeline_run_once(struct pipeline_run *run, struct error *err);
+
+/* Storage of a buffer, and its true extents after a run. */
+void *pipeline_run_data(const struct pipeline_run *run, int buf);
+void pipeline_run_dims(const struct pipeline_run *run, int buf, int64_t *out_dims);
+
+/*
+ * Runs code and evaluator from the same mutable area and compares what every step wrote.  Floats
+ * agree where |got - want| <= 1e-4 * (largest |want| of the tensor) + 1e-6, all else where equal.
+ * The program must be planned with keep_all.
+ */
+bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct error *err);
+
+#endif
