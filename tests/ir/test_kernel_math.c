@@ -1,0 +1,343 @@
+/*
+ * The error bounds that ir/kernel_math.c states, and its special values, through the evaluator.
+ *
+ * f32: every 251st float (all of them in a full run) against double arithmetic; a value is off by
+ * the distance to the exact result in units in the last place of the float nearest to it.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ir/eval.h"
+#include "tests/support/support.h"
+
+enum { CHUNK = 1 << 16 };
+
+typedef kval (*build_fn)(struct kernel *, kval);
+
+/* out[i] = fn(in[i]) over CHUNK elements. */
+static struct kernel *unary_kernel(struct arena *a, build_fn fn, enum dtype type)
+{
+    struct kernel *k = kernel_create(a, "unary");
+    int64_t dims[1] = {CHUNK};
+    int in = kernel_add_buf(k, "x", type, KBUF_IN, 1, dims);
+    int out = kernel_add_buf(k, "y", type, KBUF_OUT, 1, dims);
+    kval extent = kernel_const_index(k, CHUNK), i;
+    kernel_map_begin(k, 1, &extent, &i);
+    kernel_store(k, out, &i, fn(k, kernel_load(k, in, &i)));
+    kernel_map_end(k);
+    struct error err;
+    error_init(&err);
+    if (!kernel_validate(k, &err))
+        fail_msg("%s", err.text);
+    return k;
+}
+
+static void run(const struct kernel *k, void *const *data)
+{
+    struct arena scratch;
+    struct eval_options opt = {.blas = false};
+    arena_init(&scratch);
+    eval_kernel(k, data, &scratch, &opt);
+    arena_done(&scratch);
+}
+
+/* The distance of a unit in the last place around `exact`, subnormals included. */
+static double ulp_f32(double exact)
+{
+    int e;
+    if (fabs(exact) < 0x1p-126)
+        return 0x1p-149;
+    frexp(exact, &e);
+    return ldexp(1.0, e - 24);
+}
+
+static double error_f32(float got, double exact)
+{
+    if (isnan(exact) || isnan(got))
+        return isnan(exact) && isnan(got) ? 0 : INFINITY;
+    float nearest = (float)exact;
+    if (isinf(nearest) || isinf(got))
+        return got == nearest ? 0 : fabs(exact) < 0x1.fffffep127 + 0x1p104 && isinf(got) &&
+                                                fabs(exact) > 0x1.fffffcp127
+                                        ? 1
+                                        : INFINITY;
+    if (exact == 0 && (got != 0 || !signbit(got) != !signbit(exact)))
+        return INFINITY;
+    return fabs((double)got - exact) / ulp_f32(exact);
+}
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static void check_f32(build_fn fn, double (*exact)(double), double bound)
+{
+    struct arena a;
+    arena_init(&a);
+    struct kernel *k = unary_kernel(&a, fn, DTYPE_F32);
+    float *x = malloc(CHUNK * sizeof *x), *y = malloc(CHUNK * sizeof *y);
+    uint64_t step = support_full() ? 1 : support_quick() ? 251 * 64 : 251;
+    double worst = 0;
+    float worst_at = 0;
+    for (uint64_t bits = 0; bits < UINT64_C(1) << 32;) {
+        int n = 0;
+        for (; n < CHUNK; n++, bits += step) {
+            uint32_t b = (uint32_t)bits;
+            memcpy(&x[n], &b, sizeof b);
+        }
+        run(k, (void *[]){x, y});
+        for (int i = 0; i < n; i++) {
+            double e = error_f32(y[i], exact((double)x[i]));
+            if (e > worst) {
+                worst = e;
+                worst_at = x[i];
+            }
+        }
+    }
+    free(x);
+    free(y);
+    arena_done(&a);
+    print_message("worst error %.3f ULP at %.9g\n", worst, (double)worst_at);
+    if (!(worst <= bound))
+        fail_msg("error of %.3f ULP at %.9g (%a)", worst, (double)worst_at, (double)worst_at);
+}
+
+static void test_exp(void **state)
+{
+    (void)state;
+    check_f32(kernel_exp, exp, 1);
+}
+
+static void test_log(void **state)
+{
+    (void)state;
+    check_f32(kernel_log, log, 1);
+}
+
+static void test_tanh(void **state)
+{
+    (void)state;
+    check_f32(kernel_tanh, tanh, 2);
+}
+
+static void test_sigmoid(void **state)
+{
+    (void)state;
+    check_f32(kernel_sigmoid, sigmoid, 2);
+}
+
+static void test_erf(void **state)
+{
+    (void)state;
+    check_f32(kernel_erf, erf, 2);
+}
+
+/* ---- f64, against long double ---- */
+
+static uint64_t random_bits(uint64_t *s)
+{
+    *s ^= *s << 13;
+    *s ^= *s >> 7;
+    *s ^= *s << 17;
+    return *s;
+}
+
+static double uniform(uint64_t *s, double lo, double hi)
+{
+    return lo + (hi - lo) * ((double)(random_bits(s) >> 11) * 0x1p-53);
+}
+
+static double error_f64(double got, long double exact)
+{
+    int e;
+    frexpl(exact, &e);
+    long double ulp = fabsl(exact) < 0x1p-1022L ? 0x1p-1074L : ldexpl(1, e - 53);
+    return (double)(fabsl((long double)got - exact) / ulp);
+}
+
+static void check_f64(build_fn fn, long double (*exact)(long double), double lo, double hi,
+                      double bound)
+{
+    struct arena a;
+    arena_init(&a);
+    struct kernel *k = unary_kernel(&a, fn, DTYPE_F64);
+    double *x = malloc(CHUNK * sizeof *x), *y = malloc(CHUNK * sizeof *y);
+    double worst = 0, worst_at = 0;
+    uint64_t s = 0x9e3779b97f4a7c15;
+    for (int round = 0; round < (support_quick() ? 1 : 8); round++) {
+        for (int i = 0; i < CHUNK; i++)
+            x[i] = uniform(&s, lo, hi);
+        run(k, (void *[]){x, y});
+        for (int i = 0; i < CHUNK; i++) {
+            double e = error_f64(y[i], exact((long double)x[i]));
+            if (!(e <= worst)) {
+                worst = e;
+                worst_at = x[i];
+            }
+        }
+    }
+    free(x);
+    free(y);
+    arena_done(&a);
+    print_message("worst error %.3f ULP at %.17g\n", worst, worst_at);
+    if (!(worst <= bound))
+        fail_msg("error of %.3f ULP at %.17g", worst, worst_at);
+}
+
+static long double sigmoid_long(long double x)
+{
+    return 1 / (1 + expl(-x));
+}
+
+static void test_f64(void **state)
+{
+    (void)state;
+    if (sizeof(long double) <= sizeof(double)) {
+        print_message("skipped for want of a long double beyond double\n");
+        skip();
+    }
+    check_f64(kernel_exp, expl, -746, 709.7, 1);
+    check_f64(kernel_exp, expl, -1, 1, 1);
+    check_f64(kernel_log, logl, 1e-300, 1e300, 1);
+    check_f64(kernel_log, logl, 0, 4, 1);
+    check_f64(kernel_log, logl, 0, 1e-308, 1);
+    check_f64(kernel_tanh, tanhl, -3, 3, 2);
+    check_f64(kernel_sigmoid, sigmoid_long, -740, 40, 2);
+    check_f64(kernel_sigmoid, sigmoid_long, -4, 4, 2);
+    check_f64(kernel_erf, erfl, -7, 7, 2);
+}
+
+/* ---- powers ---- */
+
+static struct kernel *pow_kernel(struct arena *a, enum dtype type)
+{
+    struct kernel *k = kernel_create(a, "pow");
+    int64_t dims[1] = {CHUNK};
+    int x = kernel_add_buf(k, "x", type, KBUF_IN, 1, dims);
+    int y = kernel_add_buf(k, "y", type, KBUF_IN, 1, dims);
+    int out = kernel_add_buf(k, "z", type, KBUF_OUT, 1, dims);
+    kval extent = kernel_const_index(k, CHUNK), i;
+    kernel_map_begin(k, 1, &extent, &i);
+    kernel_store(k, out, &i, kernel_pow(k, kernel_load(k, x, &i), kernel_load(k, y, &i)));
+    kernel_map_end(k);
+    return k;
+}
+
+static const double pow_cases[] = {0,         -0.0, 1,   -1,   0.5, -0.5, 2,    -2,   3,       -3,
+                                   4,         7,    8.5, -8.5, 1e3, -1e3, 1e30, 1e-9, 3e38,    -3e38,
+                                   -INFINITY, NAN,  63,  -63,  64,  65,   1e-40, 0.25, INFINITY};
+
+static void test_pow(void **state)
+{
+    (void)state;
+    enum { CASES = sizeof pow_cases / sizeof pow_cases[0] };
+    struct arena a;
+    arena_init(&a);
+    struct kernel *k = pow_kernel(&a, DTYPE_F32);
+    float *x = malloc(CHUNK * sizeof *x), *y = malloc(CHUNK * sizeof *y);
+    float *z = malloc(CHUNK * sizeof *z);
+    uint64_t s = 0x2545f4914f6cdd1d;
+    double worst = 0;
+    for (int round = 0; round < 16; round++) {
+        for (int i = 0; i < CHUNK; i++) {
+            uint32_t bits = (uint32_t)random_bits(&s);
+            memcpy(&x[i], &bits, sizeof bits);
+            y[i] = (float)(round % 2 ? uniform(&s, -4, 4) : trunc(uniform(&s, -9, 9)));
+            if (round == 0 && i < CASES * CASES) {
+                x[i] = (float)pow_cases[i / CASES];
+                y[i] = (float)pow_cases[i % CASES];
+            }
+            if (round >= 8)
+                x[i] = (float)uniform(&s, 0.5, 2);
+        }
+        run(k, (void *[]){x, y, z});
+        for (int i = 0; i < CHUNK; i++) {
+            double e = error_f32(z[i], pow((double)x[i], (double)y[i]));
+            if (e > 1)
+                fail_msg("pow(%a, %a) gives %a", (double)x[i], (double)y[i], (double)z[i]);
+            worst = e > worst ? e : worst;
+        }
+    }
+    print_message("worst error %.3f ULP\n", worst);
+    free(x);
+    free(y);
+    free(z);
+    arena_done(&a);
+}
+
+/* Whole powers of whole numbers are exact in f64: integers are raised by way of it. */
+static void test_pow_of_integers(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    struct kernel *k = pow_kernel(&a, DTYPE_F64);
+    double *x = calloc(CHUNK, sizeof *x), *y = calloc(CHUNK, sizeof *y);
+    double *z = calloc(CHUNK, sizeof *z);
+    int n = 0;
+    for (int base = -20; base <= 20; base++)
+        for (int e = 0; e < 64 && n < CHUNK; e++, n++) {
+            x[n] = base;
+            y[n] = e;
+        }
+    enum { CASES = sizeof pow_cases / sizeof pow_cases[0] };
+    int first = n;
+    for (int i = 0; i < CASES * CASES; i++, n++) {
+        x[n] = pow_cases[i / CASES];
+        y[n] = pow_cases[i % CASES];
+    }
+    run(k, (void *[]){x, y, z});
+    for (int i = 0; i < n; i++) {
+        double exact = pow(x[i], y[i]);
+        double slack = i < first && fabs(exact) < 0x1p53 ? 0 : 1e-12;
+        bool same = isnan(exact) ? isnan(z[i])
+                                 : z[i] == exact || fabs(z[i] - exact) <= slack * fabs(exact);
+        if (!same || (!isnan(exact) && !signbit(exact) != !signbit(z[i])))
+            fail_msg("pow(%a, %a) gives %a, not %a", x[i], y[i], z[i], exact);
+    }
+    free(x);
+    free(y);
+    free(z);
+    arena_done(&a);
+}
+
+/* f16 and bf16 round the result of f32. */
+static void test_half(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    uint16_t *x = malloc(CHUNK * sizeof *x), *y = malloc(CHUNK * sizeof *y);
+    for (int i = 0; i < CHUNK; i++)
+        x[i] = (uint16_t)i;
+    run(unary_kernel(&a, kernel_exp, DTYPE_F16), (void *[]){x, y});
+    for (int i = 0; i < CHUNK; i++) {
+        float exact = (float)exp((double)dtype_f16_to_f32(x[i]));
+        float want = dtype_f16_to_f32(dtype_f32_to_f16(exact)), got = dtype_f16_to_f32(y[i]);
+        if (!(isnan(want) && isnan(got)) && want != got)
+            assert_true(fabsf(want - got) <= fabsf(want) * 0x1p-10f);
+    }
+    free(x);
+    free(y);
+    arena_done(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exp),     cmocka_unit_test(test_log),
+        cmocka_unit_test(test_tanh),    cmocka_unit_test(test_sigmoid),
+        cmocka_unit_test(test_erf),     cmocka_unit_test(test_f64),
+        cmocka_unit_test(test_pow),     cmocka_unit_test(test_pow_of_integers),
+        cmocka_unit_test(test_half),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

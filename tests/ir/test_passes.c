@@ -1,0 +1,374 @@
+/*
+ * Passes, text to text: each file tests/ir/passes/NAME.graph holds
+ *
+ *     # what it shows
+ *     pass fold_constants simplify       (one or more, run in this order)
+ *     target blocks                      (optional: a target that prefers blocks of 16 channels)
+ *     graph "g" { ... }                  (input; types may be left out)
+ *     ---
+ *     graph "g" { ... }                  (what the passes must make of it)
+ *
+ * Beside the text, the meaning is held: both graphs are run by the evaluator on the same random
+ * inputs and must give the same outputs.
+ */
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ir/eval.h"
+#include "ir/passes/passes.h"
+#include "ir/program.h"
+#include "tests/support/support.h"
+
+static struct arena arena;
+static struct error err;
+
+static int setup(void **state)
+{
+    (void)state;
+    arena_init(&arena);
+    error_init(&err);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+static const char *print(const struct graph *g)
+{
+    struct strbuf b;
+    strbuf_init(&b, &arena);
+    graph_print(g, &b);
+    return strbuf_text(&b);
+}
+
+/* ---- a target that prefers blocks of 16 channels for what contractions give ---- */
+
+static bool is_contract(const struct kernel *k, kval v, void *arg)
+{
+    (void)arg;
+    return kernel_inst(k, v)->op != KOP_CONTRACT;
+}
+
+static bool prefer_blocks(const struct target *t, const struct kernel *k, struct layout *layouts)
+{
+    (void)t;
+    if (kernel_walk(k, is_contract, NULL))
+        return false;
+    for (size_t i = 0; i < k->n_bufs; i++)
+        if (k->bufs[i].rank == 4 && k->bufs[i].role == KBUF_OUT && k->bufs[i].dims[1] % 16 == 0)
+            layouts[i] = layout_blocked(layout_plain(4), 1, 16);
+    return true;
+}
+
+static const struct target blocks_target = {.name = "blocks", .prefer_layouts = prefer_blocks};
+
+/* ---- what a graph computes ---- */
+
+struct run {
+    const struct graph *g;
+    struct program *p;
+    uint8_t *area[AREA_COUNT];
+};
+
+static int buf_of(const struct program *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (!strcmp(p->bufs[i].name, name))
+            return (int)i;
+    fail_msg("no buffer '%s'", name);
+    return -1;
+}
+
+static struct tensor tensor_of(const struct run *r, const struct value *v)
+{
+    const struct pbuf *b = &r->p->bufs[buf_of(r->p, v->name)];
+    struct tensor t = {.dtype = b->dtype, .rank = b->rank};
+    for (int d = 0; d < b->rank; d++)
+        t.dims[d] = b->dims[d];
+    t.data = r->area[b->area] + b->offset;
+    return t;
+}
+
+/* Values in [-2, 2) from the name, so that two graphs get the same; bools and indices too. */
+static void fill(struct tensor *t, const char *name)
+{
+    uint64_t seed = 1;
+    for (; *name; name++)
+        seed = seed * 31 + (uint8_t)*name;
+    for (int64_t i = 0; i < tensor_elems(t); i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        double x = (double)(seed >> 40) / (double)(1 << 24);
+        tensor_set(t, i, dtype_is_float(t->dtype) ? 4 * x - 2 : floor(2 * x));
+    }
+}
+
+static struct run run_graph(struct graph *g)
+{
+    struct run r = {.g = g, .p = program_build(&arena, g, &err)};
+    if (!r.p)
+        fail_msg("%s", err.text);
+    plan_program(r.p, false);
+    for (int a = 0; a < AREA_COUNT; a++)
+        r.area[a] = arena_alloc(&arena, (size_t)r.p->area_bytes[a]);
+    const uint8_t *constants = program_pack_constants(r.p, &arena);
+    if (r.p->area_bytes[AREA_CONSTANT])
+        memcpy(r.area[AREA_CONSTANT], constants, (size_t)r.p->area_bytes[AREA_CONSTANT]);
+    for (size_t i = 0; i < g->body.n_in; i++) {
+        struct tensor t = tensor_of(&r, g->body.in[i]);
+        fill(&t, g->body.in[i]->name);
+    }
+    eval_program(r.p, r.area[AREA_CONSTANT], r.area[AREA_MUTABLE], r.area[AREA_ACTIVATION],
+                 &(struct eval_options){.blas = false});
+    return r;
+}
+
+static void assert_same_outputs(const char *what, const struct run *a, const struct run *b)
+{
+    assert_int_equal(a->g->body.n_out, b->g->body.n_out);
+    for (size_t i = 0; i < a->g->body.n_out; i++) {
+        const struct value *v = a->g->body.out[i];
+        if (!shape_is_static(&v->shape))
+            continue;
+        assert_string_equal(v->name, b->g->body.out[i]->name);
+        struct tensor x = tensor_of(a, v), y = tensor_of(b, b->g->body.out[i]);
+        for (int64_t k = 0; k < tensor_elems(&x); k++) {
+            double want = tensor_get(&x, k), got = tensor_get(&y, k);
+            if (fabs(got - want) > 1e-4 * (1 + fabs(want)))
+                fail_msg("%s: output '%s'[%lld] is %g, was %g before the passes", what, v->name,
+                         (long long)k, got, want);
+        }
+    }
+}
+
+/* ---- files ---- */
+
+static struct graph *parse(const char *what, const char *text)
+{
+    struct graph *g = graph_parse(&arena, text, &err);
+    if (!g)
+        fail_msg("%s: %s", what, err.text);
+    return g;
+}
+
+static void assert_same_text(const char *what, const char *got, const char *want)
+{
+    size_t same = 0;
+    while (got[same] && got[same] == want[same])
+        same++;
+    if (got[same] == want[same])
+        return;
+    while (same && got[same - 1] != '\n')
+        same--;
+    fail_msg("%s: got\n%swhere it differs first:\n%.300s\nwanted\n%.300s", what, got, got + same,
+             want + same);
+}
+
+static char *next_line(char **text)
+{
+    char *line = *text, *end = line + strcspn(line, "\n");
+    *text = *end ? end + 1 : end;
+    *end = '\0';
+    return line;
+}
+
+struct test_case {
+    const struct pass *pass[8];
+    size_t n_passes;
+    const struct target *target;
+    const char *input, *expected;
+};
+
+static struct test_case read_case(const char *what, char *text)
+{
+    struct test_case c = {.n_passes = 0};
+    while (*text == '#' || *text == '\n' || !strncmp(text, "pass ", 5) ||
+           !strncmp(text, "target ", 7)) {
+        char *line = next_line(&text);
+        if (!strncmp(line, "target ", 7)) {
+            assert_string_equal(line, "target blocks");
+            c.target = &blocks_target;
+        }
+        if (strncmp(line, "pass ", 5) != 0)
+            continue;
+        for (char *name = strtok(line + 5, " "); name; name = strtok(NULL, " ")) {
+            assert_true(c.n_passes < 8);
+            c.pass[c.n_passes] = pass_by_name(name);
+            if (!c.pass[c.n_passes++])
+                fail_msg("%s: there is no pass '%s'", what, name);
+        }
+    }
+    char *middle = strstr(text, "\n---\n");
+    if (!middle || !c.n_passes)
+        fail_msg("%s: lacks its passes or its expected graph", what);
+    *middle = '\0';
+    c.input = text;
+    c.expected = middle + 5;
+    return c;
+}
+
+static void run_case(const char *what, char *text)
+{
+    struct test_case c = read_case(what, text);
+    struct graph *before = parse(what, c.input), *g = parse(what, c.input);
+    struct graph *expected = parse(what, c.expected);
+    /* Shapes that the model computes need fold_constants: then there is no run before it. */
+    bool inferred = graph_infer(before, &err);
+    if (!inferred && c.pass[0]->run != pass_fold_constants)
+        fail_msg("%s: %s", what, err.text);
+    error_init(&err);
+    if (!graph_infer(expected, &err) || (inferred && !graph_infer(g, &err)))
+        fail_msg("%s: %s", what, err.text);
+    for (size_t i = 0; i < c.n_passes; i++) {
+        bool changed = false;
+        const char *was = print(g);
+        if (!c.pass[i]->run(g, c.target, &changed, &err) || !graph_validate(g, &err))
+            fail_msg("%s: %s: %s", what, c.pass[i]->name, err.text);
+        if (inferred && changed != (strcmp(was, print(g)) != 0))
+            fail_msg("%s: %s says that it %s", what, c.pass[i]->name,
+                     changed ? "changed something" : "changed nothing");
+    }
+    assert_same_text(what, print(g), print(expected));
+    if (inferred) {
+        struct run a = run_graph(before), b = run_graph(g);
+        assert_same_outputs(what, &a, &b);
+    }
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    const char *folder = support_printf("%s/tests/ir/passes", support_source());
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    const char *names[256];
+    size_t n = 0;
+    for (struct dirent *e; (e = readdir(dir));)
+        if (strstr(e->d_name, ".graph")) {
+            assert_true(n < 256);
+            names[n++] = support_printf("%s", e->d_name);
+        }
+    closedir(dir);
+    assert_true(n > 0);
+    qsort(names, n, sizeof names[0], compare_strings);
+    for (size_t i = 0; i < n; i++) {
+        char *text = support_read_file(support_printf("%s/%s", folder, names[i]), NULL);
+        assert_non_null(text);
+        print_message("%s\n", names[i]);
+        run_case(names[i], text);
+        free(text);
+    }
+}
+
+/* ---- the list of passes ---- */
+
+static const char network[] = "graph \"net\" {\n"
+                              "  input %x f32 [1,3,6,6]\n"
+                              "  const %w f32 [16,3,3,3] = fill 0.1\n"
+                              "  const %v f32 [16,16,1,1] = fill -0.05\n"
+                              "  const %s f32 [16] = fill 2\n"
+                              "  const %t f32 [16] = fill 0.5\n"
+                              "  %c = conv (%x, %w) {pads=[1,1,1,1]}\n"
+                              "  %d = batch_norm (%c, %s, %t, %t, %s)\n"
+                              "  %e = relu (%d)\n"
+                              "  %f = conv (%e, %v)\n"
+                              "  %g = add (%f, %e)\n"
+                              "  %h = relu (%g)\n"
+                              "  %i = global_average_pool (%h)\n"
+                              "  %dims = shape (%i) {end=2}\n"
+                              "  %j = reshape (%i, %dims)\n"
+                              "  %k = softmax (%j)\n"
+                              "  return %k\n"
+                              "}\n";
+
+static void count_pass(void *arg, const struct graph *g, const struct pass *pass, bool changed)
+{
+    (void)g;
+    (void)changed;
+    assert_non_null(pass->name);
+    ++*(int *)arg;
+}
+
+static void test_all_passes(void **state)
+{
+    (void)state;
+    for (int with_target = 0; with_target < 2; with_target++) {
+        int n = 0;
+        struct graph *g = parse("network", network);
+        if (!passes_run_observed(g, with_target ? &blocks_target : NULL, count_pass, &n, &err))
+            fail_msg("%s", err.text);
+        assert_true(n >= 6);
+        struct node *const *nodes = g->body.nodes;
+        assert_int_equal(g->body.n_nodes, 8);
+        assert_int_equal(nodes[0]->op, OP_conv);
+        assert_int_equal(nodes[1]->op, OP_relu);
+        assert_int_equal(nodes[0]->region, nodes[1]->region);
+        assert_int_equal(nodes[4]->region, nodes[2]->region);
+        assert_int_equal(layout_is_plain(&nodes[4]->out[0]->layout), !with_target);
+        struct graph *before = parse("network", network);
+        bool changed;
+        assert_true(pass_fold_constants(before, NULL, &changed, &err));
+        struct run a = run_graph(before), b = run_graph(g);
+        assert_same_outputs("network", &a, &b);
+    }
+}
+
+/* A second run of the passes changes nothing more. */
+static void test_passes_are_idempotent(void **state)
+{
+    (void)state;
+    struct graph *g = parse("network", network);
+    assert_true(passes_run(g, NULL, &err));
+    const char *text = print(g);
+    for (const struct pass *p = passes_table; p->name; p++) {
+        bool changed;
+        assert_true(p->run(g, NULL, &changed, &err));
+        if (changed)
+            fail_msg("%s changed the graph again", p->name);
+    }
+    assert_string_equal(print(g), text);
+}
+
+static void test_faults_of_the_model(void **state)
+{
+    (void)state;
+    struct graph *g = parse("fault", "graph \"g\" source \"m.onnx\" {\n"
+                                     "  input %x f32 [2]\n"
+                                     "  input %y f32 [3]\n"
+                                     "  %z = add \"Add_0\" (%x, %y)\n"
+                                     "  return %z\n"
+                                     "}\n");
+    assert_false(passes_run(g, NULL, &err));
+    assert_non_null(strstr(err.text, "m.onnx: node 'Add_0'"));
+    assert_null(pass_by_name("no_such_pass"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_files),
+        TEST(test_all_passes),
+        TEST(test_passes_are_idempotent),
+        TEST(test_faults_of_the_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,47 @@
+/*
+ * compiled.h: a graph in text form taken through passes, lowering, code generation and linking in
+ * memory, as the tool does it.
+ */
+#ifndef SHEAF_TESTS_COMPILED_H
+#define SHEAF_TESTS_COMPILED_H
+
+#include "bundle/emit/emit.h"
+#include "ir/eval.h"
+#include "ir/program.h"
+#include "loader/pipeline_run.h"
+
+struct compiled {
+    struct arena arena;
+    struct graph *graph;
+    const struct target *target;
+    struct program *program;
+    struct emit_schedules *schedules;
+    struct emit_result code;
+    struct pipeline_run run;
+};
+
+/* `cpu`: "native" or an LLVM name.  On failure returns false; compiled_close is due all the same.
+   The mutable area is zero.  Float constants are varied element by element. */
+bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu,
+                   struct error *err);
+/* The same for a graph that lies in c->arena, which the caller has initialised, constants as they
+   are.  `keep_all` as in plan_program, `step_functions` as in struct emit_request. */
+bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
+                         bool step_functions, struct error *err);
+void compiled_close(struct compiled *c);
+
+/* Whether this machine can run code for the processor. */
+bool compiled_host_runs(const char *cpu);
+
+/* Storage of the graph's input or output. */
+void *compiled_input(struct compiled *c, size_t i);
+void *compiled_output(struct compiled *c, size_t i);
+
+enum compiled_fill {
+    COMPILED_RANDOM, /* floats in [-2, 2), integers over 0..20, bools */
+    COMPILED_EDGES   /* NaN, infinities, denormals, zeros of both signs, extremes of integers */
+};
+/* Fills every input from the seed. */
+void compiled_fill(struct compiled *c, enum compiled_fill kind, uint64_t seed);
+
+#endif

@@ -1,0 +1,153 @@
+#define _POSIX_C_SOURCE 200809L
+
+#include "tests/support/support.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void die(const char *what, const char *name)
+{
+    fprintf(stderr, "test support: %s: %s\n", what, name);
+    exit(99);
+}
+
+static const char *from_environment(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : otherwise;
+}
+
+const char *support_printf(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *s = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (!s)
+        die("out of memory", fmt);
+    va_start(args, fmt);
+    vsnprintf(s, (size_t)n + 1, fmt, args);
+    va_end(args);
+    return s;
+}
+
+const char *support_source(void)
+{
+    return from_environment("SHEAF_SOURCE", ".");
+}
+
+const char *support_build(void)
+{
+    return from_environment("SHEAF_BUILD", "build");
+}
+
+const char *support_loader(void)
+{
+    return support_printf("%s/loader/loader", support_build());
+}
+
+const char *support_cc(void)
+{
+    return from_environment("CC", "cc");
+}
+
+const char *support_tmp(void)
+{
+    static const char *dir;
+    if (!dir)
+        dir = getenv("SHEAF_TMP");
+    if (!dir) {
+        char *made = mkdtemp(strdup("/tmp/sheaf-test-XXXXXX"));
+        if (!made)
+            die("cannot make a folder", "SHEAF_TMP");
+        dir = made;
+    }
+    return dir;
+}
+
+bool support_quick(void)
+{
+    return getenv("SHEAF_QUICK") != NULL;
+}
+
+bool support_full(void)
+{
+    return getenv("SHEAF_FULL") != NULL;
+}
+
+static const char *existing(const char *dir, const char *rel)
+{
+    struct stat st;
+    if (!dir || !*dir)
+        return NULL;
+    const char *path = support_printf("%s/%s", dir, rel);
+    return stat(path, &st) == 0 ? path : NULL;
+}
+
+const char *support_data(const char *rel)
+{
+    const char *dir = getenv("SHEAF_TEST_DATA");
+    return existing(dir ? dir : support_printf("%s/../shared", support_source()), rel);
+}
+
+const char *support_model(const char *rel)
+{
+    return existing(getenv("SHEAF_MODELS"), rel);
+}
+
+static char *read_all(FILE *f, size_t *out_size)
+{
+    size_t n = 0, cap = 4096;
+    char *data = malloc(cap);
+    for (;;) {
+        if (!data)
+            die("out of memory", "reading");
+        n += fread(data + n, 1, cap - 1 - n, f);
+        if (n < cap - 1)
+            break;
+        cap *= 2;
+        data = realloc(data, cap);
+    }
+    data[n] = 0;
+    if (out_size)
+        *out_size = n;
+    return data;
+}
+
+char *support_read_file(const char *path, size_t *out_size)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return NULL;
+    char *data = read_all(f, out_size);
+    fclose(f);
+    return data;
+}
+
+void support_write_file(const char *path, const void *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0)
+        die("cannot write", path);
+}
+
+int support_run(const char *command, char **out)
+{
+    fflush(NULL);
+    FILE *f = popen(support_printf("exec 2>&1; %s", command), "r");
+    if (!f)
+        die("cannot run", command);
+    char *text = read_all(f, NULL);
+    int status = pclose(f);
+    if (out)
+        *out = text;
+    else
+        free(text);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
