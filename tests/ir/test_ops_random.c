@@ -305,7 +305,7 @@ static void test_unchanged(void **state)
 static void test_changed(void **state)
 {
     (void)state;
-    int rounds = support_full() ? 4000 : support_quick() ? 60 : 300;
+    int rounds = support_full() ? 4000 : support_quick() ? 30 : 100;
     int accepted = 0;
     for (int i = 0; i < N_NODES; i++) {
         for (int r = 0; r < rounds; r++) {

@@ -1,0 +1,546 @@
+#!/usr/bin/env python3
+"""Models of one operator each with random shapes, attributes and data, and what ONNX Runtime (or,
+where it has no such operator, the onnx reference) makes of them:  random_models.py DIR N [SEED]
+
+Writes N models per operator as DIR/OPERATOR_I/ in the form of ONNX's own test vectors: model.onnx,
+test_data_set_0/input_I.pb, test_data_set_0/output_I.pb.
+"""
+
+import os
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+OPSET = 23
+ONNX_TYPE = helper.np_dtype_to_tensor_dtype
+
+
+class Case:
+    """A node with its inputs; those in `fixed` become initializers."""
+
+    def __init__(self, op, inputs, fixed=(), n_out=1, **attributes):
+        self.op = op
+        # None: left out
+        self.inputs = [None if x is None else np.asarray(x) for x in inputs]
+        self.fixed = set(fixed)
+        self.n_out = n_out
+        self.attributes = attributes
+
+    def model(self, output_types=None):
+        names = ["" if x is None else f"x{i}" for i, x in enumerate(self.inputs)]
+        outs = [f"y{i}" for i in range(self.n_out)]
+        node = helper.make_node(self.op, names, outs, "node", **self.attributes)
+        infos = [
+            helper.make_tensor_value_info(names[i], ONNX_TYPE(x.dtype), x.shape)
+            for i, x in self.fed()
+        ]
+        initializers = [
+            numpy_helper.from_array(self.inputs[i], names[i]) for i in sorted(self.fixed)
+        ]
+        out_infos = output_types or [onnx.ValueInfoProto(name=o) for o in outs]
+        graph = helper.make_graph([node], "random", infos, out_infos, initializers)
+        opset = helper.make_opsetid("", OPSET)
+        return helper.make_model(graph, opset_imports=[opset], ir_version=10)
+
+    def fed(self):
+        return [
+            (i, x) for i, x in enumerate(self.inputs) if x is not None and i not in self.fixed
+        ]
+
+    def run(self):
+        feeds = {f"x{i}": x for i, x in self.fed()}
+        try:
+            # Shape inference tells the types of the outputs.
+            model = onnx.shape_inference.infer_shapes(self.model(), strict_mode=True)
+            session = onnxruntime.InferenceSession(
+                model.SerializeToString(), providers=["CPUExecutionProvider"]
+            )
+            return session.run(None, feeds)
+        except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
+            return ReferenceEvaluator(self.model()).run(None, feeds)
+
+    def write(self, folder):
+        results = self.run()
+        data = os.path.join(folder, "test_data_set_0")
+        os.makedirs(data, exist_ok=True)
+        types = [
+            helper.make_tensor_value_info(f"y{i}", ONNX_TYPE(y.dtype), y.shape)
+            for i, y in enumerate(results)
+        ]
+        onnx.save(self.model(types), os.path.join(folder, "model.onnx"))
+        for kind, arrays in (("input", [x for _, x in self.fed()]), ("output", results)):
+            for i, array in enumerate(arrays):
+                tensor = numpy_helper.from_array(np.asarray(array), f"{kind}_{i}")
+                with open(os.path.join(data, f"{kind}_{i}.pb"), "wb") as f:
+                    f.write(tensor.SerializeToString())
+
+
+# ---- random pieces ----
+
+
+class Random:
+    def __init__(self, seed):
+        self.g = np.random.default_rng(seed)
+
+    def int(self, low, high):
+        return int(self.g.integers(low, high + 1))
+
+    def one_of(self, *choices):
+        return choices[self.int(0, len(choices) - 1)]
+
+    def chance(self, p):
+        return self.g.random() < p
+
+    def shape(self, low=1, high=4, dim=6):
+        return tuple(self.int(1, dim) for _ in range(self.int(low, high)))
+
+    def floats(self, shape, scale=2.0, dtype=np.float32):
+        return (self.g.standard_normal(shape) * scale).astype(dtype)
+
+    def ints(self, shape, low, high, dtype=np.int64):
+        return self.g.integers(low, high + 1, shape).astype(dtype)
+
+    def broadcast(self, shape):
+        """A shape that broadcasts to `shape`."""
+        part = [1 if self.chance(0.3) else d for d in shape]
+        return tuple(part[self.int(0, len(part)) :])
+
+    def axes(self, rank, n=None):
+        n = self.int(1, rank) if n is None else n
+        axes = self.g.permutation(rank)[:n]
+        return [int(a) - (rank if self.chance(0.3) else 0) for a in axes]
+
+
+def i64(values):
+    return np.array(values, dtype=np.int64)
+
+
+# ---- operators ----
+
+
+def unary(op, positive=False, types=(np.float32,), **attributes):
+    def make(r):
+        x = r.floats(r.shape(0), dtype=r.one_of(*types))
+        return Case(op, [np.abs(x) + x.dtype.type(0.01) if positive else x], **attributes)
+
+    return make
+
+
+def binary(op, types=(np.float32, np.int32, np.int64), integers=True):
+    def make(r):
+        shape = r.shape()
+        a, b = r.one_of((shape, r.broadcast(shape)), (r.broadcast(shape), shape))
+        t = r.one_of(*types)
+        if t is np.bool_:
+            return Case(op, [r.ints(a, 0, 1, t), r.ints(b, 0, 1, t)])
+        if np.issubdtype(t, np.integer):
+            return Case(op, [r.ints(a, -50, 50, t), r.ints(b, 1, 20, t)])
+        return Case(op, [r.floats(a, dtype=t), r.floats(b, dtype=t)])
+
+    return make
+
+
+def several(op):
+    def make(r):
+        shape = r.shape()
+        return Case(op, [r.floats(shape)] + [r.floats(r.broadcast(shape)) for _ in range(r.int(0, 3))])
+
+    return make
+
+
+def power(r):
+    shape = r.shape()
+    e = r.one_of(r.floats(r.broadcast(shape), 1.5), np.float32(r.one_of(0.5, 1, 2, 3, -1)))
+    return Case("Pow", [np.abs(r.floats(shape)) + np.float32(0.1), e])
+
+
+def clip(r):
+    low, high = np.float32(r.one_of(-1, 0)), np.float32(r.one_of(0.5, 6))
+    return Case("Clip", [r.floats(r.shape(0)), r.one_of(None, low), r.one_of(high, high)])
+
+
+def where(r):
+    shape = r.shape()
+    return Case(
+        "Where",
+        [
+            r.ints(r.broadcast(shape), 0, 1, np.bool_),
+            r.floats(shape),
+            r.floats(r.broadcast(shape)),
+        ],
+    )
+
+
+def prelu(r):
+    shape = r.shape(2)
+    return Case("PRelu", [r.floats(shape), r.floats(r.broadcast(shape))])
+
+
+def cast(r):
+    x = r.one_of(r.floats(r.shape(), 30), r.ints(r.shape(), -100, 100, np.int32))
+    to = r.one_of(*"FLOAT INT8 INT32 INT64 BOOL FLOAT16 DOUBLE UINT8".split())
+    if to in ("UINT8", "INT8"):
+        x = np.clip(np.abs(x), 0, 127).astype(x.dtype)
+    return Case("Cast", [x], to=getattr(TensorProto, to))
+
+
+def window(r, spatial, sizes, pool=False):
+    """Window attributes, and an input extent that fits, per dimension."""
+    kernel = [r.int(1, sizes) for _ in range(spatial)]
+    a = {"strides": [r.int(1, 3) for _ in range(spatial)]}
+    mode = r.one_of("none", "pads", "pads", "SAME_UPPER", "SAME_LOWER", "VALID")
+    dilated = mode in ("none", "pads")
+    dilations = [r.int(1, 2) if dilated else 1 for _ in range(spatial)]
+    if dilated:
+        a["dilations"] = dilations
+    if mode == "pads":
+        a["pads"] = [r.int(0, k - 1 if pool else k) for k in kernel + kernel]
+    elif mode != "none":
+        a["auto_pad"] = mode
+    extent = [(k - 1) * d + r.int(1, 5) for k, d in zip(kernel, dilations)]
+    return kernel, extent, a
+
+
+def conv(r):
+    spatial, group = r.int(1, 3), r.one_of(1, 1, 2, 3)
+    kernel, extent, a = window(r, spatial, 3)
+    ic, oc = group * r.int(1, 3), group * r.int(1, 3)
+    if r.chance(0.2):
+        group = oc = ic
+    x = r.floats([r.int(1, 2), ic] + extent)
+    w = r.floats([oc, ic // group] + kernel)
+    b = r.one_of(None, r.floats([oc]))
+    return Case("Conv", [x, w, b], group=group, **a)
+
+
+def qlinear_conv(r):
+    kernel, extent, a = window(r, 2, 3)
+    ic, oc = r.int(1, 4), r.int(1, 4)
+    # Signed weights: ONNX Runtime saturates sums of two u8 x u8 products on some processors.
+    x = r.ints([1, ic] + extent, 0, 255, np.uint8)
+    w = r.ints([oc, ic] + kernel, -64, 63, np.int8)
+    scales = r.one_of(np.float32(0.02), np.abs(r.floats([oc], 0.02)) + np.float32(0.001))
+    zeros = np.zeros(np.shape(scales), np.int8)
+    inputs = [x, np.float32(0.05), np.uint8(r.int(0, 255)), w, scales, zeros]
+    inputs += [np.float32(0.2), np.uint8(r.int(0, 255)), r.ints([oc], -500, 500, np.int32)]
+    return Case("QLinearConv", inputs, fixed=range(1, 9), **a)
+
+
+def matmul(r):
+    m, n, k = r.int(1, 5), r.int(1, 5), r.int(1, 9)
+    batch = r.shape(0, 3, 3)
+    a = r.one_of((k,), r.broadcast(batch) + (m, k), batch + (m, k))
+    b = r.one_of((k,), r.broadcast(batch) + (k, n), batch + (k, n))
+    return Case("MatMul", [r.floats(a), r.floats(b)])
+
+
+def gemm(r):
+    m, n, k = r.int(1, 5), r.int(1, 5), r.int(1, 9)
+    ta, tb = r.int(0, 1), r.int(0, 1)
+    a = r.floats((k, m) if ta else (m, k))
+    b = r.floats((n, k) if tb else (k, n))
+    c = r.one_of(None, r.floats(r.one_of((), (n,), (m, 1), (m, n))))
+    alpha, beta = r.one_of(1.0, 0.5), r.one_of(1.0, -2.0)
+    return Case("Gemm", [a, b, c], alpha=alpha, beta=beta, transA=ta, transB=tb)
+
+
+def attention(r):
+    b, group, kv = r.int(1, 2), r.int(1, 3), r.int(1, 2)
+    lq, lk, d, dv = r.int(1, 4), r.int(1, 5), r.int(1, 5), r.int(1, 5)
+    past = r.one_of(0, 0, r.int(1, 3))
+    heads, total = group * kv, lk + past
+    a = {"is_causal": r.int(0, 1), "scale": r.one_of(0.5, 1.0)}
+    if r.chance(0.3):
+        a["softcap"] = 1.5
+    q, k, v = (b, heads, lq, d), (b, kv, lk, d), (b, kv, lk, dv)
+    if r.chance(0.5):
+        q, k, v = (b, lq, heads * d), (b, lk, kv * d), (b, lk, kv * dv)
+        a.update(q_num_heads=heads, kv_num_heads=kv)
+    mask_shape = r.one_of((lq, total), (1, 1, lq, total), (b, heads, lq, total))
+    mask = r.one_of(None, r.floats(mask_shape), r.ints(mask_shape, 0, 1, np.bool_))
+    if mask is not None and mask.dtype == np.bool_:
+        mask[..., 0] = True
+    inputs = [r.floats(q), r.floats(k), r.floats(v), mask]
+    if past:
+        inputs += [r.floats((b, kv, past, d)), r.floats((b, kv, past, dv))]
+    case = Case("Attention", inputs, n_out=3 if past else 1, **a)
+    # ONNX Runtime's frontier of causal attention differs between its versions.
+    case.run = lambda: ReferenceEvaluator(case.model()).run(
+        None, {f"x{i}": x for i, x in case.fed()}
+    )
+    return case
+
+
+def lstm(r):
+    t, b, i, h = r.int(1, 4), r.int(1, 3), r.int(1, 4), r.int(1, 4)
+    direction = r.one_of("forward", "reverse", "bidirectional")
+    d = 2 if direction == "bidirectional" else 1
+    lens = np.sort(r.ints([b], 1, t, np.int32))[::-1].copy()
+    inputs = [
+        r.floats([t, b, i], 1),
+        r.floats([d, 4 * h, i], 0.5),
+        r.floats([d, 4 * h, h], 0.5),
+        r.one_of(None, r.floats([d, 8 * h], 0.5)),
+        r.one_of(None, lens),
+        r.one_of(None, r.floats([d, b, h], 0.5)),
+        r.one_of(None, r.floats([d, b, h], 0.5)),
+        r.one_of(None, r.floats([d, 3 * h], 0.5)),
+    ]
+    a = {"hidden_size": h, "direction": direction}
+    if r.chance(0.3):
+        a["activations"] = ["HardSigmoid", "Relu", "Softsign"] * d
+    return Case("LSTM", inputs, n_out=3, **a)
+
+
+def batch_norm(r):
+    shape = r.shape(2, 4)
+    c = [shape[1]]
+    params = [r.floats(c), r.floats(c), r.floats(c), np.abs(r.floats(c)) + np.float32(0.1)]
+    return Case("BatchNormalization", [r.floats(shape)] + params, epsilon=r.one_of(1e-5, 1e-2))
+
+
+def lrn(r):
+    size = r.one_of(1, 3, 5)
+    beta, bias = r.one_of(0.75, 0.5), r.one_of(1.0, 2.0)
+    return Case("LRN", [r.floats(r.shape(4, 4))], size=size, alpha=0.3, beta=beta, bias=bias)
+
+
+def softmax(r):
+    shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
+    return Case("Softmax", [r.floats(shape, 5)], axis=r.int(-len(shape), len(shape) - 1))
+
+
+def max_pool(r):
+    kernel, extent, a = window(r, r.int(1, 3), 3, pool=True)
+    if "auto_pad" not in a:
+        a["ceil_mode"] = r.int(0, 1)
+    x = r.floats([r.int(1, 2), r.int(1, 3)] + extent)
+    return Case("MaxPool", [x], kernel_shape=kernel, **a)
+
+
+def average_pool(r):
+    kernel, extent, a = window(r, r.int(1, 3), 3, pool=True)
+    if "auto_pad" not in a:
+        a["ceil_mode"] = r.int(0, 1)
+    x = r.floats([r.int(1, 2), r.int(1, 3)] + extent)
+    return Case("AveragePool", [x], kernel_shape=kernel, count_include_pad=r.int(0, 1), **a)
+
+
+def reduction(op):
+    def make(r):
+        shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
+        axes = r.one_of(None, i64(r.axes(len(shape))))
+        fixed = [1] if axes is not None else []
+        x = r.floats(shape)
+        return Case(op, [x, axes], fixed, keepdims=r.int(0, 1), noop_with_empty_axes=r.int(0, 1))
+
+    return make
+
+
+def arg_max(r):
+    shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
+    # Few values, so that there are ties.
+    x = r.ints(shape, -2, 2, np.float32)
+    axis = r.int(-len(shape), len(shape) - 1)
+    return Case("ArgMax", [x], axis=axis, keepdims=r.int(0, 1), select_last_index=r.int(0, 1))
+
+
+def reshape(r):
+    shape = r.shape(1, 5)
+    factors, target = list(shape), []
+    while factors:
+        n = r.int(1, min(3, len(factors)))
+        target.append(int(np.prod(factors[:n])))
+        factors = factors[n:]
+    if r.chance(0.5):
+        target = target[::-1]
+    if r.chance(0.5):
+        target[r.int(0, len(target) - 1)] = -1
+    return Case("Reshape", [r.floats(shape), i64(target)], [1])
+
+
+def flatten(r):
+    shape = r.shape(0)
+    return Case("Flatten", [r.floats(shape)], axis=r.int(-len(shape), len(shape)))
+
+
+def squeeze(r):
+    shape = tuple(1 if r.chance(0.4) else d for d in r.shape(1, 5))
+    ones = [d - (len(shape) if r.chance(0.3) else 0) for d, n in enumerate(shape) if n == 1]
+    if r.chance(0.3) or not ones:
+        return Case("Squeeze", [r.floats(shape)])
+    return Case("Squeeze", [r.floats(shape), i64(ones[: r.int(1, len(ones))])], [1])
+
+
+def unsqueeze(r):
+    shape = r.shape(0, 3)
+    n = r.int(1, 3)
+    return Case("Unsqueeze", [r.floats(shape), i64(r.axes(len(shape) + n, n))], [1])
+
+
+def transpose(r):
+    shape = r.shape(0, 5)
+    perm = [int(d) for d in r.g.permutation(len(shape))]
+    return Case("Transpose", [r.floats(shape)], **({"perm": perm} if r.chance(0.8) else {}))
+
+
+def concat(r):
+    shape = list(r.shape())
+    axis = r.int(0, len(shape) - 1)
+    parts = []
+    for _ in range(r.int(1, 4)):
+        shape[axis] = r.int(1, 4)
+        parts.append(r.floats(shape))
+    return Case("Concat", parts, axis=axis - (len(shape) if r.chance(0.3) else 0))
+
+
+def split(r):
+    shape = r.shape()
+    axis = r.int(0, len(shape) - 1)
+    sizes = []
+    while sum(sizes) < shape[axis]:
+        sizes.append(r.int(1, shape[axis] - sum(sizes)))
+    return Case("Split", [r.floats(shape), i64(sizes)], [1], len(sizes), axis=axis)
+
+
+def slicing(r):
+    shape = r.shape()
+    axes = r.axes(len(shape))
+    n = len(axes)
+    bounds = [-9, -5, -3, -2, -1, 0, 1, 2, 3, 5, 9, 2**62, -(2**62)]
+    starts, ends = ([r.one_of(*bounds) for _ in range(n)] for _ in range(2))
+    steps = [r.one_of(1, 1, 2, 3, -1, -2) for _ in range(n)]
+    # Where a backward slice starts before the first element, numpy and ONNX differ.
+    starts = [max(s, -shape[a]) if t < 0 else s for s, a, t in zip(starts, axes, steps)]
+    return Case("Slice", [r.floats(shape), i64(starts), i64(ends), i64(axes), i64(steps)], [1, 2, 3, 4])
+
+
+def gather(r):
+    shape = r.shape()
+    axis = r.int(0, len(shape) - 1)
+    index = r.ints(r.shape(0, 2), -shape[axis], shape[axis] - 1)
+    return Case("Gather", [r.floats(shape), index], axis=axis)
+
+
+def pad(r):
+    shape = r.shape(dim=5)
+    mode = r.one_of("constant", "edge", "reflect", "wrap")
+    # ONNX Runtime takes no reflection longer than the input.
+    most = [3 if mode in ("constant", "edge") else d - 1 for d in shape]
+    pads = [r.int(-1 if mode == "constant" and d > 2 else 0, m) for d, m in zip(shape, most)]
+    pads += [r.int(0, m) for m in most]
+    value = r.one_of(None, np.float32(1.5)) if mode == "constant" else None
+    return Case("Pad", [r.floats(shape), i64(pads), value], [1], mode=mode)
+
+
+def expand(r):
+    shape = r.shape()
+    return Case("Expand", [r.floats(r.broadcast(shape)), i64(shape)], [1])
+
+
+def quantize(r):
+    shape = r.shape(2)
+    axis = r.int(0, len(shape) - 1)
+    t = r.one_of(np.int8, np.uint8, np.int16, np.uint16)
+    n = r.one_of((), (shape[axis],))
+    scale = np.abs(r.floats(n, 0.1)) + np.float32(0.01)
+    zero = r.ints(n, 0, 20, t)
+    return Case("QuantizeLinear", [r.floats(shape, 5), scale, zero], axis=axis)
+
+
+def dequantize(r):
+    shape = r.shape(2)
+    axis = r.int(0, len(shape) - 1)
+    t = r.one_of(np.int8, np.uint8, np.int16, np.uint16)
+    n = r.one_of((), (shape[axis],))
+    scale = np.abs(r.floats(n, 0.1)) + np.float32(0.01)
+    zero = r.ints(n, 0, 20, t)
+    return Case("DequantizeLinear", [r.ints(shape, 0, 100, t), scale, zero], axis=axis)
+
+
+def non_zero(r):
+    return Case("NonZero", [r.ints(r.shape(1, 4), 0, 1, r.one_of(np.float32, np.bool_, np.int64))])
+
+
+FLOATS = (np.float32, np.float64)
+OPERATORS = {
+    "Relu": unary("Relu", types=(np.float32, np.float64, np.float16)),
+    "LeakyRelu": unary("LeakyRelu", alpha=0.2),
+    "Sigmoid": unary("Sigmoid"),
+    "HardSigmoid": unary("HardSigmoid"),
+    "Tanh": unary("Tanh"),
+    "Exp": unary("Exp"),
+    "Log": unary("Log", positive=True),
+    "Sqrt": unary("Sqrt", positive=True, types=FLOATS),
+    "Erf": unary("Erf"),
+    "Neg": unary("Neg", types=FLOATS),
+    "Abs": unary("Abs", types=FLOATS),
+    "Floor": unary("Floor", types=FLOATS),
+    "Ceil": unary("Ceil", types=FLOATS),
+    "Reciprocal": unary("Reciprocal", positive=True, types=FLOATS),
+    "Identity": unary("Identity"),
+    "Add": binary("Add"),
+    "Sub": binary("Sub"),
+    "Mul": binary("Mul"),
+    "Div": binary("Div"),
+    "Equal": binary("Equal", (np.int32, np.int64, np.bool_)),
+    "Less": binary("Less"),
+    "Greater": binary("Greater"),
+    "And": binary("And", (np.bool_,)),
+    "Or": binary("Or", (np.bool_,)),
+    "Sum": several("Sum"),
+    "Max": several("Max"),
+    "Min": several("Min"),
+    "Pow": power,
+    "Clip": clip,
+    "Where": where,
+    "PRelu": prelu,
+    "Cast": cast,
+    "Conv": conv,
+    "QLinearConv": qlinear_conv,
+    "MatMul": matmul,
+    "Gemm": gemm,
+    "Attention": attention,
+    "LSTM": lstm,
+    "BatchNormalization": batch_norm,
+    "LRN": lrn,
+    "Softmax": softmax,
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": lambda r: Case("GlobalAveragePool", [r.floats(r.shape(3, 5))]),
+    "ReduceMean": reduction("ReduceMean"),
+    "ReduceSum": reduction("ReduceSum"),
+    "ArgMax": arg_max,
+    "Reshape": reshape,
+    "Flatten": flatten,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Transpose": transpose,
+    "Concat": concat,
+    "Split": split,
+    "Slice": slicing,
+    "Gather": gather,
+    "Pad": pad,
+    "Expand": expand,
+    "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize,
+    "NonZero": non_zero,
+}
+
+
+def main():
+    folder, n = sys.argv[1], int(sys.argv[2])
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    onnxruntime.set_default_logger_severity(4)
+    for position, (name, make) in enumerate(OPERATORS.items()):
+        for i in range(n):
+            r = Random([seed, position, i])
+            make(r).write(os.path.join(folder, f"{name}_{i}"))
+
+
+if __name__ == "__main__":
+    main()
