@@ -25,7 +25,7 @@
 #include "bundle/emit/emit_internal.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 
-enum { MAX_ACC = 64, MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 16, LINE_FLOATS = 16 };
+enum { MAX_ACC = 64, MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 56, LINE_FLOATS = 16 };
 
 struct tile {
     struct emit_kernel *ek;

@@ -123,7 +123,8 @@ static bool epilogue_joins(const struct kernel *k, const struct kblock *blk, kva
 }
 
 /* Cycles per step of K for one tile: two multiply-adds and two loads a cycle, four cycles of
-   latency per accumulator chain, and vectors of B that come from the second-level cache. */
+   latency per accumulator chain, vectors of B that come from the second-level cache, and about a
+   cycle for the loop itself, which is what makes a large tile better than a small one. */
 static double step_cost(int rows, int vectors, double vector_bytes)
 {
     double fma = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
@@ -133,7 +134,7 @@ static double step_cost(int rows, int vectors, double vector_bytes)
         cost = loads;
     if (stream > cost)
         cost = stream;
-    return cost < 4.0 ? 4.0 : cost;
+    return (cost < 4.0 ? 4.0 : cost) + 1.0;
 }
 
 static void choose_tile(const struct target *t, int64_t rows, int64_t columns, int vector,
