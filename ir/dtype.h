@@ -20,8 +20,8 @@ enum dtype {
 enum dtype_kind { DTYPE_KIND_FLOAT, DTYPE_KIND_INT, DTYPE_KIND_UINT, DTYPE_KIND_BOOL };
 
 const char *dtype_name(enum dtype t);
-enum dtype dtype_parse(const char *text);           /* DTYPE_NONE where there is no such type */
-enum dtype dtype_from_code(int64_t code);           /* ONNX code; DTYPE_NONE where not supported */
+enum dtype dtype_parse(const char *text); /* DTYPE_NONE where there is no such type */
+enum dtype dtype_from_code(int64_t code); /* ONNX code; DTYPE_NONE where not supported */
 enum sheaf_dtype dtype_code(enum dtype t);
 unsigned dtype_bits(enum dtype t);
 enum dtype_kind dtype_kind(enum dtype t);

@@ -54,7 +54,7 @@ const struct kinst *eval_yield(const struct eval *e, const struct kblock *b);
 /* Puts points start .. start+n-1 (row-major) of a domain into the lanes of its indices. */
 void eval_fill_indices(struct eval *e, int n_dims, const kval *index, const int64_t *extent,
                        int64_t start, int n);
-void eval_fill(union lanes *s, int64_t value); /* all lanes */
+void eval_fill(union lanes *s, int64_t value);    /* all lanes */
 void eval_broadcast(struct eval *e, kval region); /* lane 0 of the captures to all lanes */
 
 /* ---- eval_prepare.c ---- */

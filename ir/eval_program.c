@@ -15,8 +15,6 @@ struct run {
 static uint8_t *storage(const struct run *r, int buf)
 {
     const struct pbuf *b = &r->p->bufs[buf];
-    while (b->view_of >= 0)
-        b = &r->p->bufs[b->view_of];
     return r->area[b->area] + b->offset;
 }
 

@@ -147,7 +147,7 @@ bool shape_equal(const struct shape *a, const struct shape *b); /* bounds and ex
 struct shape shape_of_dims(int rank, const int64_t *dims);
 const char *shape_print(const struct shape *s, struct arena *a); /* "[1,64,56,56]" */
 
-/* graph_text.c */
+/* graph_text.c, graph_parse.c, graph_dot.c */
 void graph_print(const struct graph *g, struct strbuf *out);
 /* For reading: as graph_print without the content of larger constants; cannot be parsed. */
 void graph_print_brief(const struct graph *g, struct strbuf *out);

@@ -22,8 +22,8 @@
  *   contract
  *           acc(batch.., m.., n..) = sum over k.. of A * B, where A and B are loads at affine
  *           functions of the iteration indices; an index outside the buffer reads the operand's pad
- *           value if the operand is marked `padded` (else it may not happen).  A prologue block may turn the raw
- *           element into the accumulator's type (zero point, scale); without one it is cast.  The
+ *           value if the operand is marked `padded` (else it may not happen).  A prologue block may
+ * turn the raw element into the accumulator's type (zero point, scale); without one it is cast. The
  *           epilogue block runs once per (batch, m, n) point with acc as its parameter and stores.
  *           Iteration kinds: BATCH indexes A, B and result; M indexes A and result; N indexes B and
  *           result; K indexes A and B.
@@ -74,7 +74,7 @@ struct kbuf {
     enum dtype dtype;
     enum kbuf_role role;
     int rank;
-    int64_t dims[MAX_RANK]; /* extents, or bounds where extent_buf says so */
+    int64_t dims[MAX_RANK];   /* extents, or bounds where extent_buf says so */
     int extent_buf[MAX_RANK]; /* -1, or the i64 scalar buffer that holds the true extent; such a
                                  buffer has the plain layout, dense at the true extents */
     struct layout layout;
@@ -201,8 +201,7 @@ void kernel_loop_begin(struct kernel *k, kval extent, int n_carried, const kval 
 void kernel_loop_end(struct kernel *k, const kval *next, kval *out_result);
 
 void kernel_reduce_begin(struct kernel *k, enum kcombine combine, int lanes, int n_dims,
-                         const kval *extents, int n_values, const kval *identity,
-                         kval *out_index);
+                         const kval *extents, int n_values, const kval *identity, kval *out_index);
 /* For KCOMBINE_BLOCK: ends the element block with its yield and opens the combining block. */
 void kernel_reduce_combine(struct kernel *k, const kval *element, kval *out_so_far,
                            kval *out_element);

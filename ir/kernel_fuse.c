@@ -86,6 +86,19 @@ static kval only_store(const struct kernel *k, const struct kblock *b, int buf)
     return found;
 }
 
+/* A constant, or an index of a region around both statements. */
+static bool is_fixed(const struct kernel *k, kval v)
+{
+    enum kop op = kernel_inst(k, v)->op;
+    return op == KOP_CONST || op == KOP_INDEX;
+}
+
+static bool same_fixed(const struct kernel *k, kval a, kval b)
+{
+    int64_t ca, cb;
+    return a == b || (kernel_is_const_int(k, a, &ca) && kernel_is_const_int(k, b, &cb) && ca == cb);
+}
+
 /* Whether the store gives every point of S1 an element of its own: each index of more than one
    value is used, once and plainly. */
 static bool store_is_identity(const struct kernel *k, kval s1, kval store)
@@ -95,7 +108,7 @@ static bool store_is_identity(const struct kernel *k, kval s1, kval store)
     bool used[KREGION_MAX_DIMS] = {false};
     for (int d = 0; d < k->bufs[i->buf].rank; d++) {
         int at = dim_of(r, i->args[d]);
-        if (at < 0 && !is_const(k, i->args[d], 0))
+        if (at < 0 && !is_fixed(k, i->args[d]))
             return false;
         if (at < 0)
             continue;
@@ -120,13 +133,13 @@ static bool match_load(struct pair *p, kval store, kval load)
     for (int d = 0; d < k->bufs[st->buf].rank; d++) {
         int at1 = dim_of(r1, st->args[d]), at2 = dim_of(r2, ld->args[d]);
         if (at1 < 0 && at2 < 0) {
-            if (!is_const(k, ld->args[d], 0))
+            if (!same_fixed(k, st->args[d], ld->args[d]))
                 return false;
         } else if (at2 < 0) {
             if (!is_const(k, ld->args[d], 0) || !is_const(k, r1->extent[at1], 1))
                 return false;
         } else if (at1 < 0) {
-            if (!is_const(k, r2->extent[at2], 1))
+            if (!is_const(k, st->args[d], 0) || !is_const(k, r2->extent[at2], 1))
                 return false;
         } else {
             if (!same_extent(k, r1->extent[at1], r2->extent[at2]))

@@ -15,7 +15,7 @@
  *     exp       1     1
  *     log       1     1
  *     tanh      2     2
- *     sigmoid   2     2
+ *     sigmoid   2.5   2.5
  *     erf       2     2
  *     pow       1     see kernel_pow
  */

@@ -153,7 +153,8 @@ static const char *quoted(struct parser *p)
     strbuf_init(&s, p->arena);
     expect(p, "\"");
     while (!failed(p) && *p->at != '"') {
-        char c = *p->at++;
+        char c = *p->at;
+        p->at += c != '\0'; /* never past the end of the text */
         if (c == '\0' || c == '\n') {
             fail(p, "a name without its closing quote");
         } else if (c == '\\' && *p->at == 'x') {
@@ -334,7 +335,8 @@ static void params(struct parser *p, struct kblock *b, int n, const enum dtype *
     expect(p, ")");
 }
 
-/* What the results of a region are called: the numbers before "=", or the one label. */
+/* What the results of a region are called: the numbers before "=", or where there are none the one
+   label, number[0]. */
 struct names {
     int n, number[KREGION_MAX_VALUES];
 };
@@ -344,14 +346,12 @@ static void define_results(struct parser *p, const struct names *names, kval reg
 {
     if (failed(p))
         return;
-    if (n == 0) {
-        define(p, names->number[0], region);
-        return;
-    }
     if (names->n != n) {
         fail(p, "another number of results than the region has");
         return;
     }
+    if (n == 0)
+        define(p, names->number[0], region);
     for (int i = 0; i < n; i++) {
         kval r = region;
         if (n > 1) {

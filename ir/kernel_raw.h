@@ -13,8 +13,8 @@ void kernel_raw_append(struct kernel *k, struct kblock *b, kval v);
 void kernel_raw_insert(struct kernel *k, struct kblock *b, size_t at, kval v);
 
 /* A region with its indices, in no block yet. */
-kval kernel_raw_region(struct kernel *k, enum kop op, enum dtype type, int n_args,
-                       const kval *args, int n_dims, const kval *extents, kval *out_index);
+kval kernel_raw_region(struct kernel *k, enum kop op, enum dtype type, int n_args, const kval *args,
+                       int n_dims, const kval *extents, kval *out_index);
 kval kernel_raw_param(struct kernel *k, struct kblock *b, enum dtype type);
 
 /* Every use of v becomes subst[v] where that is not 0 (and again, until it is).  An index of an

@@ -17,8 +17,8 @@ struct program_builder;
 struct lower {
     struct kernel *kernel;
     const struct node *node;
-    const int *in;  /* buffer of each input, -1 where left out */
-    const int *out; /* buffer of each output, -1 where left out */
+    const int *in;                   /* buffer of each input, -1 where left out */
+    const int *out;                  /* buffer of each output, -1 where left out */
     struct program_builder *program; /* OP_CONTROL only */
 };
 

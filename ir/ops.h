@@ -135,7 +135,7 @@ struct op_desc {
 };
 
 const struct op_desc *op_desc(enum op op);
-enum op op_by_id(const char *id);         /* OP_NONE where there is none */
+enum op op_by_id(const char *id); /* OP_NONE where there is none */
 enum op op_by_onnx(const char *name);
 enum op op_by_caffe2(const char *name);
 

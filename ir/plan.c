@@ -7,9 +7,10 @@
  *      peak first, by birth), each at the lowest or the tightest gap between the items already
  *      placed whose lives overlap its own.  This settles most networks.
  *   2. Search (plan_search.c): a walk through time, forwards and backwards, for a packing in the
- *      bound; where there is none within the budget, in less and less slack.
- *   3. Repair: the item on top of the best greedy packing moves forward in its order; kept where
- *      the area does not grow.
+ *      bound.  It finds one wherever few items are alive at once, as in nearly all networks.
+ *   3. Repair: in the order of the best greedy packing a random item moves forward; kept where the
+ *      area does not grow.  This serves where many items are alive at once.
+ *   4. Search again, in less and less slack.
  * Everything is deterministic: ties break by position, the random numbers have a fixed seed, and
  * budgets count steps, not time.
  */
@@ -230,12 +231,10 @@ static bool search_both_ways(struct packing *p, int64_t capacity)
     return true;
 }
 
-/* The bound itself; failing that, halves of what lies between it and the best so far. */
-static void pack_by_search(struct packing *p, int64_t align)
+/* There is no packing into the bound in sight: halves of what lies between it and the best. */
+static void search_with_slack(struct packing *p, int64_t align)
 {
     int64_t failed = p->bound;
-    if (search_both_ways(p, p->bound))
-        return;
     for (int round = 0; round < SEARCH_ROUNDS && p->best - failed > align; round++) {
         int64_t capacity = failed + (p->best - failed) / 2 / align * align;
         if (!search_both_ways(p, capacity))
@@ -289,9 +288,11 @@ int64_t plan_pack(struct arena *scratch, struct plan_item *items, size_t n, int6
     }
     pack_greedily(&p, scratch, peak_time);
     if (p.best > p.bound)
-        pack_by_search(&p, align);
+        search_both_ways(&p, p.bound);
     if (p.best > p.bound)
         pack_by_repair(&p, scratch);
+    if (p.best > p.bound)
+        search_with_slack(&p, align);
     for (size_t i = 0; i < n; i++)
         items[i].offset = p.best_offset[i];
     assert(p.best >= p.bound);

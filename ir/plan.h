@@ -13,9 +13,9 @@
 #include "ir/arena.h"
 
 struct plan_item {
-    int64_t bytes;       /* > 0 */
+    int64_t bytes;        /* > 0 */
     uint32_t first, last; /* alive during first..last inclusive */
-    int64_t offset;      /* result, a multiple of the alignment */
+    int64_t offset;       /* result, a multiple of the alignment */
 };
 
 /* Sizes are rounded up to `align` first.  Returns the bytes of the area. */

@@ -37,9 +37,7 @@ static void access_buf(struct liveness *l, int buf, uint32_t id, const struct sc
         return;
     for (int d = 0; d < l->p->bufs[buf].rank; d++)
         access_buf(l, l->p->bufs[buf].extent_buf[d], id, scope);
-    while (l->p->bufs[buf].view_of >= 0)
-        buf = l->p->bufs[buf].view_of;
-    struct life *life = &l->life[buf];
+    struct life *life = &l->life[program_storage_of(l->p, buf)];
     uint32_t first = id, last = id;
     if (!life->home) {
         *life = (struct life){.first = first, .last = last, .home = scope};
@@ -174,10 +172,7 @@ void plan_program(struct program *p, bool keep_all)
     place_in_order(p, AREA_MUTABLE);
     place_activations(p, &scratch, l.life, keep_all);
     for (size_t i = 0; i < p->n_bufs; i++) {
-        int storage = (int)i;
-        while (p->bufs[storage].view_of >= 0)
-            storage = p->bufs[storage].view_of;
-        p->bufs[i].offset = p->bufs[storage].offset;
+        p->bufs[i].offset = p->bufs[program_storage_of(p, (int)i)].offset;
     }
     arena_done(&scratch);
 }

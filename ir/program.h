@@ -27,10 +27,10 @@ struct pbuf {
     enum sheaf_role role;          /* meaningful outside AREA_ACTIVATION */
     const struct tensor *constant; /* AREA_CONSTANT: logical content, packed by `layout` */
     const struct value *value;     /* of the graph, NULL for scratch */
-    int view_of;                   /* -1, or the buffer whose storage this one shares from offset 0 */
-    bool unused;                   /* a constant that is read in other layouts only: no storage */
-    int64_t bytes;                 /* storage, layout padding included */
-    int64_t offset;                /* in its area, after plan_program */
+    int view_of;    /* -1, or the buffer whose storage this one shares from offset 0 */
+    bool unused;    /* a constant that is read in other layouts only: no storage */
+    int64_t bytes;  /* storage, layout padding included */
+    int64_t offset; /* in its area, after plan_program; a view's is its source's */
 };
 
 enum step_kind { STEP_CALL, STEP_IF, STEP_LOOP };
@@ -63,7 +63,7 @@ struct program {
     struct pbuf *bufs;
     size_t n_bufs, cap_bufs;
     struct steps body;
-    uint32_t n_steps;              /* ids are below this */
+    uint32_t n_steps;               /* ids are below this */
     int64_t area_bytes[AREA_COUNT]; /* after plan_program */
     int64_t peak_live_bytes;        /* lower bound of the activations area */
 };
@@ -79,6 +79,11 @@ struct program *program_build(struct arena *arena, const struct graph *g, struct
 struct kernel *program_lower_region(struct arena *arena, const struct graph *g,
                                     struct node *const *nodes, size_t n,
                                     const struct value ***out_bufs_of);
+
+/* The buffer whose storage `buf` uses: itself where it is no view. */
+int program_storage_of(const struct program *p, int buf);
+/* The buffer of a value of the graph; -1 where it has none. */
+int program_find_value(const struct program *p, const struct value *v);
 
 /* Calls fn for every step, depth first. */
 void program_each_step(const struct steps *steps, void (*fn)(struct step *, void *), void *arg);

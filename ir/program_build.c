@@ -332,6 +332,14 @@ int program_storage_of(const struct program *p, int buf)
     return buf;
 }
 
+int program_find_value(const struct program *p, const struct value *v)
+{
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (p->bufs[i].value == v)
+            return (int)i;
+    return -1;
+}
+
 /* ---- steps ---- */
 
 struct step *program_add_step(struct program_builder *b, enum step_kind kind, const char *name)

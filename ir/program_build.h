@@ -27,7 +27,6 @@ int program_add_buf(struct program_builder *b, const char *name, enum dtype dtyp
 /* The buffer of a value, made on first use. */
 int program_buf_of(struct program_builder *b, const struct value *v);
 /* The buffer whose storage `buf` uses: itself, or what it is a view of. */
-int program_storage_of(const struct program *p, int buf);
 
 struct step *program_add_step(struct program_builder *b, enum step_kind kind, const char *name);
 /* Appends the nodes of a graph's block to `steps`. */

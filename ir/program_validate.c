@@ -30,13 +30,6 @@ static bool buf_exists(const struct check *c, int buf)
     return buf >= 0 && (size_t)buf < c->p->n_bufs;
 }
 
-static int storage_of(const struct program *p, int buf)
-{
-    while (p->bufs[buf].view_of >= 0)
-        buf = p->bufs[buf].view_of;
-    return buf;
-}
-
 /* ---- form ---- */
 
 static bool check_scalar(const struct check *c, int buf, enum dtype dtype, const char *what)
@@ -133,7 +126,7 @@ static bool check_steps(struct check *c, const struct steps *steps)
             for (size_t j = 0; j < s->kernel->n_bufs; j++) {
                 if (!check_arg(c, s, j))
                     return false;
-                c->n_accesses[storage_of(c->p, s->args[j])]++;
+                c->n_accesses[program_storage_of(c->p, s->args[j])]++;
             }
             continue;
         }
@@ -176,7 +169,7 @@ static bool check_offsets(const struct check *c)
 static bool read_buf(struct check *c, int buf, const char *step)
 {
     const struct pbuf *b = &c->p->bufs[buf];
-    enum content content = c->content[storage_of(c->p, buf)];
+    enum content content = c->content[program_storage_of(c->p, buf)];
     if (content == INTACT || b->bytes == 0)
         return true;
     return error_set(c->err, SHEAF_ERROR_ARGUMENT, "step '%s': reads '%s', which %s", step, b->name,
@@ -186,7 +179,7 @@ static bool read_buf(struct check *c, int buf, const char *step)
 static void write_buf(struct check *c, int buf)
 {
     const struct program *p = c->p;
-    int owner = storage_of(p, buf);
+    int owner = program_storage_of(p, buf);
     const struct pbuf *b = &p->bufs[owner];
     for (size_t i = 0; i < p->n_bufs && b->area == AREA_ACTIVATION; i++) {
         const struct pbuf *o = &p->bufs[i];
@@ -203,7 +196,7 @@ static bool run_call(struct check *c, const struct step *s)
     for (size_t i = 0; i < k->n_bufs; i++) {
         /* The first append to a scan output finds it unwritten. */
         bool fresh = k->bufs[i].role == KBUF_INOUT &&
-                     c->content[storage_of(c->p, s->args[i])] == NEVER_WRITTEN;
+                     c->content[program_storage_of(c->p, s->args[i])] == NEVER_WRITTEN;
         bool reads = k->bufs[i].role == KBUF_IN || k->bufs[i].role == KBUF_INOUT;
         if (reads && !fresh && !read_buf(c, s->args[i], s->name))
             return false;
@@ -222,7 +215,7 @@ static void count_accesses(const struct program *p, const struct steps *steps, u
     for (size_t i = 0; i < steps->n; i++) {
         const struct step *s = steps->step[i];
         for (size_t j = 0; s->kind == STEP_CALL && j < s->kernel->n_bufs; j++)
-            count[storage_of(p, s->args[j])]++;
+            count[program_storage_of(p, s->args[j])]++;
         count_accesses(p, &s->bodies[0], count);
         count_accesses(p, &s->bodies[1], count);
     }

@@ -32,11 +32,11 @@ struct schedule_entry {
     struct schedule_loop loop[2 * KREGION_MAX_DIMS];
     int lanes;
     /* contract */
-    bool tiled;     /* false: expanded to map and reduce */
-    int tile_m;     /* result rows (pixels) in registers */
-    int tile_n;     /* vectors of result columns (channels) in registers */
-    int vector;     /* lanes of one vector */
-    int k_block;    /* contiguous K elements of operand A */
+    bool tiled;             /* false: expanded to map and reduce */
+    int tile_m;             /* result rows (pixels) in registers */
+    int tile_n;             /* vectors of result columns (channels) in registers */
+    int vector;             /* lanes of one vector */
+    int k_block;            /* contiguous K elements of operand A */
     int row_iter, col_iter; /* region indices that the rows (-1: none) and the vectors run over */
     int row_outer;          /* index that is joined with row_iter into one run of rows; -1: none */
     int k_iter;             /* index whose blocks of k_block are innermost; -1: none */

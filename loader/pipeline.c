@@ -258,17 +258,9 @@ bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *er
                              interpreter ? NULL : &object, err);
 }
 
-static int buffer_of(const struct pipeline *p, const struct value *v)
-{
-    for (size_t i = 0; i < p->program->n_bufs; i++)
-        if (p->program->bufs[i].value == v)
-            return (int)i;
-    return -1;
-}
-
 void *pipeline_input(struct pipeline *p, size_t i)
 {
-    return pipeline_run_data(&p->run, buffer_of(p, p->graph->body.in[i]));
+    return pipeline_run_data(&p->run, program_find_value(p->program, p->graph->body.in[i]));
 }
 
 bool pipeline_run(struct pipeline *p, struct error *err)
@@ -278,7 +270,7 @@ bool pipeline_run(struct pipeline *p, struct error *err)
 
 const void *pipeline_output(const struct pipeline *p, size_t i, int64_t *out_dims)
 {
-    int buf = buffer_of(p, p->graph->body.out[i]);
+    int buf = program_find_value(p->program, p->graph->body.out[i]);
     pipeline_run_dims(&p->run, buf, out_dims);
     return pipeline_run_data(&p->run, buf);
 }

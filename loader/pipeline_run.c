@@ -5,14 +5,6 @@
 
 #include "ir/eval.h"
 
-static const struct pbuf *storage(const struct program *p, int buf)
-{
-    const struct pbuf *b = &p->bufs[buf];
-    while (b->view_of >= 0)
-        b = &p->bufs[b->view_of];
-    return b;
-}
-
 bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
                        const uint8_t *constants, const char *entry, const struct bytes *object,
                        struct error *err)
@@ -48,7 +40,7 @@ bool pipeline_run_once(struct pipeline_run *run, struct error *err)
 
 void *pipeline_run_data(const struct pipeline_run *run, int buf)
 {
-    const struct pbuf *b = storage(run->program, buf);
+    const struct pbuf *b = &run->program->bufs[buf];
     return run->area[b->area] + b->offset;
 }
 

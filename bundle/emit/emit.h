@@ -29,8 +29,8 @@ struct emit_request {
     const struct emit_symbol *symbols;
     size_t n_symbols;
     uint8_t weights_digest[16];
-    /* Beside ENTRY, one function ENTRY_step_<id> of the same type per call of a kernel, so that steps
-       can be run and timed one by one. */
+    /* Beside ENTRY, one function ENTRY_step_<id> of the same type per call of a kernel, so that
+       steps can be run and timed one by one. */
     bool step_functions;
 };
 

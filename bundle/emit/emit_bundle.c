@@ -37,8 +37,7 @@ static LLVMValueRef private_data(struct emit *e, LLVMValueRef init)
 
 static LLVMValueRef string(struct emit *e, const char *s)
 {
-    LLVMValueRef g =
-        private_data(e, LLVMConstStringInContext2(e->ctx, s, strlen(s), 0));
+    LLVMValueRef g = private_data(e, LLVMConstStringInContext2(e->ctx, s, strlen(s), 0));
     LLVMSetUnnamedAddress(g, LLVMGlobalUnnamedAddr);
     return g;
 }
@@ -56,21 +55,13 @@ static LLVMValueRef finish(struct field *f)
     return LLVMConstStructInContext(f->e->ctx, f->v, f->n, 0);
 }
 
-static const struct pbuf *storage(const struct program *p, int buf)
-{
-    const struct pbuf *b = &p->bufs[buf];
-    while (b->view_of >= 0)
-        b = &p->bufs[b->view_of];
-    return b;
-}
-
 static LLVMValueRef config_entry(struct emit *e, const struct program *p,
                                  const struct emit_symbol *s)
 {
     const struct pbuf *b = &p->bufs[s->buf];
     struct field f = {.e = e};
     put(&f, string(e, s->name));
-    put(&f, LLVMConstInt(e->size, (uint64_t)storage(p, s->buf)->offset, 0));
+    put(&f, LLVMConstInt(e->size, (uint64_t)b->offset, 0));
     put(&f, LLVMConstInt(e->size, (uint64_t)layout_elems(&b->layout, b->dims), 0));
     put(&f, LLVMConstInt(e->i8, b->area == AREA_MUTABLE, 0));
     return finish(&f);
@@ -83,15 +74,14 @@ static LLVMValueRef extents(struct emit *e, const struct program *p, const struc
     for (int d = 0; d < b->rank; d++) {
         offset[d] = UINT64_MAX;
         if (b->extent_buf[d] >= 0) {
-            offset[d] = (uint64_t)storage(p, b->extent_buf[d])->offset;
+            offset[d] = (uint64_t)p->bufs[b->extent_buf[d]].offset;
             any = true;
         }
     }
     return any ? u64_array(e, offset, b->rank) : LLVMConstNull(e->ptr);
 }
 
-static LLVMValueRef info_entry(struct emit *e, const struct program *p,
-                               const struct emit_symbol *s)
+static LLVMValueRef info_entry(struct emit *e, const struct program *p, const struct emit_symbol *s)
 {
     const struct pbuf *b = &p->bufs[s->buf];
     uint64_t dims[MAX_RANK];

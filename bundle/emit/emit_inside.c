@@ -2,8 +2,8 @@
  * Windows that lie inside their buffer.
  *
  * A pooling window reads with load_or, for at the border it reaches outside; almost everywhere it
- * does not.  A block with such reductions is emitted twice, behind one test per point: whether every
- * load_or of it stays inside for all values of the reduction's indices.  If so they are plain
+ * does not.  A block with such reductions is emitted twice, behind one test per point: whether
+ * every load_or of it stays inside for all values of the reduction's indices.  If so they are plain
  * loads.  Where the test would differ from lane to lane, or an index is not affine, there is no
  * fast copy.
  */
@@ -29,7 +29,8 @@ static bool add_reduced(const struct emit_kernel *ek, const struct kregion *r, k
     return false;
 }
 
-/* Tests 0 <= a + least and a + most < extent, at compile time where the ranges of variables tell. */
+/* Tests 0 <= a + least and a + most < extent, at compile time where the ranges of variables tell.
+ */
 static bool test_dim(struct emit_kernel *ek, struct inside *in, const struct eaffine *a,
                      int64_t least, int64_t most, int64_t extent)
 {

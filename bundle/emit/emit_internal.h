@@ -97,26 +97,34 @@ void emit_set_lanes(struct emit_kernel *ek, int lanes);
    inside ---- */
 void emit_block_inside(struct emit_kernel *ek, const struct kblock *blk);
 
-/* ---- emit_value.c ---- */
+/* ---- emit_types.c ---- */
 LLVMTypeRef emit_type(struct emit *e, enum dtype t);        /* in registers */
 LLVMTypeRef emit_memory_type(struct emit *e, enum dtype t); /* in buffers */
 LLVMTypeRef emit_lane_type(struct emit_kernel *ek, enum dtype t, bool varying);
+/* Scalar or vector as v is, with elements of type s; a literal of that type. */
+LLVMTypeRef emit_like(LLVMValueRef v, LLVMTypeRef s);
+LLVMValueRef emit_int_like(LLVMValueRef v, LLVMTypeRef s, int64_t c);
+LLVMValueRef emit_real_like(LLVMValueRef v, LLVMTypeRef s, double c);
 LLVMValueRef emit_i64(struct emit *e, int64_t v);
 LLVMValueRef emit_splat(struct emit_kernel *ek, LLVMValueRef v);
+LLVMValueRef emit_intrinsic(struct emit *e, const char *name, LLVMTypeRef *types, unsigned n_types,
+                            LLVMValueRef *args, unsigned n_args);
+
+/* ---- emit_value.c, emit_cast.c ---- */
 /* The value of kval v as a scalar (it must be uniform) or as a vector. */
 LLVMValueRef emit_get(struct emit_kernel *ek, kval v, bool varying);
 void emit_set(struct emit_kernel *ek, kval v, LLVMValueRef value, bool varying);
 LLVMValueRef emit_scalar_op(struct emit_kernel *ek, enum kop op, enum dtype t, LLVMValueRef a,
                             LLVMValueRef b);
 LLVMValueRef emit_cast(struct emit_kernel *ek, enum dtype from, enum dtype to, LLVMValueRef v);
-LLVMValueRef emit_intrinsic(struct emit *e, const char *name, LLVMTypeRef *types, unsigned n_types,
-                            LLVMValueRef *args, unsigned n_args);
+LLVMValueRef emit_wrap4(struct emit *e, enum dtype t, LLVMValueRef v); /* into 4 bits */
 
-/* ---- emit_address.c ---- */
+/* ---- emit_affine.c ---- */
 int emit_add_var(struct emit_kernel *ek, LLVMValueRef value, int64_t extent);
 struct eaffine eaffine_const(int64_t v);
 struct eaffine eaffine_var(int var);
 void eaffine_add(struct eaffine *a, const struct eaffine *b, int64_t times);
+void eaffine_add_term(struct eaffine *a, int var, int64_t coef);
 LLVMValueRef eaffine_value(struct emit_kernel *ek, const struct eaffine *a); /* uniform part */
 int64_t eaffine_lane(const struct eaffine *a);
 /* The whole value: a vector where the lane takes part. */
@@ -125,11 +133,12 @@ LLVMValueRef eaffine_full(struct emit_kernel *ek, const struct eaffine *a, bool 
 bool emit_affine(struct emit_kernel *ek, kval v, struct eaffine *out_affine);
 void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a);
 
+/* ---- emit_address.c ---- */
 /* An element address: base of buf + (uniform affine + varying) elements. */
 struct eaddress {
     int buf;
-    struct eaffine affine;  /* includes the lane term */
-    LLVMValueRef varying;   /* vector of i64 to add, or NULL */
+    struct eaffine affine; /* includes the lane term */
+    LLVMValueRef varying;  /* vector of i64 to add, or NULL */
 };
 struct eaddress emit_address(struct emit_kernel *ek, int buf, const kval *idx);
 /* The same from one affine form per dimension. */

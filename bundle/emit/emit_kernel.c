@@ -117,10 +117,10 @@ void emit_instruction(struct emit_kernel *ek, kval v)
         emit_set(ek, v, emit_select(ek, in, varying), varying);
         return;
     case KOP_CAST:
-        emit_set(ek, v,
-                 emit_cast(ek, type_of(ek, in->args[0]), in->type,
-                           emit_get(ek, in->args[0], varying)),
-                 varying);
+        emit_set(
+            ek, v,
+            emit_cast(ek, type_of(ek, in->args[0]), in->type, emit_get(ek, in->args[0], varying)),
+            varying);
         return;
     case KOP_BITCAST:
         emit_set(ek, v, emit_bitcast(ek, in, varying), varying);

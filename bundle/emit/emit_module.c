@@ -62,8 +62,7 @@ static bool create_machine(struct emit *e, LLVMTargetMachineRef *out_tm, struct 
         return false;
     }
     *out_tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features,
-                                      LLVMCodeGenLevelDefault, LLVMRelocPIC,
-                                      LLVMCodeModelDefault);
+                                      LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
     return true;
 }
 

@@ -12,18 +12,10 @@ struct entry {
     LLVMValueRef *kernel; /* function of each distinct kernel */
 };
 
-static const struct pbuf *storage(const struct program *p, int buf)
-{
-    const struct pbuf *b = &p->bufs[buf];
-    while (b->view_of >= 0)
-        b = &p->bufs[b->view_of];
-    return b;
-}
-
 static LLVMValueRef buffer_pointer(struct entry *t, int buf)
 {
     struct emit *e = t->e;
-    const struct pbuf *b = storage(t->req->program, buf);
+    const struct pbuf *b = &t->req->program->bufs[buf];
     LLVMValueRef off = emit_i64(e, b->offset);
     return LLVMBuildInBoundsGEP2(e->b, e->i8, t->area[b->area], &off, 1, "");
 }

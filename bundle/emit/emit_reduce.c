@@ -49,9 +49,9 @@ struct reduction {
     kval v;
     const struct kinst *in;
     const struct kregion *r;
-    int n;                             /* values in the tuple */
+    int n; /* values in the tuple */
     enum dtype type[KREGION_MAX_VALUES];
-    bool varying;                      /* accumulators are vectors over the lanes around */
+    bool varying; /* accumulators are vectors over the lanes around */
     LLVMTypeRef lane_type[KREGION_MAX_VALUES];
     LLVMValueRef slot[KREGION_MAX_VALUES]; /* [P x lane_type] */
 };
@@ -69,8 +69,8 @@ static void read_partial(struct emit_kernel *ek, const struct reduction *red, LL
         out[i] = LLVMBuildLoad2(ek->e->b, red->lane_type[i], slot_of(ek, red, i, partial), "");
 }
 
-static void write_partial(struct emit_kernel *ek, const struct reduction *red,
-                          LLVMValueRef partial, LLVMValueRef *values)
+static void write_partial(struct emit_kernel *ek, const struct reduction *red, LLVMValueRef partial,
+                          LLVMValueRef *values)
 {
     for (int i = 0; i < red->n; i++)
         LLVMBuildStore(ek->e->b, values[i], slot_of(ek, red, i, partial));
@@ -132,8 +132,7 @@ static void reduce_plain(struct emit_kernel *ek, struct reduction *red, int d)
         }
         return;
     }
-    struct eloop l =
-        emit_loop_begin(ek, emit_i64(e, 0), emit_get(ek, red->r->extent[d], false), 1);
+    struct eloop l = emit_loop_begin(ek, emit_i64(e, 0), emit_get(ek, red->r->extent[d], false), 1);
     struct eaffine a = eaffine_var(emit_add_var(ek, l.phi, known));
     emit_bind_index(ek, red->r->index[d], &a);
     reduce_plain(ek, red, d + 1);

@@ -114,8 +114,7 @@ static void vector_loop(struct emit_kernel *ek, struct map *m, int level, LLVMVa
         lanes_at(ek, m, level, 0, m->lanes);
     } else if (main != 0) {
         LLVMValueRef n =
-            main > 0 ? emit_i64(e, main)
-                     : LLVMBuildSDiv(e->b, count, emit_i64(e, m->lanes), "");
+            main > 0 ? emit_i64(e, main) : LLVMBuildSDiv(e->b, count, emit_i64(e, m->lanes), "");
         struct eloop l = emit_loop_begin(ek, emit_i64(e, 0), n, 1);
         emit_set_lanes(ek, m->lanes);
         struct eaffine add = eaffine_const(0);
@@ -165,8 +164,7 @@ static void map_level(struct emit_kernel *ek, struct map *m, int level)
     }
     if (known && extent == 0)
         return;
-    LLVMValueRef count = known ? emit_i64(ek->e, extent)
-                               : emit_get(ek, r->extent[l->dim], false);
+    LLVMValueRef count = known ? emit_i64(ek->e, extent) : emit_get(ek, r->extent[l->dim], false);
     if (m->lanes > 1 && level == m->n_loops - 1)
         vector_loop(ek, m, level, count, known ? extent : -1);
     else

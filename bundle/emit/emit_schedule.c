@@ -95,10 +95,9 @@ static void drop_unused_constants(struct program *p, struct arena *a)
 {
     struct used u = {arena_array(a, p->n_bufs + 1, sizeof(bool))};
     program_each_step(&p->body, mark_used, &u);
-    for (size_t i = 0; i < p->n_bufs; i++) {
-        if (p->bufs[i].view_of >= 0 && u.flag[i])
-            u.flag[p->bufs[i].view_of] = true;
-    }
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (u.flag[i])
+            u.flag[program_storage_of(p, (int)i)] = true;
     for (size_t i = 0; i < p->n_bufs; i++)
         if (p->bufs[i].area == AREA_CONSTANT && !u.flag[i])
             p->bufs[i].unused = true;

@@ -37,9 +37,9 @@ struct tile {
     int vectors;    /* of this column block */
     int last_lanes; /* of the last vector: the columns that exist */
     struct eaffine row0, col0;
-    int64_t first_row;           /* of the tile, where rows of this class start */
+    int64_t first_row; /* of the tile, where rows of this class start */
     LLVMValueRef acc[MAX_ACC];
-    int pad_dim, pad_k;          /* dimension of A shared by rows and an unrolled K index; or -1 */
+    int pad_dim, pad_k; /* dimension of A shared by rows and an unrolled K index; or -1 */
     int k_order[KREGION_MAX_DIMS];
     int n_k;
     struct eaffine outer_tile; /* tiles in the outer rows before this one */
@@ -189,8 +189,8 @@ static void k_run(struct tile *t, int level, int i, const struct eaffine *base, 
     struct emit_kernel *ek = t->ek;
     bool innermost = level + 1 == t->n_k + (t->e->k_iter >= 0);
     int unroll = 1;
-    while (innermost && unroll < MAX_UNROLL &&
-           t->rows * t->vectors * unroll < MIN_FMA_PER_ROUND && count % (unroll * 2) == 0)
+    while (innermost && unroll < MAX_UNROLL && t->rows * t->vectors * unroll < MIN_FMA_PER_ROUND &&
+           count % (unroll * 2) == 0)
         unroll *= 2;
     struct eloop l = {0};
     struct eaffine round = eaffine_const(0);
@@ -335,8 +335,7 @@ static void k_level(struct tile *t, int level, int64_t kw)
 }
 
 /* A part of an accumulator: `lanes` lanes from lane0. */
-static LLVMValueRef lanes_of(struct emit_kernel *ek, LLVMValueRef v, int lane0, int lanes,
-                             int of)
+static LLVMValueRef lanes_of(struct emit_kernel *ek, LLVMValueRef v, int lane0, int lanes, int of)
 {
     struct emit *e = ek->e;
     if (lanes == of)
@@ -572,8 +571,8 @@ static void find_row_padding(struct tile *t)
             int64_t ck = coef_of(a, t->r->index[i]);
             if (t->c->kind[i] != KITER_K || ck == 0)
                 continue;
-            int64_t most = a->offset + cr * (extent_of(t, t->e->row_iter) - 1) +
-                           ck * (extent_of(t, i) - 1);
+            int64_t most =
+                a->offset + cr * (extent_of(t, t->e->row_iter) - 1) + ck * (extent_of(t, i) - 1);
             if (a->offset < 0 || most >= k->bufs[t->c->a.buf].dims[d]) {
                 t->pad_dim = d;
                 t->pad_k = i;

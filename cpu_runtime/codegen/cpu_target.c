@@ -13,13 +13,12 @@
 
 #include "ir/strbuf.h"
 
-#define X86_V1 "+sse2"
-#define X86_V2 X86_V1 ",+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16"
-#define X86_V3 X86_V2 ",+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe"
-#define X86_V4 X86_V3 ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+#define X86_V1   "+sse2"
+#define X86_V2   X86_V1 ",+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16"
+#define X86_V3   X86_V2 ",+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe"
+#define X86_V4   X86_V3 ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
 #define X86_VNNI X86_V4 ",+avx512vnni"
-#define X86_SPR                                                                                    \
-    X86_VNNI ",+avx512bf16,+avx512fp16,+amx-tile,+amx-int8,+amx-bf16"
+#define X86_SPR  X86_VNNI ",+avx512bf16,+avx512fp16,+amx-tile,+amx-int8,+amx-bf16"
 
 static const struct {
     const char *arch, *cpu, *features;
@@ -126,8 +125,8 @@ static bool apply_features(struct arena *a, const char *changes, const char **fe
     return true;
 }
 
-static bool choose_processor(struct arena *a, const char *arch, const char *cpu,
-                             struct target *t, struct error *err)
+static bool choose_processor(struct arena *a, const char *arch, const char *cpu, struct target *t,
+                             struct error *err)
 {
     if (cpu && strcmp(cpu, "native") == 0) {
         char *name = LLVMGetHostCPUName();

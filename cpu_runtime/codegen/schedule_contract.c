@@ -59,8 +59,7 @@ static bool can_leave(const struct kernel *k, const struct kregion *r, const str
 
 /* The generator restricts ranges of K per dimension: a padded dimension may depend on one M and one
    K index only. */
-static bool padding_fits(const struct kernel *k, const struct kregion *r,
-                         const struct koperand *a)
+static bool padding_fits(const struct kernel *k, const struct kregion *r, const struct koperand *a)
 {
     if (!a->padded)
         return true;
@@ -98,8 +97,8 @@ static bool joins(const struct kbuf *b, const struct kaffine *dims, kval outer, 
            so == si * n;
 }
 
-static bool epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer,
-                           kval inner, int64_t n)
+static bool epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer, kval inner,
+                           int64_t n)
 {
     for (size_t i = 0; i < blk->n; i++) {
         const struct kinst *in = kernel_inst(k, blk->insts[i]);
@@ -181,7 +180,8 @@ static bool pack_b(struct kernel *k, const struct kregion *r, const struct koper
     for (int d = 0; d < buf->rank; d++)
         if (coef_of(&b->dim[d], r->index[e->col_iter]) != 0)
             col_dim = d;
-    /* Dimensions of batch and column indices stay outermost; K follows in the order of the loops. */
+    /* Dimensions of batch and column indices stay outermost; K follows in the order of the loops.
+     */
     for (int d = 0; d < buf->rank; d++) {
         bool has_k = false;
         for (int i = 0; i < r->n_dims; i++)
@@ -220,8 +220,7 @@ static bool pack_b(struct kernel *k, const struct kregion *r, const struct koper
 }
 
 /* The K index that runs inside the blocks of operand A, where A is blocked. */
-static void find_k_block(const struct kernel *k, const struct kregion *r,
-                         struct schedule_entry *e)
+static void find_k_block(const struct kernel *k, const struct kregion *r, struct schedule_entry *e)
 {
     const struct koperand *a = &r->contract->a;
     const struct layout *l = &k->bufs[a->buf].layout;
@@ -246,9 +245,9 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
     const struct kregion *r = kernel_inst(k, contract)->region;
     const struct kcontract *c = r->contract;
     const struct kbuf *a = &k->bufs[c->a.buf], *b = &k->bufs[c->b.buf];
-    if (a->dtype != DTYPE_F32 || b->dtype != DTYPE_F32 || c->acc != DTYPE_F32 ||
-        c->a.prologue.n || c->b.prologue.n || c->b.padded || !all_static(k, r) ||
-        !padding_fits(k, r, &c->a) || !emit_can_vectorize(k, &r->block[0]))
+    if (a->dtype != DTYPE_F32 || b->dtype != DTYPE_F32 || c->acc != DTYPE_F32 || c->a.prologue.n ||
+        c->b.prologue.n || c->b.padded || !all_static(k, r) || !padding_fits(k, r, &c->a) ||
+        !emit_can_vectorize(k, &r->block[0]))
         return false;
 
     struct schedule_entry e = {.region = contract, .tiled = true, .lanes = 1};

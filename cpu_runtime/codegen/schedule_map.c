@@ -128,7 +128,8 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
     if (!out.affine)
         return;
     const struct layout *l = &out.buf->layout;
-    struct schedule_entry e = {.region = map, .lanes = 1, .row_iter = -1, .row_outer = -1, .k_iter = -1};
+    struct schedule_entry e = {
+        .region = map, .lanes = 1, .row_iter = -1, .row_outer = -1, .k_iter = -1};
     bool placed[KREGION_MAX_DIMS] = {false};
     int dim_index[MAX_RANK];
     for (int d = 0; d < out.buf->rank; d++) {

@@ -64,7 +64,7 @@ static bool plan_attention(const struct node *n, struct attention *out, struct e
     p.batch = n->in[Q]->shape.dims[0];
     p.queries = n->in[Q]->shape.dims[length_dim];
     p.keys = n->in[K]->shape.dims[length_dim];
-    if (p.kv_heads < 1 || p.q_heads % p.kv_heads)
+    if (p.kv_heads < 1 || p.q_heads < 1 || p.q_heads % p.kv_heads)
         return error_set(err, SHEAF_ERROR_SHAPE, "%lld key heads do not divide %lld query heads",
                          (long long)p.kv_heads, (long long)p.q_heads);
     p.group = p.q_heads / p.kv_heads;

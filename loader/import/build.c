@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/checked.h"
+
+/* A model that is odd in more ways is not worth more words. */
+enum { MAX_NOTES = 100 };
+
 /* ---- sentences ---- */
 
 void import_note(struct importer *im, const char *fmt, ...)
@@ -17,6 +22,8 @@ void import_note(struct importer *im, const char *fmt, ...)
     error_setv(&text, SHEAF_ERROR_ARGUMENT, fmt, args);
     va_end(args);
     struct import_notes *notes = im->notes;
+    if (notes->n >= MAX_NOTES)
+        return;
     for (size_t i = 0; i < notes->n; i++)
         if (!strcmp(notes->text[i], text.text))
             return;
@@ -56,6 +63,16 @@ bool import_node_error(struct importer *im, const char *node, enum sheaf_status 
     return false;
 }
 
+int import_bad_dim(int rank, const int64_t *dims)
+{
+    int64_t elems = 1;
+    for (int d = 0; d < rank; d++)
+        if (dims[d] < 0 || !checked_mul(elems, dims[d] ? dims[d] : 1, &elems) ||
+            elems > LIMIT_TENSOR_ELEMS)
+            return d;
+    return -1;
+}
+
 /* ---- options ---- */
 
 const struct import_input *import_find_input(const struct importer *im, const char *name)
@@ -71,7 +88,7 @@ bool import_check_inputs(struct importer *im)
     for (size_t i = 0; i < im->opt->n_inputs; i++) {
         const char *name = im->opt->inputs[i].name;
         const struct value *v = graph_find_value(im->g, name);
-        if (v && v->role == VALUE_INPUT)
+        if (v && (v->role == VALUE_INPUT || im->opt->inputs[i].constant))
             continue;
         struct strbuf list;
         strbuf_init(&list, im->arena);
@@ -86,6 +103,35 @@ bool import_check_inputs(struct importer *im)
 }
 
 /* ---- values and nodes ---- */
+
+struct value *build_input(struct importer *im, const char *name, enum dtype dtype, int rank,
+                          const int64_t *dims, const struct import_input *said)
+{
+    int bad = import_bad_dim(rank, dims);
+    if (bad >= 0) {
+        import_error(im, SHEAF_ERROR_ARGUMENT,
+                     "dimension %d of input '%s' is %lld, which is negative or too large", bad,
+                     name, (long long)dims[bad]);
+        return NULL;
+    }
+    struct value *v = graph_add_input(im->g, name, dtype, rank, dims);
+    if (said)
+        v->quant = said->quant;
+    return v;
+}
+
+void build_free_name(struct importer *im, const char *name)
+{
+    struct value *holder = graph_find_value(im->g, name);
+    if (!holder || holder->role == VALUE_INPUT)
+        return;
+    size_t *n = name_map_get(&im->freed, name);
+    if (!n) {
+        n = arena_new(im->arena, size_t);
+        name_map_put(&im->freed, im->arena, arena_strdup(im->arena, name), n);
+    }
+    graph_rename_value(im->g, holder, arena_printf(im->arena, "%s_%zu", name, ++*n));
+}
 
 struct value *build_ints(struct importer *im, const char *name, const int64_t *v, size_t n)
 {
@@ -299,12 +345,13 @@ bool build_graph_output(struct importer *im, struct value *v, const char *name)
     for (size_t i = 0; i < body->n_out; i++)
         own &= body->out[i] != v;
     if (!own) {
-        struct value *holder = graph_find_value(im->g, name);
+        build_free_name(im, name);
         v = build_copy(im, v, name);
         if (!v)
             return false;
-        /* Clients find inputs and outputs by name; all else gives way. */
-        if (holder && holder->role != VALUE_INPUT)
+    } else if (strcmp(v->name, name)) {
+        build_free_name(im, name);
+        if (!graph_find_value(im->g, name))
             graph_rename_value(im->g, v, name);
     }
     block_add_output(im->g, body, v);

@@ -9,6 +9,7 @@
 #define SHEAF_LOADER_IMPORT_BUILD_H
 
 #include "loader/import/import.h"
+#include "loader/import/name_map.h"
 
 struct importer {
     struct arena *arena;
@@ -19,6 +20,7 @@ struct importer {
     struct block *block; /* where nodes are appended */
     const char *path;    /* of the file in work: begins every sentence */
     int64_t filled_bytes; /* of all constants that build_filled made */
+    struct name_map freed; /* size_t: how often build_free_name took a name away */
 };
 
 /* ---- sentences ---- */
@@ -30,6 +32,10 @@ bool import_error(struct importer *im, enum sheaf_status status, const char *fmt
 bool import_node_error(struct importer *im, const char *node, enum sheaf_status status,
                        const char *fmt, ...) ERROR_PRINTF(4, 5);
 
+/* The first dimension that is negative or makes the tensor too large, or -1.  Dimensions of 0 do
+   not excuse the others: operators permute them. */
+int import_bad_dim(int rank, const int64_t *dims);
+
 /* ---- options ---- */
 
 const struct import_input *import_find_input(const struct importer *im, const char *name);
@@ -37,6 +43,14 @@ const struct import_input *import_find_input(const struct importer *im, const ch
 bool import_check_inputs(struct importer *im);
 
 /* ---- values and nodes ---- */
+
+/* An input of the model; NULL where its dimensions are not possible. */
+struct value *build_input(struct importer *im, const char *name, enum dtype dtype, int rank,
+                          const int64_t *dims, const struct import_input *said);
+
+/* A value that bears the name gets another one, made of it; but an input keeps its name, since
+   clients know it by that. */
+void build_free_name(struct importer *im, const char *name);
 
 struct value *build_ints(struct importer *im, const char *name, const int64_t *v, size_t n);
 /* A scalar of any float type. */
@@ -83,8 +97,8 @@ struct value *build_flat_softmax(struct importer *im, const char *node, struct v
 
 /* ---- the end ---- */
 
-/* Makes v an output of the graph's body; an input or constant, or what is an output already, goes
-   through an Identity. */
+/* Makes v an output of the graph's body, under this name; an input or constant, or what is an output
+   already, goes through an Identity. */
 bool build_graph_output(struct importer *im, struct value *v, const char *name);
 
 /* Computes a node of static shapes whose inputs are constant, if that is cheap, and turns its

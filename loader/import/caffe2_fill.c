@@ -3,7 +3,6 @@
  */
 #include <string.h>
 
-#include "ir/checked.h"
 #include "loader/import/caffe2.h"
 
 /* The numbers of Caffe2's TensorProto.DataType. */
@@ -16,11 +15,9 @@ static enum dtype dtype_from_caffe2(int64_t code)
     return code > 0 && (size_t)code < sizeof types / sizeof types[0] ? types[code] : DTYPE_NONE;
 }
 
-static bool fill_shape(struct caffe2 *c, struct c2_op *op, int *out_rank, int64_t *out_dims,
-                       int64_t *out_elems)
+static bool fill_shape(struct caffe2 *c, struct c2_op *op, struct shape *out_shape)
 {
     struct attr_ints shape = c2_arg_ints(&c->im, &op->args, "shape");
-    int64_t elems = 1;
     if (op->n_in || c2_arg_int(&op->args, "input_as_shape", 0) ||
         c2_arg_ints(&c->im, &op->args, "extra_shape").n)
         return c2_error(c, op, SHEAF_ERROR_UNSUPPORTED,
@@ -29,17 +26,11 @@ static bool fill_shape(struct caffe2 *c, struct c2_op *op, int *out_rank, int64_
         return c2_error(c, op, SHEAF_ERROR_UNSUPPORTED,
                         "its shape has %zu dimensions, more than the %d that are supported",
                         shape.n, MAX_RANK);
-    for (size_t d = 0; d < shape.n; d++) {
-        out_dims[d] = shape.v[d];
-        if (shape.v[d] < 0 || !checked_mul(elems, shape.v[d], &elems) ||
-            elems > LIMIT_TENSOR_ELEMS)
-            return c2_error(c, op, SHEAF_ERROR_FORMAT,
-                            "dimension %zu of its shape is %lld, which is negative or too large", d,
-                            (long long)shape.v[d]);
-    }
-    *out_rank = (int)shape.n;
-    *out_elems = elems;
-    return true;
+    *out_shape = shape_of_dims((int)shape.n, shape.v);
+    int bad = import_bad_dim(out_shape->rank, out_shape->dims);
+    return bad < 0 || c2_error(c, op, SHEAF_ERROR_FORMAT,
+                               "dimension %d of its shape is %lld, which is negative or too large",
+                               bad, (long long)out_shape->dims[bad]);
 }
 
 static void store_floats(struct tensor *t, const float *v, size_t n)
@@ -70,18 +61,18 @@ static enum dtype given_type(const char *type)
 struct value *c2_given_tensor_fill(struct caffe2 *c, struct c2_op *op)
 {
     enum dtype dtype = given_type(op->type);
-    int rank;
-    int64_t dims[MAX_RANK], elems;
+    struct shape shape;
     const struct c2_arg *values = c2_arg_find(&op->args, "values");
-    if (!fill_shape(c, op, &rank, dims, &elems))
+    if (!fill_shape(c, op, &shape))
         return NULL;
+    int64_t elems = shape_elems(&shape);
     size_t n = !values ? 0 : dtype_is_float(dtype) ? values->floats.n : values->ints.n;
     if ((uint64_t)elems != n) {
         c2_error(c, op, SHEAF_ERROR_FORMAT, "it has %zu values where its shape needs %lld", n,
                  (long long)elems);
         return NULL;
     }
-    struct tensor *t = tensor_new(c->im.arena, dtype, rank, dims);
+    struct tensor *t = tensor_new(c->im.arena, dtype, shape.rank, shape.dims);
     if (dtype == DTYPE_F32 && n)
         store_floats(t, values->floats.v, n);
     for (size_t i = 0; i < n && dtype == DTYPE_F16; i++)
@@ -100,18 +91,17 @@ struct value *c2_given_tensor_fill(struct caffe2 *c, struct c2_op *op)
 
 struct value *c2_constant_fill(struct caffe2 *c, struct c2_op *op)
 {
-    int64_t code = c2_arg_int(&op->args, "dtype", 1), dims[MAX_RANK], elems;
+    int64_t code = c2_arg_int(&op->args, "dtype", 1);
     const struct c2_arg *value = c2_arg_find(&op->args, "value");
     enum dtype dtype = dtype_from_caffe2(code);
-    int rank;
+    struct shape shape;
     if (dtype == DTYPE_NONE) {
         c2_error(c, op, SHEAF_ERROR_UNSUPPORTED, "elements of Caffe2's type %lld are not supported",
                  (long long)code);
         return NULL;
     }
-    if (!fill_shape(c, op, &rank, dims, &elems))
+    if (!fill_shape(c, op, &shape))
         return NULL;
-    struct shape shape = shape_of_dims(rank, dims);
     double v = !value ? 0 : value->has_f ? (double)value->f : (double)value->i;
     if (dtype == DTYPE_BOOL)
         v = v != 0;

@@ -72,18 +72,6 @@ static bool read_order(struct caffe2 *c, struct c2_op *op)
            c2_error(c, op, SHEAF_ERROR_UNSUPPORTED, "the order '%s' is not supported", order);
 }
 
-/* The newest value of a blob bears its name; inputs keep theirs, since clients know them by it. */
-static void free_name(struct caffe2 *c, const char *blob)
-{
-    struct value *holder = graph_find_value(c->im.g, blob);
-    const char *name = blob;
-    if (!holder || holder->role == VALUE_INPUT)
-        return;
-    for (unsigned i = 1; graph_find_value(c->im.g, name); i++)
-        name = arena_printf(c->im.arena, "%s_%u", blob, i);
-    graph_rename_value(c->im.g, holder, name);
-}
-
 static bool run_op(struct caffe2 *c, const Caffe2__OperatorDef *p)
 {
     struct c2_op op = {.proto = p, .type = p->type};
@@ -98,7 +86,7 @@ static bool run_op(struct caffe2 *c, const Caffe2__OperatorDef *p)
             return false;
     if (!c2_args_read(&c->im, op.name, p, &op.args) || !read_order(c, &op))
         return false;
-    free_name(c, op.out);
+    build_free_name(&c->im, op.out);
     struct value *y = c2_converter(op.type)(c, &op);
     if (!y || !check_args(c, &op))
         return false;
@@ -285,12 +273,12 @@ static bool add_inputs(struct caffe2 *c, const Caffe2__NetDef *net)
         const char *name = inputs.item[i].name;
         const struct import_input *said = import_find_input(&c->im, name);
         bool shaped = said && said->rank >= 0;
-        free_name(c, name); /* of what the weights filled it with */
-        struct value *v = graph_add_input(
-            c->im.g, name, said && said->dtype != DTYPE_NONE ? said->dtype : DTYPE_F32,
-            shaped ? said->rank : 4, shaped ? said->dims : image);
-        if (said)
-            v->quant = said->quant;
+        build_free_name(&c->im, name); /* of what the weights filled it with */
+        struct value *v = build_input(
+            &c->im, name, said && said->dtype != DTYPE_NONE ? said->dtype : DTYPE_F32,
+            shaped ? said->rank : 4, shaped ? said->dims : image, said);
+        if (!v)
+            return false;
         set_blob(c, name, v, "the model's input");
     }
     return import_check_inputs(&c->im);

@@ -19,6 +19,9 @@ struct import_input {
     int rank;         /* -1: dimensions not said */
     int64_t dims[MAX_RANK];
     struct quant quant; /* scale 0: not quantized */
+    /* ONNX only: the input has this value for good and becomes a constant.  For what must be known
+       when the network is compiled, such as a shape that the model takes as an input. */
+    const struct tensor *constant;
 };
 
 /* The value of a symbolic dimension. */

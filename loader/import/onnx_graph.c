@@ -94,7 +94,7 @@ static void survey_graph(struct survey *s, const Onnx__GraphProto *p)
         const char *name = n->name && *n->name ? n->name : n->n_output ? n->output[0] : "";
         strbuf_printf(&s->unsupported, "%s'%s%s%s' (", s->n_unsupported++ ? ", " : "",
                       ours ? "" : n->domain, ours ? "" : ".", n->op_type);
-        if (ours)
+        if (ours && s->o->opset)
             strbuf_printf(&s->unsupported, "opset %lld, ", (long long)s->o->opset);
         strbuf_printf(&s->unsupported, "node '%s')", name);
     }
@@ -197,13 +197,17 @@ static bool import_outputs(struct onnx *o, const Onnx__GraphProto *p)
     return true;
 }
 
-/* The version of the default operator set. */
-static bool find_opset(struct onnx *o, const Onnx__ModelProto *m)
+/* The version of the default operator set; 0: the model does not use it. */
+static void find_opset(struct onnx *o, const Onnx__ModelProto *m)
 {
     o->opset = m->n_opset_import ? 0 : 1; /* files of IR versions 1 and 2 do not say */
     for (size_t i = 0; i < m->n_opset_import; i++)
         if (default_domain(m->opset_import[i]->domain))
             o->opset = m->opset_import[i]->version;
+}
+
+static bool check_opset(struct onnx *o)
+{
     if (o->opset < 1 || o->opset > INT32_MAX)
         return import_error(&o->im, SHEAF_ERROR_FORMAT,
                             "the model does not say which ONNX operator set it uses");
@@ -220,7 +224,8 @@ static bool import_graph(struct onnx *o, const Onnx__ModelProto *m)
     if (!m->graph)
         return import_error(&o->im, SHEAF_ERROR_FORMAT, "this is not an ONNX model: it has no "
                                                         "graph");
-    return find_opset(o, m) && survey_model(o, m->graph) && onnx_declare(o, m->graph) &&
+    find_opset(o, m);
+    return survey_model(o, m->graph) && check_opset(o) && onnx_declare(o, m->graph) &&
            import_inputs(o, m->graph) && onnx_nodes(o, m->graph) && import_outputs(o, m->graph);
 }
 

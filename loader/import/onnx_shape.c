@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "ir/checked.h"
 #include "loader/import/onnx.h"
 
 static const Onnx__TypeProto__Tensor *tensor_type(const Onnx__TypeProto *type)
@@ -169,19 +168,12 @@ static bool input_shape(struct onnx *o, const Onnx__ValueInfoProto *p,
                             "input '%s' has %zu dimensions, more than the %d that are supported",
                             p->name, shape->n_dim, MAX_RANK);
     int rank = said_dims ? said->rank : (int)shape->n_dim;
-    int64_t elems = 1;
     for (int d = 0; d < rank; d++) {
         if (said_dims)
             out_dims[d] = said->dims[d];
         else if (!dim_value(o, shape->dim[d], &out_dims[d]) &&
                  !open_dim(o, p, (size_t)d, &out_dims[d]))
             return false;
-        if (out_dims[d] < 0 || !checked_mul(elems, out_dims[d], &elems) ||
-            elems > LIMIT_TENSOR_ELEMS)
-            return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
-                                "dimension %d of input '%s' is %lld, which is negative or too "
-                                "large",
-                                d, p->name, (long long)out_dims[d]);
     }
     *out_rank = rank;
     return true;
@@ -194,14 +186,19 @@ bool onnx_add_input(struct onnx *o, const Onnx__ValueInfoProto *p)
     if (name_map_get(&o->scope->values, p->name))
         return import_error(&o->im, SHEAF_ERROR_FORMAT, "the model has two inputs '%s'", p->name);
     const struct import_input *said = import_find_input(&o->im, p->name);
+    if (said && said->constant) {
+        name_map_put(&o->scope->values, o->im.arena, p->name,
+                     graph_add_constant(o->im.g, p->name, said->constant));
+        return true;
+    }
     enum dtype dtype = DTYPE_NONE;
     int rank = 0;
     int64_t dims[MAX_RANK];
     if (!input_type(o, p, said, &dtype) || !input_shape(o, p, said, &rank, dims))
         return false;
-    struct value *v = graph_add_input(o->im.g, p->name, dtype, rank, dims);
-    if (said)
-        v->quant = said->quant;
+    struct value *v = build_input(&o->im, p->name, dtype, rank, dims, said);
+    if (!v)
+        return false;
     name_map_put(&o->scope->values, o->im.arena, p->name, v);
     return true;
 }
@@ -211,15 +208,13 @@ bool onnx_add_input(struct onnx *o, const Onnx__ValueInfoProto *p)
 static bool declared_dims(const struct onnx *o, const Onnx__TypeProto__Tensor *t, int *out_rank,
                           int64_t *out_dims)
 {
-    int64_t elems = 1;
     if (!t || !t->shape || t->shape->n_dim > MAX_RANK)
         return false;
     for (size_t d = 0; d < t->shape->n_dim; d++)
-        if (!dim_value(o, t->shape->dim[d], &out_dims[d]) ||
-            !checked_mul(elems, out_dims[d], &elems) || elems > LIMIT_TENSOR_ELEMS)
+        if (!dim_value(o, t->shape->dim[d], &out_dims[d]))
             return false;
     *out_rank = (int)t->shape->n_dim;
-    return true;
+    return import_bad_dim(*out_rank, out_dims) < 0;
 }
 
 void onnx_preset(struct onnx *o, struct value *v, const Onnx__TypeProto *type)

@@ -220,24 +220,19 @@ static bool list_data(struct onnx *o, const Onnx__TensorProto *p, const char *wh
 /* ---- the tensor ---- */
 
 static bool tensor_shape(struct onnx *o, const Onnx__TensorProto *p, const char *what,
-                         struct tensor *t, int64_t *out_elems)
+                         struct tensor *t)
 {
-    int64_t elems = 1;
     if (p->n_dims > MAX_RANK)
         return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
                             "%s has %zu dimensions, more than the %d that are supported", what,
                             p->n_dims, MAX_RANK);
     t->rank = (int)p->n_dims;
-    for (size_t d = 0; d < p->n_dims; d++) {
+    for (int d = 0; d < t->rank; d++)
         t->dims[d] = p->dims[d];
-        if (p->dims[d] < 0 || !checked_mul(elems, p->dims[d], &elems) ||
-            elems > LIMIT_TENSOR_ELEMS)
-            return import_error(&o->im, SHEAF_ERROR_FORMAT,
-                                "dimension %zu of %s is %lld, which is negative or too large", d,
-                                what, (long long)p->dims[d]);
-    }
-    *out_elems = elems;
-    return true;
+    int bad = import_bad_dim(t->rank, t->dims);
+    return bad < 0 || import_error(&o->im, SHEAF_ERROR_FORMAT,
+                                   "dimension %d of %s is %lld, which is negative or too large",
+                                   bad, what, (long long)t->dims[bad]);
 }
 
 /* Bytes of bools are 0 or 1 here; files may hold other numbers for true. */
@@ -253,7 +248,6 @@ bool onnx_tensor(struct onnx *o, const Onnx__TensorProto *p, const char *what,
                  const struct tensor **out_tensor)
 {
     struct tensor *t = arena_new(o->im.arena, struct tensor);
-    int64_t elems = 0;
     t->dtype = dtype_from_code(p->data_type);
     if (t->dtype == DTYPE_NONE)
         return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
@@ -262,8 +256,9 @@ bool onnx_tensor(struct onnx *o, const Onnx__TensorProto *p, const char *what,
     if (p->segment)
         return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
                             "%s is stored in segments, which is not supported", what);
-    if (!tensor_shape(o, p, what, t, &elems))
+    if (!tensor_shape(o, p, what, t))
         return false;
+    int64_t elems = tensor_elems(t);
     int64_t bytes = dtype_bytes(t->dtype, elems);
     if (p->has_data_location && p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
         if (!external_data(o, p, what, bytes, &t->data))

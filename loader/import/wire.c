@@ -228,7 +228,7 @@ ProtobufCMessage *wire_unpack(struct arena *a, const ProtobufCMessageDescriptor 
 {
     if (looks_like_text(data, size)) {
         error_set(err, SHEAF_ERROR_UNSUPPORTED,
-                  "%s: the file is in protobuf's text form; %s is needed in its binary form", path,
+                  "%s: the file is text, perhaps in protobuf text form; %s is needed in binary form", path,
                   what);
         return NULL;
     }

@@ -201,6 +201,7 @@ def window(r, spatial, sizes, pool=False):
         a["pads"] = [r.int(0, k - 1 if pool else k) for k in kernel + kernel]
     elif mode != "none":
         a["auto_pad"] = mode
+        a["strides"] = [min(s, k) for s, k in zip(a["strides"], kernel)]
     extent = [(k - 1) * d + r.int(1, 5) for k, d in zip(kernel, dilations)]
     return kernel, extent, a
 
@@ -385,7 +386,7 @@ def unsqueeze(r):
 def transpose(r):
     shape = r.shape(0, 5)
     perm = [int(d) for d in r.g.permutation(len(shape))]
-    return Case("Transpose", [r.floats(shape)], **({"perm": perm} if r.chance(0.8) else {}))
+    return Case("Transpose", [r.floats(shape)], **({"perm": perm} if perm and r.chance(0.8) else {}))
 
 
 def concat(r):

@@ -24,9 +24,9 @@
 #include "tests/support/support.h"
 
 struct model {
-    const char *name;     /* folder of the models */
-    const char *file;     /* "" for a Caffe2 folder */
-    const char *input;    /* -model-input, or "" */
+    const char *name;  /* folder of the models */
+    const char *file;  /* "" for a Caffe2 folder */
+    const char *input; /* -model-input, or "" */
     int n_sets;
     double tolerance;
 };
@@ -55,10 +55,10 @@ static sheaf_bundle *open_bundle(const char *model, const char *options, const c
     assert_string_equal(text, "");
     free(text);
     const char *library = support_printf("%s/%s.so", dir, name);
-    assert_int_equal(support_run(support_printf("%s -shared -o %s %s/%s.o", support_cc(), library,
-                                                dir, name),
-                                 NULL),
-                     0);
+    assert_int_equal(
+        support_run(support_printf("%s -shared -o %s %s/%s.o", support_cc(), library, dir, name),
+                    NULL),
+        0);
     struct sheaf_error err;
     sheaf_bundle *bundle;
     if (sheaf_open(library, name, support_printf("%s/%s.weights", dir, name), &bundle, &err) !=
@@ -123,8 +123,8 @@ static void model_agrees(void **state)
     const struct model *m = *state;
     const char *dir = support_model(m->name);
     SUPPORT_NEED(dir, m->name);
-    sheaf_bundle *bundle = open_bundle(
-        support_printf("%s%s%s", dir, *m->file ? "/" : "", m->file), m->input, "net");
+    sheaf_bundle *bundle =
+        open_bundle(support_printf("%s%s%s", dir, *m->file ? "/" : "", m->file), m->input, "net");
     for (int i = 0; i < m->n_sets; i++)
         check_set(bundle, support_printf("%s/test_data_set_%d", dir, i), m->tolerance);
     sheaf_close(bundle);

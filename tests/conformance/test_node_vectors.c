@@ -1,9 +1,12 @@
 /*
  * The published vectors of single ONNX operators, $SHEAF_TEST_DATA/onnx/node: each model whose
- * operators and types are known is imported and run by the evaluator on the recorded inputs, and
- * must give the recorded outputs: integers and bools exactly, floats within the tolerances below.
- * Vectors outside that scope are counted; those inside it that are refused on purpose are listed
- * with the reason, and must be refused.
+ * operators and types are known is imported, run by the evaluator as it is, and optimised and
+ * compiled for this machine.  Both must give the recorded outputs: integers and bools exactly,
+ * floats within the tolerances below.  Vectors outside that scope are counted; those inside it that
+ * are refused on purpose are listed with the reason, and must be refused.
+ *
+ * In check-full, models of random shapes and attributes (random_models.py) go the same way; ONNX
+ * Runtime and the onnx reference say what they give.
  *
  * Some models take as input what is fixed in practice and must be constant here (shapes, axes).
  * Where the import fails, integer inputs of at most one dimension become constants, then all such.
@@ -21,11 +24,11 @@
 #include <assert.h>
 #include <cmocka.h>
 
-#include "ir/eval.h"
 #include "ir/program.h"
 #include "loader/import/import.h"
 #include "loader/import/onnx.pb-c.h"
 #include "loader/import/tensor_pb.h"
+#include "tests/support/compiled.h"
 #include "tests/support/support.h"
 
 /* |got - want| <= absolute + relative * |want|, by the type of the output. */
@@ -192,101 +195,127 @@ static const char *model_file(struct vector *v, enum bind bind)
     return path;
 }
 
-static struct graph *import(struct vector *v, struct error *err)
+static struct graph *import(struct vector *v, struct arena *a, struct error *err)
 {
     struct graph *g = NULL;
     for (int bind = BIND_NOTHING; bind < BIND_COUNT && !g; bind++) {
         const char *path = model_file(v, (enum bind)bind);
         const struct import_options opt = {.paths = &path, .n_paths = 1};
         error_init(err);
-        g = import_model(&v->arena, &opt, NULL, err);
+        g = import_model(a, &opt, NULL, err);
     }
     return g;
 }
 
 /* ---- running and comparing ---- */
 
-struct areas {
-    uint8_t *area[AREA_COUNT];
-};
-
-static uint8_t *storage(const struct areas *a, const struct pbuf *b)
-{
-    return a->area[b->area] + b->offset;
-}
-
-static const struct pbuf *find_buf(const struct program *p, const char *name, enum sheaf_role role)
+/* The buffer of an input or output of the model; -1 where there is none. */
+static int find_buf(const struct program *p, const char *name, enum sheaf_role role)
 {
     for (size_t i = 0; i < p->n_bufs; i++)
         if (p->bufs[i].area == AREA_MUTABLE && p->bufs[i].role == role &&
             !strcmp(p->bufs[i].name, name))
-            return &p->bufs[i];
-    return NULL;
+            return (int)i;
+    return -1;
 }
 
-static void set_inputs(struct vector *v, const struct program *p, const struct areas *a)
+static void set_inputs(struct vector *v, struct pipeline_run *run)
 {
     const Onnx__GraphProto *g = v->model->graph;
     for (size_t i = 0; i < g->n_input; i++) {
-        const struct pbuf *b = find_buf(p, g->input[i]->name, SHEAF_ROLE_INPUT);
-        if (!b)
+        int b = find_buf(run->program, g->input[i]->name, SHEAF_ROLE_INPUT);
+        if (b < 0)
             continue; /* became a constant */
         const struct tensor *t = read_tensor(v, "input", i);
-        assert_int_equal(t->dtype, b->dtype);
-        assert_int_equal(tensor_bytes(t), b->bytes);
-        memcpy(storage(a, b), t->data, (size_t)b->bytes);
+        assert_int_equal(t->dtype, run->program->bufs[b].dtype);
+        assert_int_equal(tensor_bytes(t), run->program->bufs[b].bytes);
+        memcpy(pipeline_run_data(run, b), t->data, (size_t)tensor_bytes(t));
     }
 }
 
-static void compare(struct vector *v, const char *name, const struct tensor *got,
+static bool is_right(const struct tensor *got, const struct tensor *want, int64_t i,
+                     struct tolerance tol)
+{
+    if (!dtype_is_float(want->dtype))
+        return tensor_get_int(got, i) == tensor_get_int(want, i);
+    double x = tensor_get(got, i), y = tensor_get(want, i);
+    return x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= tol.absolute + tol.relative * fabs(y);
+}
+
+static void compare(struct vector *v, const char *how, const char *name, const struct tensor *got,
                     const struct tensor *want)
 {
     assert_int_equal(got->dtype, want->dtype);
     struct shape gs = shape_of_dims(got->rank, got->dims);
     struct shape ws = shape_of_dims(want->rank, want->dims);
     if (!shape_equal(&gs, &ws))
-        fail_msg("'%s' has the shape %s where %s is right", name, shape_print(&gs, &v->arena),
-                 shape_print(&ws, &v->arena));
+        fail_msg("%s: '%s' has the shape %s where %s is right", how, name,
+                 shape_print(&gs, &v->arena), shape_print(&ws, &v->arena));
     struct tolerance tol = tolerance_of(want->dtype);
     if (!strcmp(strrchr(v->dir, '/') + 1, rough))
         tol.relative = 1e-3;
     int64_t n_wrong = 0, n = tensor_elems(want), first = 0;
     for (int64_t i = n - 1; i >= 0; i--) {
-        bool right;
-        if (dtype_is_float(want->dtype)) {
-            double x = tensor_get(got, i), y = tensor_get(want, i);
-            right = x == y || (isnan(x) && isnan(y)) ||
-                    fabs(x - y) <= tol.absolute + tol.relative * fabs(y);
-        } else {
-            right = tensor_get_int(got, i) == tensor_get_int(want, i);
-        }
-        if (!right) {
+        if (!is_right(got, want, i, tol)) {
             n_wrong++;
             first = i;
         }
     }
     if (n_wrong)
-        fail_msg(
-            "%lld of %lld elements of '%s' are wrong; element %lld is %.9g where %.9g is right",
-            (long long)n_wrong, (long long)n, name, (long long)first, tensor_get(got, first),
-            tensor_get(want, first));
+        fail_msg("%s: %lld of %lld elements of '%s' are wrong; element %lld is %.9g where %.9g is "
+                 "right",
+                 how, (long long)n_wrong, (long long)n, name, (long long)first,
+                 tensor_get(got, first), tensor_get(want, first));
 }
 
-static void check_outputs(struct vector *v, const struct program *p, const struct areas *a)
+/* Runs the program and compares all outputs; `how` it was made is for messages. */
+static void check_run(struct vector *v, const char *how, struct pipeline_run *run)
 {
+    struct error err;
+    error_init(&err);
+    set_inputs(v, run);
+    if (!pipeline_run_once(run, &err))
+        fail_msg("%s: %s", how, err.text);
     const Onnx__GraphProto *g = v->model->graph;
     for (size_t i = 0; i < g->n_output; i++) {
-        const struct pbuf *b = find_buf(p, g->output[i]->name, SHEAF_ROLE_OUTPUT);
-        if (!b)
-            fail_msg("there is no output '%s'", g->output[i]->name);
-        struct tensor got = {.dtype = b->dtype, .rank = b->rank, .data = storage(a, b)};
-        for (int d = 0; d < b->rank; d++) {
-            got.dims[d] = b->dims[d];
-            if (b->extent_buf[d] >= 0)
-                memcpy(&got.dims[d], storage(a, &p->bufs[b->extent_buf[d]]), sizeof got.dims[d]);
-        }
-        compare(v, b->name, &got, read_tensor(v, "output", i));
+        int b = find_buf(run->program, g->output[i]->name, SHEAF_ROLE_OUTPUT);
+        if (b < 0)
+            fail_msg("%s: there is no output '%s'", how, g->output[i]->name);
+        const struct pbuf *buf = &run->program->bufs[b];
+        struct tensor got = {
+            .dtype = buf->dtype, .rank = buf->rank, .data = pipeline_run_data(run, b)};
+        pipeline_run_dims(run, b, got.dims);
+        compare(v, how, buf->name, &got, read_tensor(v, "output", i));
     }
+}
+
+static void run_evaluated(struct vector *v, const struct graph *g)
+{
+    struct error err;
+    error_init(&err);
+    struct program *p = program_build(&v->arena, g, &err);
+    if (!p)
+        fail_msg("%s", err.text);
+    plan_program(p, false);
+    struct pipeline_run run;
+    if (!pipeline_run_open(&run, &v->arena, p, program_pack_constants(p, &v->arena), "net", NULL,
+                           &err))
+        fail_msg("%s", err.text);
+    check_run(v, "evaluated", &run);
+    pipeline_run_close(&run);
+}
+
+static void run_compiled(struct vector *v)
+{
+    struct compiled c;
+    struct error err;
+    memset(&c, 0, sizeof c);
+    arena_init(&c.arena);
+    struct graph *g = import(v, &c.arena, &err);
+    if (!g || !compiled_open_graph(&c, g, "native", false, false, &err))
+        fail_msg("%s", err.text);
+    check_run(v, "compiled", &c.run);
+    compiled_close(&c);
 }
 
 static void run_vector(void **state)
@@ -295,32 +324,19 @@ static void run_vector(void **state)
     struct error err;
     const char *dir = *state, *name = strrchr(dir, '/') + 1, *reason = refused_reason(name);
     assert_true(vector_open(&v, dir));
-    struct graph *g = import(&v, &err);
-    if (reason) {
-        if (g)
-            fail_msg("is accepted, but is listed as refused: %s", reason);
-        vector_close(&v);
-        return;
+    struct graph *g = import(&v, &v.arena, &err);
+    if (reason && g)
+        fail_msg("is accepted, but is listed as refused: %s", reason);
+    if (!reason) {
+        if (!g)
+            fail_msg("%s", err.text);
+        run_evaluated(&v, g);
+        run_compiled(&v);
     }
-    if (!g)
-        fail_msg("%s", err.text);
-    struct program *p = program_build(&v.arena, g, &err);
-    if (!p)
-        fail_msg("%s", err.text);
-    plan_program(p, false);
-    struct areas a;
-    for (int i = 0; i < AREA_COUNT; i++)
-        a.area[i] = arena_alloc(&v.arena, (size_t)p->area_bytes[i]);
-    memcpy(a.area[AREA_CONSTANT], program_pack_constants(p, &v.arena),
-           (size_t)p->area_bytes[AREA_CONSTANT]);
-    set_inputs(&v, p, &a);
-    const struct eval_options opt = {.blas = false};
-    eval_program(p, a.area[AREA_CONSTANT], a.area[AREA_MUTABLE], a.area[AREA_ACTIVATION], &opt);
-    check_outputs(&v, p, &a);
     vector_close(&v);
 }
 
-/* ---- the list ---- */
+/* ---- the lists ---- */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -347,22 +363,12 @@ static char **list_vectors(const char *top, size_t *out_n)
     return list;
 }
 
-static void test_absent(void **state)
+/* One test per vector in scope. */
+static int run_folder(const char *group, const char *top)
 {
-    (void)state;
-    SUPPORT_NEED(NULL, "onnx/node");
-}
-
-int main(void)
-{
-    const char *top = support_data("onnx/node");
-    if (!top) {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_absent)};
-        return cmocka_run_group_tests(tests, NULL, NULL);
-    }
     size_t n, n_tests = 0;
     char **list = list_vectors(top, &n);
-    struct CMUnitTest *tests = calloc(n, sizeof *tests);
+    struct CMUnitTest *tests = calloc(n + 1, sizeof *tests);
     assert(tests);
     for (size_t i = 0; i < n; i++) {
         struct vector v;
@@ -372,10 +378,52 @@ int main(void)
                                                    .initial_state = list[i]};
         vector_close(&v);
     }
-    print_message("# %zu of %zu vectors use operators or types outside the table\n", n - n_tests,
-                  n);
-    int failed = _cmocka_run_group_tests("node_vectors", tests, n_tests, NULL, NULL);
+    print_message("# %s: %zu of %zu vectors use operators or types outside the table\n", group,
+                  n - n_tests, n);
+    int failed = _cmocka_run_group_tests(group, tests, n_tests, NULL, NULL);
     free(tests);
     free(list);
+    return failed;
+}
+
+static void test_absent(void **state)
+{
+    SUPPORT_NEED(NULL, (const char *)*state);
+}
+
+static int run_absent(const char *what)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(test_absent, (void *)(uintptr_t)what)};
+    return cmocka_run_group_tests_name(what, tests, NULL, NULL);
+}
+
+static int run_random(void)
+{
+    const char *folder = support_printf("%s/random", support_tmp());
+    char *python, *output;
+    int status = support_run(
+        support_printf("'%s/tests/tools/venv' '%s'", support_source(), support_build()), &python);
+    if (status)
+        return run_absent("onnxruntime");
+    python[strcspn(python, "\n")] = 0;
+    status = support_run(support_printf("'%s' '%s/tests/conformance/random_models.py' '%s' 50",
+                                        python, support_source(), folder),
+                         &output);
+    free(python);
+    if (status) {
+        print_message("%s\n", output);
+        return 1;
+    }
+    free(output);
+    return run_folder("random_models", folder);
+}
+
+int main(void)
+{
+    const char *top = support_data("onnx/node");
+    int failed = top ? run_folder("node_vectors", top) : run_absent("onnx/node");
+    if (support_full())
+        failed += run_random();
     return failed;
 }

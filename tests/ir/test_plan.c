@@ -70,21 +70,35 @@ static void test_end_of_time(void **state)
     assert_int_equal(pack(items, 2, 64), 128);
 }
 
-/* Greedy orders leave a hole here: the long item has to go between two short ones. */
-static void test_same_bytes_twice(void **state)
+/* Greedy orders take more than the bound in each; one method alone finds the packing. */
+static void test_each_method(void **state)
 {
     (void)state;
-    struct plan_item a[40], b[40];
-    srand(7);
-    for (size_t i = 0; i < 40; i++) {
-        uint32_t first = (uint32_t)rand() % 60;
-        a[i] = (struct plan_item){
-            .bytes = 1 + rand() % 1000, .first = first, .last = first + (uint32_t)rand() % 12};
-        b[i] = a[i];
-    }
-    assert_int_equal(pack(a, 40, 64), pack(b, 40, 64));
-    for (size_t i = 0; i < 40; i++)
-        assert_int_equal(a[i].offset, b[i].offset);
+    struct plan_item forwards[] = {
+        {.bytes = 6, .first = 0, .last = 4}, {.bytes = 1, .first = 1, .last = 2},
+        {.bytes = 6, .first = 2, .last = 3}, {.bytes = 4, .first = 3, .last = 4},
+        {.bytes = 2, .first = 3, .last = 4}, {.bytes = 4, .first = 4, .last = 6},
+        {.bytes = 2, .first = 4, .last = 5}, {.bytes = 5, .first = 5, .last = 9},
+        {.bytes = 4, .first = 5, .last = 7}, {.bytes = 5, .first = 6, .last = 7},
+        {.bytes = 1, .first = 7, .last = 11}};
+    assert_int_equal(plan_peak_live(forwards, 11, 1), 18);
+    assert_int_equal(pack(forwards, 11, 1), 18);
+    struct plan_item backwards[] = {
+        {.bytes = 4, .first = 0, .last = 4}, {.bytes = 3, .first = 1, .last = 3},
+        {.bytes = 2, .first = 2, .last = 6}, {.bytes = 1, .first = 3, .last = 4},
+        {.bytes = 4, .first = 3, .last = 3}, {.bytes = 5, .first = 3, .last = 5},
+        {.bytes = 6, .first = 3, .last = 5}, {.bytes = 6, .first = 4, .last = 8},
+        {.bytes = 6, .first = 5, .last = 5}, {.bytes = 5, .first = 6, .last = 12}};
+    assert_int_equal(plan_peak_live(backwards, 10, 1), 25);
+    assert_int_equal(pack(backwards, 10, 1), 25);
+    struct plan_item repair[] = {
+        {.bytes = 2, .first = 0, .last = 3}, {.bytes = 5, .first = 1, .last = 3},
+        {.bytes = 5, .first = 2, .last = 5}, {.bytes = 6, .first = 2, .last = 2},
+        {.bytes = 1, .first = 3, .last = 7}, {.bytes = 2, .first = 3, .last = 5},
+        {.bytes = 6, .first = 4, .last = 7}, {.bytes = 4, .first = 5, .last = 10},
+        {.bytes = 6, .first = 6, .last = 6}, {.bytes = 5, .first = 7, .last = 12}};
+    assert_int_equal(plan_peak_live(repair, 10, 1), 18);
+    assert_int_equal(pack(repair, 10, 1), 18);
 }
 
 static uint32_t random_state;
@@ -92,6 +106,22 @@ static uint32_t random_below(uint32_t n)
 {
     random_state = random_state * 1664525u + 1013904223u;
     return (random_state >> 8) % n;
+}
+
+static void test_same_offsets_twice(void **state)
+{
+    (void)state;
+    struct plan_item a[40], b[40];
+    random_state = 7;
+    for (size_t i = 0; i < 40; i++) {
+        uint32_t first = random_below(60);
+        a[i] = (struct plan_item){
+            .bytes = 1 + random_below(1000), .first = first, .last = first + random_below(12)};
+        b[i] = a[i];
+    }
+    assert_int_equal(pack(a, 40, 64), pack(b, 40, 64));
+    for (size_t i = 0; i < 40; i++)
+        assert_int_equal(a[i].offset, b[i].offset);
 }
 
 /* Networks' shape: short lives, a few long ones, a small set of sizes.  Most reach the bound. */
@@ -207,9 +237,13 @@ static void test_traces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_shares_storage),
-        cmocka_unit_test(test_end_of_time), cmocka_unit_test(test_same_bytes_twice),
-        cmocka_unit_test(test_random),      cmocka_unit_test(test_large),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_shares_storage),
+        cmocka_unit_test(test_each_method),
+        cmocka_unit_test(test_end_of_time),
+        cmocka_unit_test(test_same_offsets_twice),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_large),
         cmocka_unit_test(test_traces),
     };
     return cmocka_run_group_tests_name("ir/plan", tests, NULL, NULL);

@@ -64,7 +64,7 @@ static void test_round_trip(void **state)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             struct tensor *t = random_tensor((enum dtype)dtype, shapes[s].rank, shapes[s].dims);
             for (int f = 0; f < 3; f++) {
-                const struct tensor *got;
+                const struct tensor *got = NULL;
                 if (f == 0 && !numpy_has(t->dtype))
                     continue;
                 if (!tensor_file_write(path_of(names[f]), "t", t, &err) ||

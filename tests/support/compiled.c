@@ -30,7 +30,8 @@ static void vary_constants(struct graph *g)
         struct tensor *t = tensor_new(g->arena, v->dtype, v->shape.rank, v->shape.dims);
         for (int64_t k = 0, n = tensor_elems(t); k < n; k++)
             tensor_set(t, k,
-                       tensor_get(v->constant, k) * (0.5 + (double)(next(&state) >> 40) / (1 << 24)));
+                       tensor_get(v->constant, k) *
+                           (0.5 + (double)(next(&state) >> 40) / (1 << 24)));
         v->constant = t;
     }
 }
@@ -64,8 +65,7 @@ bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, b
            pipeline_run_open(&c->run, a, c->program, w.data, "net", &c->code.object, err);
 }
 
-bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu,
-                   struct error *err)
+bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err)
 {
     memset(c, 0, sizeof *c);
     arena_init(&c->arena);
@@ -103,29 +103,21 @@ bool compiled_host_runs(const char *cpu)
     return runs;
 }
 
-static int buffer_of(const struct program *p, const struct value *v)
-{
-    for (size_t i = 0; i < p->n_bufs; i++)
-        if (p->bufs[i].value == v)
-            return (int)i;
-    return -1;
-}
-
 void *compiled_input(struct compiled *c, size_t i)
 {
-    return pipeline_run_data(&c->run, buffer_of(c->program, c->graph->body.in[i]));
+    return pipeline_run_data(&c->run, program_find_value(c->program, c->graph->body.in[i]));
 }
 
 void *compiled_output(struct compiled *c, size_t i)
 {
-    return pipeline_run_data(&c->run, buffer_of(c->program, c->graph->body.out[i]));
+    return pipeline_run_data(&c->run, program_find_value(c->program, c->graph->body.out[i]));
 }
 
 static double edge_float(uint64_t r)
 {
-    static const double EDGES[] = {0.0,  -0.0, 1.0,      -1.0, 0.5,       -0.5,    1e-40,
-                                   NAN,  2.5,  INFINITY, 88.0, -INFINITY, -104.25, 3e38,
-                                   -3e38, 1e-45, 1e9,    -1e9, 0x1p-126,  -2.5,    255.5};
+    static const double EDGES[] = {0.0,   -0.0,  1.0,      -1.0, 0.5,       -0.5,    1e-40,
+                                   NAN,   2.5,   INFINITY, 88.0, -INFINITY, -104.25, 3e38,
+                                   -3e38, 1e-45, 1e9,      -1e9, 0x1p-126,  -2.5,    255.5};
     return EDGES[r % (sizeof EDGES / sizeof EDGES[0])];
 }
 
@@ -136,12 +128,11 @@ static void fill_tensor(struct tensor *t, enum compiled_fill kind, uint64_t *sta
         if (t->dtype == DTYPE_BOOL)
             tensor_set_int(t, i, r & 1);
         else if (dtype_is_float(t->dtype))
-            tensor_set(t, i, kind == COMPILED_EDGES && r % 3
-                                 ? edge_float(r >> 8)
-                                 : (double)(r >> 40) / (1 << 22) - 2.0);
+            tensor_set(t, i,
+                       kind == COMPILED_EDGES && r % 3 ? edge_float(r >> 8)
+                                                       : (double)(r >> 40) / (1 << 22) - 2.0);
         else if (kind == COMPILED_EDGES && r % 3)
-            tensor_set_int(t, i,
-                           r % 2 ? dtype_int_min(t->dtype) : dtype_int_max(t->dtype));
+            tensor_set_int(t, i, r % 2 ? dtype_int_min(t->dtype) : dtype_int_max(t->dtype));
         else
             tensor_set_int(t, i, (int64_t)(r % 21) - (dtype_int_min(t->dtype) < 0 ? 10 : 0));
     }

@@ -22,8 +22,7 @@ struct compiled {
 
 /* `cpu`: "native" or an LLVM name.  On failure returns false; compiled_close is due all the same.
    The mutable area is zero.  Float constants are varied element by element. */
-bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu,
-                   struct error *err);
+bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err);
 /* The same for a graph that lies in c->arena, which the caller has initialised, constants as they
    are.  `keep_all` as in plan_program, `step_functions` as in struct emit_request. */
 bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,

@@ -1,0 +1,129 @@
+/* Affine forms over the emitted loop variables, and their values. */
+#include <assert.h>
+
+#include "bundle/emit/emit_internal.h"
+
+int emit_add_var(struct emit_kernel *ek, LLVMValueRef value, int64_t extent)
+{
+    struct evar *v = &ARENA_PUSH(ek->e->arena, ek->vars, ek->n_vars, ek->cap_vars);
+    v->value = value;
+    v->extent = extent;
+    return (int)ek->n_vars - 1;
+}
+
+struct eaffine eaffine_const(int64_t v)
+{
+    return (struct eaffine){.offset = v};
+}
+
+struct eaffine eaffine_var(int var)
+{
+    struct eaffine a = {.n_terms = 1};
+    a.term[0].var = var;
+    a.term[0].coef = 1;
+    return a;
+}
+
+void eaffine_add_term(struct eaffine *a, int var, int64_t coef)
+{
+    for (int i = 0; i < a->n_terms; i++) {
+        if (a->term[i].var != var)
+            continue;
+        a->term[i].coef += coef;
+        if (a->term[i].coef == 0)
+            a->term[i] = a->term[--a->n_terms];
+        return;
+    }
+    if (coef == 0)
+        return;
+    assert(a->n_terms < EMIT_MAX_TERMS);
+    a->term[a->n_terms].var = var;
+    a->term[a->n_terms++].coef = coef;
+}
+
+void eaffine_add(struct eaffine *a, const struct eaffine *b, int64_t times)
+{
+    a->offset += b->offset * times;
+    for (int i = 0; i < b->n_terms; i++)
+        eaffine_add_term(a, b->term[i].var, b->term[i].coef * times);
+}
+
+int64_t eaffine_lane(const struct eaffine *a)
+{
+    for (int i = 0; i < a->n_terms; i++)
+        if (a->term[i].var == EVAR_LANE)
+            return a->term[i].coef;
+    return 0;
+}
+
+/* outer * (coef * inner extent) + inner * coef is coef * joined. */
+static struct eaffine join_terms(const struct emit_kernel *ek, const struct eaffine *a)
+{
+    struct eaffine r = *a;
+    if (ek->join.joined < 0)
+        return r;
+    int64_t outer = 0, inner = 0;
+    for (int i = 0; i < a->n_terms; i++) {
+        if (a->term[i].var == ek->join.outer)
+            outer = a->term[i].coef;
+        if (a->term[i].var == ek->join.inner)
+            inner = a->term[i].coef;
+    }
+    if (inner != 0 && outer == inner * ek->join.inner_extent) {
+        eaffine_add_term(&r, ek->join.outer, -outer);
+        eaffine_add_term(&r, ek->join.inner, -inner);
+        eaffine_add_term(&r, ek->join.joined, inner);
+    }
+    return r;
+}
+
+LLVMValueRef eaffine_value(struct emit_kernel *ek, const struct eaffine *affine)
+{
+    struct emit *e = ek->e;
+    struct eaffine a = join_terms(ek, affine);
+    LLVMValueRef sum = NULL;
+    for (int i = 0; i < a.n_terms; i++) {
+        if (a.term[i].var == EVAR_LANE)
+            continue;
+        /* A half of a joined pair has no value: what it is used in sees the pair. */
+        LLVMValueRef v = ek->vars[a.term[i].var].value;
+        assert(v);
+        if (a.term[i].coef != 1)
+            v = LLVMBuildNSWMul(e->b, v, emit_i64(e, a.term[i].coef), "");
+        sum = sum ? LLVMBuildNSWAdd(e->b, sum, v, "") : v;
+    }
+    if (!sum)
+        return emit_i64(e, a.offset);
+    return a.offset ? LLVMBuildNSWAdd(e->b, sum, emit_i64(e, a.offset), "") : sum;
+}
+
+void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a)
+{
+    ek->bind[index] = *a;
+}
+
+bool emit_affine(struct emit_kernel *ek, kval v, struct eaffine *out_affine)
+{
+    struct kaffine k;
+    if (!kernel_affine_of(ek->k, v, &k))
+        return false;
+    struct eaffine a = eaffine_const(k.offset);
+    for (int i = 0; i < k.n_terms; i++)
+        eaffine_add(&a, &ek->bind[k.term[i].var], k.term[i].coef);
+    *out_affine = a;
+    return true;
+}
+
+LLVMValueRef eaffine_full(struct emit_kernel *ek, const struct eaffine *a, bool *out_varying)
+{
+    struct emit *e = ek->e;
+    LLVMValueRef v = eaffine_value(ek, a);
+    int64_t lane = eaffine_lane(a);
+    *out_varying = lane != 0 && ek->lanes > 1;
+    if (!*out_varying)
+        return v;
+    LLVMValueRef step[64];
+    for (int i = 0; i < ek->lanes; i++)
+        step[i] = emit_i64(e, lane * i);
+    return LLVMBuildAdd(e->b, emit_splat(ek, v), LLVMConstVector(step, (unsigned)ek->lanes), "");
+}

@@ -1,0 +1,180 @@
+/*
+ * kernel_fuse, kernel_simplify and kernel_expand_contracts, text to text.
+ *
+ * tests/ir/kernels/<name>.kernel: comments, a line "pass <name>", the kernel, a line "---", the kernel
+ * after the pass.  Each pair is also run on random data: what the caller sees may not change by a
+ * bit.
+ */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ir/eval.h"
+#include "ir/kernel_scalar.h"
+#include "tests/support/support.h"
+
+static const char *print(struct arena *a, const struct kernel *k)
+{
+    struct strbuf s;
+    strbuf_init(&s, a);
+    kernel_print(k, &s);
+    return strbuf_text(&s);
+}
+
+static struct kernel *parse(struct arena *a, const char *name, const char *text)
+{
+    struct error err;
+    error_init(&err);
+    struct kernel *k = kernel_parse(a, text, &err);
+    if (!k)
+        fail_msg("%s: %s", name, err.text);
+    return k;
+}
+
+/* ---- running before and after ---- */
+
+static size_t buf_bytes(const struct kbuf *b)
+{
+    return (size_t)dtype_bytes(b->dtype, layout_elems(&b->layout, b->dims));
+}
+
+static void fill(const struct kbuf *b, void *data, uint32_t seed)
+{
+    int64_t n = layout_elems(&b->layout, b->dims);
+    for (int64_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        union kscalar s;
+        if (dtype_is_float(b->dtype))
+            s.f = kscalar_round(b->dtype, (double)(seed >> 8) * 0x1p-23 - 1);
+        else if (b->rank == 0)
+            s.i = 7; /* an extent, say */
+        else
+            s.i = kscalar_wrap(b->dtype, seed >> 16);
+        kscalar_write(b->dtype, data, i, s);
+    }
+}
+
+/* Data per buffer, the same for the same name, whatever the buffer's number. */
+static void **make_data(struct arena *a, const struct kernel *k)
+{
+    void **data = arena_array(a, k->n_bufs, sizeof *data);
+    for (size_t i = 0; i < k->n_bufs; i++) {
+        const struct kbuf *b = &k->bufs[i];
+        if (b->role == KBUF_LOCAL)
+            continue;
+        data[i] = arena_alloc(a, buf_bytes(b));
+        if (b->role == KBUF_OUT)
+            continue;
+        uint32_t seed = 1;
+        for (const char *c = b->name; *c; c++)
+            seed = seed * 31 + (uint8_t)*c;
+        fill(b, data[i], seed);
+        if (b->constant)
+            memcpy(data[i], b->constant->data, buf_bytes(b));
+    }
+    return data;
+}
+
+static void check_same_results(struct arena *a, const char *name, const struct kernel *before,
+                               const struct kernel *after)
+{
+    struct eval_options opt = {.blas = false};
+    void **x = make_data(a, before), **y = make_data(a, after);
+    eval_kernel(before, x, a, &opt);
+    eval_kernel(after, y, a, &opt);
+    size_t j = 0;
+    for (size_t i = 0; i < before->n_bufs; i++) {
+        if (before->bufs[i].role == KBUF_LOCAL)
+            continue;
+        while (j < after->n_bufs && after->bufs[j].role == KBUF_LOCAL)
+            j++;
+        assert_true(j < after->n_bufs);
+        assert_string_equal(before->bufs[i].name, after->bufs[j].name);
+        if (memcmp(x[i], y[j], buf_bytes(&before->bufs[i])) != 0)
+            fail_msg("%s: buffer '%s' differs after the pass", name, before->bufs[i].name);
+        j++;
+    }
+}
+
+/* ---- the cases ---- */
+
+static bool run_pass(const char *pass, struct kernel *k)
+{
+    if (strcmp(pass, "fuse") == 0)
+        return kernel_fuse(k);
+    if (strcmp(pass, "simplify") == 0)
+        return kernel_simplify(k);
+    if (strcmp(pass, "expand") == 0)
+        return kernel_expand_contracts(k);
+    fail_msg("no pass '%s'", pass);
+    return false;
+}
+
+static void check_file(const char *path)
+{
+    struct arena a;
+    struct error err;
+    arena_init(&a);
+    error_init(&err);
+    char *text = support_read_file(path, NULL);
+    assert_non_null(text);
+    char *pass = strstr(text, "pass ");
+    char *end = strstr(text, "\n---\n");
+    if (!pass || !end)
+        fail_msg("%s: no 'pass' line or no '---' line", path);
+    end[1] = '\0';
+    char *input = strchr(pass, '\n');
+    *input++ = '\0';
+
+    struct kernel *before = parse(&a, path, input), *k = parse(&a, path, input);
+    assert_string_equal(print(&a, before), input);
+    bool changed = run_pass(pass + 5, k);
+    assert_string_equal(print(&a, k), end + 5);
+    assert_int_equal(changed, strcmp(input, end + 5) != 0);
+    if (!kernel_validate(k, &err))
+        fail_msg("%s: %s", path, err.text);
+    assert_false(run_pass(pass + 5, k)); /* one call does all there is to do */
+    check_same_results(&a, path, before, k);
+    free(text);
+    arena_done(&a);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void test_cases(void **state)
+{
+    (void)state;
+    const char *folder = support_printf("%s/tests/ir/kernels", support_source());
+    char *names[256];
+    size_t n = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        size_t len = strlen(e->d_name);
+        if (len > 7 && strcmp(e->d_name + len - 7, ".kernel") == 0 && n < 256)
+            names[n++] = (char *)(uintptr_t)support_printf("%s/%s", folder, e->d_name);
+    }
+    closedir(d);
+    assert_true(n >= 15);
+    qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 0; i < n; i++) {
+        print_message("%s\n", strrchr(names[i], '/') + 1);
+        check_file(names[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

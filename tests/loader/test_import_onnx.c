@@ -1,0 +1,798 @@
+/*
+ * ONNX import: old versions of operators become the newest ones, every form of tensor data is read,
+ * symbolic dimensions get values, and what cannot be imported is one sentence.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "loader/import/import.h"
+#include "tests/loader/pb_write.h"
+#include "tests/support/support.h"
+
+static struct arena arena;
+static struct error err;
+static struct import_notes notes;
+
+static int setup(void **state)
+{
+    (void)state;
+    arena_init(&arena);
+    error_init(&err);
+    memset(&notes, 0, sizeof notes);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+static const char *model_path(void)
+{
+    return support_printf("%s/model.onnx", support_tmp());
+}
+
+static struct graph *import_bytes(const struct strbuf *bytes, struct import_options opt)
+{
+    const char *path = model_path();
+    support_write_file(path, strbuf_text(bytes), bytes->len);
+    opt.paths = &path;
+    opt.n_paths = 1;
+    return import_model(&arena, &opt, &notes, &err);
+}
+
+static struct graph *import_with(const struct onnx_model *m, struct import_options opt)
+{
+    struct strbuf bytes;
+    onnx_end(m, &bytes);
+    return import_bytes(&bytes, opt);
+}
+
+static struct graph *import(const struct onnx_model *m)
+{
+    return import_with(m, (struct import_options){0});
+}
+
+static const char *text_of(const struct graph *g)
+{
+    struct strbuf text;
+    if (!g)
+        fail_msg("%s", err.text);
+    strbuf_init(&text, &arena);
+    graph_print(g, &text);
+    return strbuf_text(&text);
+}
+
+static void expect_text(const struct graph *g, const char *want)
+{
+    const char *text = text_of(g);
+    if (!strstr(text, want))
+        fail_msg("'%s' is not in\n%s", want, text);
+}
+
+/* The sentence contains this, and there is no graph. */
+static void expect_error(const struct graph *g, const char *want)
+{
+    if (g)
+        fail_msg("imported where '%s' was expected:\n%s", want, text_of(g));
+    assert_int_not_equal(err.status, SHEAF_OK);
+    if (!strstr(err.text, want))
+        fail_msg("'%s' is not in '%s'", want, err.text);
+    if (strncmp(err.text, model_path(), strlen(model_path())))
+        fail_msg("'%s' does not begin with the path", err.text);
+}
+
+/* ---- versions of operators ---- */
+
+struct version_case {
+    int64_t opset;
+    const char *op, *inputs, *outputs, *attrs;
+    const char *want; /* in the graph's text, or "!" and part of the sentence */
+};
+
+/* x f32 [2,3,4,5], c f32 [3], row f32 [5], b bool [], w f32 [4,5], four f32 [2,3,4,5] constant
+   inputs per channel. */
+static const struct version_case versions[] = {
+    /* broadcasting along an axis */
+    {6, "Add", "x,c", "y", "broadcast=1 axis=1", "const %c_1 f32 [3,1,1] = {0, 0, 0}"},
+    {6, "Add", "x,c", "y", "broadcast=1 axis=1", "%y f32 [2,3,4,5] = add (%x, %c_1)"},
+    {6, "Mul", "x,row", "y", "broadcast=1", "%y f32 [2,3,4,5] = mul (%x, %row)"},
+    {6, "Sub", "x,v", "y", "broadcast=1 axis=1", "= unsqueeze (%v, "},
+    {6, "Div", "x,c", "y", "", "!'broadcast' is not set"},
+    {6, "Add", "x,c", "y", "broadcast=1 axis=4", "!1 dimensions from axis 4 on do not fit into 4"},
+    {6, "Add", "x,c", "y", "broadcast=1 axis=9", "!axis 9 does not exist"},
+    {7, "Add", "x,row", "y", "", "%y f32 [2,3,4,5] = add (%x, %row)"},
+    {7, "Add", "x,row", "y", "axis=1", "!has no attribute 'axis'"},
+    {1, "Add", "x,x", "y", "consumed_inputs=[0,0]", "add (%x, %x)"},
+    {6, "PRelu", "x,c", "y", "", "prelu (%x, %c_1)"},
+    /* attributes that became inputs */
+    {6, "Clip", "x", "y", "min=0.5 max=6.0", "clip (%x, %t"},
+    {10, "Clip", "x", "y", "max=6.0", "clip (%x, _, %t"},
+    {11, "Clip", "x", "y", "", "%y f32 [2,3,4,5] = clip (%x)"},
+    {4, "Reshape", "x", "y", "shape=[6,-1]", "%y f32 [6,20] = reshape"},
+    {5, "Reshape", "x", "y", "shape=[6,-1]", "!Reshape of opset 5 has no attribute 'shape'"},
+    {9, "Slice", "x", "y", "starts=[1] ends=[3] axes=[3]", "%y f32 [2,3,4,2] = slice"},
+    {9, "Slice", "x", "y", "starts=[1]", "!lacks the attribute 'ends'"},
+    {1, "Pad", "x", "y", "paddings=[0,0,1,1,0,0,1,1]", "%y f32 [2,3,6,7] = pad"},
+    {10, "Pad", "x", "y", "pads=[0,0,0,1,0,0,0,0] value=2.5", "f32 [] = {2.5}"},
+    {10, "Pad", "x", "y", "pads=[0,0,0,1,0,0,0,0] mode='edge'", "{mode=\"edge\"}"},
+    {11, "Squeeze", "one", "y", "axes=[0,3]", "%y f32 [7,3] = squeeze"},
+    {11, "Unsqueeze", "x", "y", "axes=[0]", "%y f32 [1,2,3,4,5] = unsqueeze"},
+    {11, "Unsqueeze", "x", "y", "", "!lacks the attribute 'axes'"},
+    {17, "ReduceMean", "x", "y", "axes=[2,3] keepdims=0", "%y f32 [2,3] = reduce_mean"},
+    {12, "ReduceSum", "x", "y", "", "%y f32 [1,1,1,1] = reduce_sum (%x)"},
+    {12, "Split", "x", "y,z", "axis=3 split=[2,3]", "%y f32 [2,3,4,2], %z f32 [2,3,4,3] = split"},
+    {12, "Split", "x", "y,z", "axis=2", "%y f32 [2,3,2,5], %z f32 [2,3,2,5] = split"},
+    {3, "Concat", "x,x", "y", "", "%y f32 [2,6,4,5] = concat (%x, %x) {axis=1}"},
+    {4, "Concat", "x,x", "y", "", "!lacks the attribute 'axis'"},
+    {5, "Cast", "x", "y", "to='INT32'", "%y i32 [2,3,4,5] = cast (%x) {to=6}"},
+    {5, "Cast", "x", "y", "to='STRING'", "!Cast to 'STRING' is not supported"},
+    {6, "Cast", "x", "y", "to=7", "%y i64 [2,3,4,5] = cast"},
+    /* softmax over all dimensions from the axis on */
+    {12, "Softmax", "x", "y", "axis=3", "%y f32 [2,3,4,5] = softmax (%x) {axis=3}"},
+    {12, "Softmax", "x", "y", "", "f32 [2,60] = flatten (%x)"},
+    {12, "Softmax", "x", "y", "", "%y f32 [2,3,4,5] = reshape"},
+    {12, "Softmax", "one", "y", "axis=2", "softmax (%one) {axis=2}"},
+    {12, "Softmax", "x", "y", "axis=4", "!axis 4 does not exist in 4 dimensions"},
+    {13, "Softmax", "x", "y", "", "%y f32 [2,3,4,5] = softmax (%x)"},
+    /* inference only */
+    {6, "BatchNormalization", "x,c,c,c,c", "y", "is_test=1 momentum=0.5", "batch_norm"},
+    {9, "BatchNormalization", "x,c,c,c,c", "y", "epsilon=0.125", "{epsilon=0.125}"},
+    {8, "BatchNormalization", "x,c,c,c,c", "y", "spatial=0", "!per activation"},
+    {8, "BatchNormalization", "x,c,c,c,c", "y,m", "", "!training mode"},
+    {14, "BatchNormalization", "x,c,c,c,c", "y,m", "", "batch_norm (%x"},
+    {15, "BatchNormalization", "x,c,c,c,c", "y", "training_mode=1", "!training mode"},
+    {6, "Dropout", "x", "y", "ratio=0.5 is_test=1", "%y f32 [2,3,4,5] = identity (%x)"},
+    {9, "Dropout", "x", "z,y", "", "const %y_1 f32 [2,3,4,5] = fill 1"},
+    {12, "Dropout", "x", "z,y", "seed=1", "const %y_1 bool [2,3,4,5] = fill 1"},
+    {12, "Dropout", "x,,b", "y", "", "!training mode"},
+    /* outputs that nobody uses, and one that somebody does */
+    {12, "MaxPool", "x", "y,i", "kernel_shape=[2,2] storage_order=1", "max_pool (%x)"},
+    {12, "MaxPool", "x", "z,y", "kernel_shape=[2,2]", "!output 1 ('y') of MaxPool is not"},
+    {12, "MaxPool", "x", "y", "", "!lacks the attribute 'kernel_shape'"},
+    /* quantization */
+    {21, "QuantizeLinear", "x,s", "y", "output_dtype=3", "%y i8 [2,3,4,5] = quantize_linear"},
+    {21, "QuantizeLinear", "x,s", "y", "block_size=2", "!blocked quantization"},
+    {19, "QuantizeLinear", "x,s", "y", "saturate=1", "%y u8 [2,3,4,5] = quantize_linear"},
+    /* state */
+    {22, "RandomUniform", "", "y", "shape=[2,2] seed=7.0", "state %y_state u64 [2]"},
+    {22, "RandomUniform", "", "y", "shape=[2,2] seed=7.0", "seed=7"},
+    /* kinds of attributes */
+    {13, "Concat", "x,x", "y", "axis=1.5", "!attribute 'axis' is a number, it should be an int"},
+    {13, "Transpose", "x", "y", "perm=1", "!attribute 'perm' is an integer, it should be a list"},
+};
+
+static void versions_are_adapted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        const struct version_case *v = &versions[i];
+        struct onnx_model m;
+        error_init(&err);
+        onnx_begin(&m, &arena, v->opset);
+        onnx_input(&m.graph, "x", ONNX_F32, "2,3,4,5");
+        onnx_input(&m.graph, "one", ONNX_F32, "1,7,3,1");
+        onnx_input(&m.graph, "v", ONNX_F32, "3");
+        onnx_input(&m.graph, "b", ONNX_BOOL, "");
+        onnx_weights(&m.graph, "c", "3");
+        onnx_weights(&m.graph, "row", "5");
+        onnx_weights(&m.graph, "s", "");
+        onnx_node(&m.graph, v->op, v->inputs, v->outputs, v->attrs);
+        onnx_output(&m.graph, "y", ONNX_F32, NULL);
+        struct graph *g = import(&m);
+        if (*v->want == '!')
+            expect_error(g, v->want + 1);
+        else
+            expect_text(g, v->want);
+    }
+}
+
+static void softmax_of_one_dimension_stays(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 9);
+    onnx_input(&m.graph, "x", ONNX_F32, "1,10,1,1");
+    onnx_node(&m.graph, "Softmax", "x", "y", "axis=1");
+    onnx_output(&m.graph, "y", ONNX_F32, NULL);
+    expect_text(import(&m), "%y f32 [1,10,1,1] = softmax (%x) {axis=1}");
+}
+
+/* ---- constants and shape arithmetic ---- */
+
+static void shape_arithmetic_is_computed(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 11);
+    onnx_input(&m.graph, "x", ONNX_F32, "2,3,4");
+    onnx_node(&m.graph, "Shape", "x", "s", "");
+    onnx_node(&m.graph, "Constant", "", "zero", "value_int=0");
+    onnx_node(&m.graph, "Gather", "s,zero", "n", "");
+    onnx_node(&m.graph, "Unsqueeze", "n", "n1", "axes=[0]");
+    onnx_node(&m.graph, "Constant", "", "rest", "value_ints=[-1]");
+    onnx_node(&m.graph, "Concat", "n1,rest", "to", "axis=0");
+    onnx_node(&m.graph, "Reshape", "x,to", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "2,12");
+    struct graph *g = import(&m);
+    expect_text(g, "%y f32 [2,12] = reshape (%x, %to)");
+    assert_int_equal(g->body.n_nodes, 1);
+    assert_int_equal(notes.n, 0);
+}
+
+/* Every way to write the numbers of a tensor: {1, 2} where nothing else is said. */
+static void expect_tensor(struct strbuf *tensor, const char *want)
+{
+    struct onnx_model m;
+    error_init(&err);
+    onnx_begin(&m, &arena, 21);
+    pb_sub(&m.graph, 5, tensor);
+    onnx_node(&m.graph, "Identity", "c", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, NULL);
+    struct graph *g = import(&m);
+    if (*want == '!')
+        expect_error(g, want + 1);
+    else
+        expect_text(g, want);
+}
+
+static struct strbuf tensor_of(int type, const char *dims)
+{
+    struct strbuf t;
+    onnx_tensor_begin(&t, &arena, "c", type, dims);
+    return t;
+}
+
+static struct strbuf raw_tensor(int type, const char *dims, const void *data, size_t size)
+{
+    struct strbuf t = tensor_of(type, dims);
+    pb_bytes(&t, 9, data, size);
+    return t;
+}
+
+/* `field` as a packed list of varints. */
+static struct strbuf packed_tensor(int type, const char *dims, unsigned field, const int64_t *v,
+                                   size_t n)
+{
+    struct strbuf t = tensor_of(type, dims), list;
+    strbuf_init(&list, &arena);
+    for (size_t i = 0; i < n; i++)
+        pb_varint(&list, (uint64_t)v[i]);
+    pb_sub(&t, field, &list);
+    return t;
+}
+
+static void raw_data_of_every_type(void **state)
+{
+    (void)state;
+    static const struct {
+        int type;
+        const char *dims, *bytes;
+        size_t size;
+        const char *want;
+    } cases[] = {
+        {1, "2", "\0\0\x80\x3f\0\0\0\x40", 8, "%c f32 [2] = {1, 2}"},
+        {2, "2", "\1\xff", 2, "%c u8 [2] = {1, 255}"},
+        {3, "2", "\1\xff", 2, "%c i8 [2] = {1, -1}"},
+        {4, "1", "\1\2", 2, "%c u16 [1] = {513}"},
+        {5, "1", "\xfe\xff", 2, "%c i16 [1] = {-2}"},
+        {6, "1", "\1\0\0\0", 4, "%c i32 [1] = {1}"},
+        {7, "", "\1\0\0\0\0\0\0\0", 8, "%c i64 [] = {1}"},
+        {9, "3", "\0\1\7", 3, "%c bool [3] = {0, 1, 1}"},
+        {10, "1", "\0\x3c", 2, "%c f16 [1] = {1}"},
+        {11, "1", "\0\0\0\0\0\0\xf0\x3f", 8, "%c f64 [1] = {1}"},
+        {12, "1", "\1\0\0\x80", 4, "%c u32 [1] = {2147483649}"},
+        {13, "1", "\1\0\0\0\0\0\0\0", 8, "%c u64 [1] = {1}"},
+        {16, "1", "\x80\x3f", 2, "%c bf16 [1] = {1}"},
+        {21, "3", "\xf1\x02", 2, "%c u4 [3] = {1, 15, 2}"},
+        {22, "3", "\xf1\x02", 2, "%c i4 [3] = {1, -1, 2}"},
+        {1, "2,0", "", 0, "%c f32 [2,0]"},
+        {1, "2", "\0\0\x80\x3f", 4, "!4 bytes of data where its shape needs 8"},
+        {8, "1", "", 0, "!type string, which is not supported"},
+        {17, "1", "\0", 1, "!type float8e4m3fn, which is not supported"},
+        {99, "1", "\0", 1, "!type number 99, which is not supported"},
+        {1, "-1", "", 0, "!dimension 0 of initializer 'c' is -1"},
+        {1, "1099511627776,1099511627776", "", 0, "!negative or too large"},
+        {1, "1,1,1,1,1,1,1,1,1", "\0\0\0\0", 4, "!has 9 dimensions"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct strbuf t = raw_tensor(cases[i].type, cases[i].dims, cases[i].bytes, cases[i].size);
+        expect_tensor(&t, cases[i].want);
+    }
+}
+
+static void lists_of_every_type(void **state)
+{
+    (void)state;
+    static const struct {
+        int type;
+        const char *dims;
+        unsigned field;
+        int64_t values[3];
+        size_t n;
+        const char *want;
+    } cases[] = {
+        {2, "2", 5, {1, 255}, 2, "%c u8 [2] = {1, 255}"},
+        {2, "2", 5, {1, 256}, 2, "!holds 256, which is no u8"},
+        {3, "2", 5, {1, -1}, 2, "%c i8 [2] = {1, -1}"},
+        {4, "1", 5, {65535}, 1, "%c u16 [1] = {65535}"},
+        {5, "1", 5, {-2}, 1, "%c i16 [1] = {-2}"},
+        {6, "1", 5, {-3}, 1, "%c i32 [1] = {-3}"},
+        {7, "2", 7, {-1, INT64_MAX}, 2, "%c i64 [2] = {-1, 9223372036854775807}"},
+        {9, "2", 5, {0, 1}, 2, "%c bool [2] = {0, 1}"},
+        {9, "1", 5, {2}, 1, "!holds 2, which is no bool"},
+        {10, "1", 5, {0x3c00}, 1, "%c f16 [1] = {1}"},
+        {12, "1", 11, {4000000000}, 1, "%c u32 [1] = {4000000000}"},
+        {12, "1", 11, {5000000000}, 1, "!too large for u32"},
+        {13, "1", 11, {5}, 1, "%c u64 [1] = {5}"},
+        {16, "1", 5, {0x3f80}, 1, "%c bf16 [1] = {1}"},
+        {21, "3", 5, {0xf1, 0x02}, 2, "%c u4 [3] = {1, 15, 2}"},
+        {22, "3", 5, {0xf1, 0x02}, 2, "%c i4 [3] = {1, -1, 2}"},
+        {6, "3", 5, {1, 2}, 2, "!has 2 numbers in int32_data where its shape needs 3"},
+        {6, "1", 7, {1}, 1, "!has 0 numbers in int32_data"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct strbuf t = packed_tensor(cases[i].type, cases[i].dims, cases[i].field,
+                                        cases[i].values, cases[i].n);
+        expect_tensor(&t, cases[i].want);
+    }
+    /* floats, packed and not */
+    struct strbuf t = tensor_of(ONNX_F32, "2");
+    pb_bytes(&t, 4, "\0\0\x80\x3f\0\0\0\x40", 8);
+    expect_tensor(&t, "%c f32 [2] = {1, 2}");
+    t = tensor_of(ONNX_F32, "2");
+    pb_float(&t, 4, 1.5f);
+    pb_float(&t, 4, -2.0f);
+    expect_tensor(&t, "%c f32 [2] = {1.5, -2}");
+    t = tensor_of(11, "1");
+    pb_bytes(&t, 10, "\0\0\0\0\0\0\x08\xc0", 8);
+    expect_tensor(&t, "%c f64 [1] = {-3}");
+}
+
+static struct strbuf external_tensor(const char *location, const char *offset, const char *length)
+{
+    const char *const pairs[][2] = {{"location", location}, {"offset", offset}, {"length", length}};
+    struct strbuf t = tensor_of(ONNX_F32, "2");
+    for (size_t i = 0; i < 3; i++) {
+        struct strbuf entry;
+        strbuf_init(&entry, &arena);
+        if (!pairs[i][1])
+            continue;
+        pb_string(&entry, 1, pairs[i][0]);
+        pb_string(&entry, 2, pairs[i][1]);
+        pb_sub(&t, 13, &entry);
+    }
+    pb_int(&t, 14, 1);
+    return t;
+}
+
+static void data_in_other_files(void **state)
+{
+    (void)state;
+    support_write_file(support_printf("%s/w.bin", support_tmp()),
+                       "\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\0\x40\x40", 16);
+    static const struct {
+        const char *location, *offset, *length, *want;
+    } cases[] = {
+        {"w.bin", "4", "8", "%c f32 [2] = {1, 2}"},
+        {"./w.bin", "8", NULL, "%c f32 [2] = {2, 3}"},
+        {"w.bin", NULL, NULL, "%c f32 [2] = {0, 1}"},
+        {"w.bin", "12", "8", "!ends at byte 20 of the file 'w.bin', which has 16"},
+        {"w.bin", "9223372036854775807", "8", "!ends at byte"},
+        {"w.bin", "-1", "8", "!the offset of initializer 'c' in an external file is '-1'"},
+        {"w.bin", "0", "4", "!has 4 bytes in the file 'w.bin' where its shape needs 8"},
+        {"../w.bin", "0", "8", "!not inside the model's folder"},
+        {"a/../../w.bin", "0", "8", "!not inside the model's folder"},
+        {"/etc/passwd", "0", "8", "!not inside the model's folder"},
+        {NULL, "0", "8", "!not inside the model's folder"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct strbuf t = external_tensor(cases[i].location, cases[i].offset, cases[i].length);
+        expect_tensor(&t, cases[i].want);
+    }
+    struct strbuf t = external_tensor("absent.bin", "0", "8");
+    struct onnx_model m;
+    error_init(&err);
+    onnx_begin(&m, &arena, 21);
+    pb_sub(&m.graph, 5, &t);
+    onnx_output(&m.graph, "c", ONNX_F32, NULL);
+    assert_null(import(&m));
+    assert_non_null(strstr(err.text, "absent.bin"));
+}
+
+/* ---- inputs, outputs and symbols ---- */
+
+static struct onnx_model relu_of(const char *dims)
+{
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, dims);
+    onnx_node(&m.graph, "Relu", "x", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, dims);
+    return m;
+}
+
+static void expect_note(const char *want)
+{
+    for (size_t i = 0; i < notes.n; i++)
+        if (strstr(notes.text[i], want))
+            return;
+    fail_msg("no note says '%s'", want);
+}
+
+static void open_batch_is_one(void **state)
+{
+    (void)state;
+    struct onnx_model m = relu_of("N,3");
+    expect_text(import(&m), "input %x f32 [1,3]");
+    expect_note("the first dimension 'N' of input 'x' is taken as 1");
+    m = relu_of("?,3");
+    expect_text(import(&m), "input %x f32 [1,3]");
+    expect_note("the open first dimension of input 'x' is taken as 1");
+    m = relu_of("-1,3");
+    expect_text(import_with(&m, (struct import_options){.batch = 4}), "input %x f32 [4,3]");
+}
+
+static void symbols_need_values(void **state)
+{
+    (void)state;
+    struct onnx_model m = relu_of("N,length");
+    struct import_symbol length = {"length", 7}, wrong = {"L", 7};
+    expect_error(import(&m), "dimension 1 of input 'x' is the symbol 'length': its value must be "
+                             "given, as in -onnx-define-symbol=length,");
+    error_init(&err);
+    expect_text(import_with(&m, (struct import_options){.symbols = &length, .n_symbols = 1}),
+                "input %x f32 [1,7]");
+    expect_error(import_with(&m, (struct import_options){.symbols = &wrong, .n_symbols = 1}),
+                 "no input of the model has a dimension 'L'");
+    error_init(&err);
+    m = relu_of("1,?");
+    expect_error(import(&m), "dimension 1 of input 'x' is open");
+    error_init(&err);
+    m = relu_of(NULL);
+    expect_error(import(&m), "does not state the shape of input 'x'");
+}
+
+/* One symbol has one value everywhere. */
+static void a_symbol_is_one_number(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "N,3");
+    onnx_input(&m.graph, "z", ONNX_F32, "3,N");
+    onnx_node(&m.graph, "MatMul", "x,z", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "N,N");
+    struct import_input x = {.name = "x", .rank = 2, .dims = {5, 3}};
+    expect_text(import_with(&m, (struct import_options){.inputs = &x, .n_inputs = 1}),
+                "%y f32 [5,5] = matmul");
+    assert_int_equal(notes.n, 0);
+}
+
+static void inputs_are_overridden(void **state)
+{
+    (void)state;
+    struct onnx_model m = relu_of("1,3");
+    struct import_input x = {.name = "x", .rank = 2, .dims = {8, 3}};
+    struct import_options opt = {.inputs = &x, .n_inputs = 1};
+    expect_text(import_with(&m, opt), "input %x f32 [8,3]");
+    expect_note("output 'y' has the shape [8,3], where the model declares [1,3]");
+    x.rank = -1;
+    expect_text(import_with(&m, opt), "input %x f32 [1,3]");
+    x.dtype = DTYPE_I8;
+    expect_error(import_with(&m, opt), "-model-input says that input 'x' is i8, the model says f32");
+    error_init(&err);
+    x.dtype = DTYPE_F32;
+    x.rank = 1;
+    expect_error(import_with(&m, opt), "gives input 'x' 1 dimensions, the model 2");
+    error_init(&err);
+    x.rank = 2;
+    x.dims[0] = -8;
+    expect_error(import_with(&m, opt), "dimension 0 of input 'x' is -8");
+    error_init(&err);
+    x.name = "data";
+    expect_error(import_with(&m, opt), "no input 'data', which -model-input describes; its inputs "
+                                       "are: 'x'");
+}
+
+static void inputs_become_constants(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    int64_t to[] = {6};
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "2,3");
+    onnx_input(&m.graph, "to", ONNX_I64, "1");
+    onnx_node(&m.graph, "Reshape", "x,to", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, NULL);
+    expect_error(import(&m), "must be constant");
+    error_init(&err);
+    struct import_input in = {
+        .name = "to", .rank = -1, .constant = tensor_from_ints(&arena, to, 1)};
+    struct graph *g = import_with(&m, (struct import_options){.inputs = &in, .n_inputs = 1});
+    expect_text(g, "%y f32 [6] = reshape");
+    assert_int_equal(g->body.n_in, 1);
+}
+
+/* Before IR version 4 every initializer is among the inputs. */
+static void initialized_inputs_are_constants(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 7);
+    onnx_input(&m.graph, "x", ONNX_F32, "2,3");
+    onnx_input(&m.graph, "w", ONNX_F32, "3");
+    onnx_weights(&m.graph, "w", "3");
+    onnx_node(&m.graph, "Add", "x,w", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, NULL);
+    struct graph *g = import(&m);
+    expect_text(g, "const %w f32 [3]");
+    assert_int_equal(g->body.n_in, 1);
+    struct import_input w = {.name = "w", .rank = -1};
+    g = import_with(&m, (struct import_options){.inputs = &w, .n_inputs = 1});
+    expect_text(g, "input %w f32 [3]");
+    assert_int_equal(g->body.n_in, 2);
+}
+
+static void outputs_are_tensors_of_their_own(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "2");
+    onnx_weights(&m.graph, "w", "3");
+    onnx_node(&m.graph, "Relu", "x", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "2");
+    onnx_output(&m.graph, "w", ONNX_F32, "3");
+    struct graph *g = import(&m);
+    expect_text(g, "%w f32 [3] = identity (%w_1)");
+    expect_text(g, "return %y, %w");
+}
+
+/* ---- order and names ---- */
+
+static void nodes_are_sorted(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "2");
+    onnx_node(&m.graph, "Exp", "b", "y", "");
+    onnx_node(&m.graph, "Tanh", "a", "b", "");
+    onnx_node(&m.graph, "Relu", "x", "a", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "2");
+    struct graph *g = import(&m);
+    expect_text(g, "%y f32 [2] = exp (%b)");
+    assert_int_equal(g->body.nodes[0]->op, OP_relu);
+    assert_int_equal(g->body.nodes[2]->op, OP_exp);
+    assert_string_equal(g->body.nodes[2]->name, "y");
+}
+
+struct fault_case {
+    const char *nodes[3][4]; /* operator, inputs, outputs, attributes */
+    const char *want;
+};
+
+static void faults_are_sentences(void **state)
+{
+    (void)state;
+    static const struct fault_case cases[] = {
+        {{{"Relu", "b", "a", ""}, {"Relu", "a", "b", ""}, {"Relu", "b", "y", ""}},
+         "depends on its own output"},
+        {{{"Relu", "x", "y", ""}, {"Relu", "x", "y", ""}}, "its output 'y' exists already"},
+        {{{"Relu", "x", "x", ""}}, "its output 'x' exists already"},
+        {{{"Relu", "nothing", "y", ""}}, "its input 'nothing' is neither computed before it nor"},
+        {{{"Relu", "x", "a", ""}}, "output 'y' is neither computed nor given"},
+        {{{"Relu", "x", "y", "slope=1"}}, "Relu of opset 13 has no attribute 'slope'"},
+        {{{"Relu", "x,x", "y", ""}}, "node 'y': relu has 2 inputs, takes 1"},
+        {{{"Add", "x", "y", ""}}, "node 'y': add has 1 inputs, takes 2"},
+        {{{"Foo", "x", "a", ""}, {"Relu", "a", "b", ""}, {"Bar", "b", "y", ""}},
+         "2 operators are not supported: 'Foo' (opset 13, node 'a'), 'Bar' (opset 13, node 'y')"},
+        {{{"Constant", "", "y", "value_string='a'"}}, "a Constant with the attribute"},
+        {{{"Constant", "", "y", ""}}, "Constant has 0 values"},
+        {{{"If", "x", "y", ""}}, "If needs one condition"},
+        {{{"Loop", "x", "y", ""}}, "Loop has no body"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct onnx_model m;
+        error_init(&err);
+        onnx_begin(&m, &arena, 13);
+        onnx_input(&m.graph, "x", ONNX_F32, "2");
+        for (size_t j = 0; j < 3 && cases[i].nodes[j][0]; j++)
+            onnx_node(&m.graph, cases[i].nodes[j][0], cases[i].nodes[j][1], cases[i].nodes[j][2],
+                      cases[i].nodes[j][3]);
+        onnx_output(&m.graph, "y", ONNX_F32, "2");
+        expect_error(import(&m), cases[i].want);
+    }
+}
+
+static void other_domains_are_named(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    struct strbuf node;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "2");
+    onnx_node_begin(&node, &arena, "Gelu", "x", "y", "");
+    pb_string(&node, 3, "gelu_1");
+    pb_string(&node, 7, "com.example");
+    pb_sub(&m.graph, 1, &node);
+    onnx_output(&m.graph, "y", ONNX_F32, "2");
+    expect_error(import(&m), "1 operator is not supported: 'com.example.Gelu' (node 'gelu_1')");
+}
+
+static void opsets_are_checked(void **state)
+{
+    (void)state;
+    struct onnx_model m = relu_of("2");
+    m.opset = 0;
+    expect_error(import(&m), "does not say which ONNX operator set");
+    error_init(&err);
+    m.opset = 1000;
+    expect_text(import(&m), "relu");
+    expect_note("operator set 1000");
+}
+
+static void files_that_are_no_models(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *want;
+    } cases[] = {
+        {"", "it has no graph"},
+        {"ir_version: 8\ngraph {\n}\n", "the file is text"},
+        {"\x89PNG\r\n\x1a\n", "this is not an ONNX model, or it is damaged"},
+        {"\x3a\x05\x01", "a length reaches past the end, at byte"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct strbuf bytes;
+        error_init(&err);
+        strbuf_init(&bytes, &arena);
+        strbuf_add(&bytes, cases[i].bytes);
+        expect_error(import_bytes(&bytes, (struct import_options){0}), cases[i].want);
+    }
+    error_init(&err);
+    const char *absent = support_printf("%s/absent.onnx", support_tmp());
+    struct import_options opt = {.paths = &absent, .n_paths = 1};
+    assert_null(import_model(&arena, &opt, NULL, &err));
+    assert_int_equal(err.status, SHEAF_ERROR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "absent.onnx"));
+}
+
+/* ---- inner graphs ---- */
+
+static struct strbuf branch_of(const char *op)
+{
+    struct strbuf g;
+    strbuf_init(&g, &arena);
+    pb_string(&g, 2, "branch");
+    onnx_node(&g, op, "x", "inner", "");
+    onnx_output(&g, "inner", ONNX_F32, NULL);
+    return g;
+}
+
+static struct onnx_model if_model(bool constant)
+{
+    struct onnx_model m;
+    struct strbuf node, yes = branch_of("Exp"), no = branch_of("Relu"), cond;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "2");
+    if (constant) {
+        onnx_tensor_begin(&cond, &arena, "c", ONNX_BOOL, "");
+        pb_bytes(&cond, 9, "\1", 1);
+        pb_sub(&m.graph, 5, &cond);
+    } else {
+        onnx_input(&m.graph, "c", ONNX_BOOL, "");
+    }
+    onnx_node_begin(&node, &arena, "If", "c", "y", "");
+    onnx_graph_attr(&node, "then_branch", &yes);
+    onnx_graph_attr(&node, "else_branch", &no);
+    pb_sub(&m.graph, 1, &node);
+    onnx_output(&m.graph, "y", ONNX_F32, "2");
+    return m;
+}
+
+static void branches_become_blocks(void **state)
+{
+    (void)state;
+    struct onnx_model m = if_model(false);
+    struct graph *g = import(&m);
+    expect_text(g, "%inner f32 [2] = exp (%x)");
+    expect_text(g, "%inner_1 f32 [2] = relu"); /* names are unique in the graph */
+    expect_text(g, "%y f32 [2] = if (%c)");
+}
+
+static void a_known_branch_is_taken(void **state)
+{
+    (void)state;
+    struct onnx_model m = if_model(true);
+    struct graph *g = import(&m);
+    expect_text(g, "%y f32 [2] = exp \"inner\" (%x)");
+    assert_null(strstr(text_of(g), "relu"));
+    assert_null(strstr(text_of(g), " = if "));
+    expect_text(g, "return %y");
+}
+
+/* for (i = 0; i < trip; i++) sum += w, with every sum as a scan output. */
+static struct onnx_model loop_model(const char *trip, const char *declared)
+{
+    struct onnx_model m;
+    struct strbuf body, node;
+    strbuf_init(&body, &arena);
+    pb_string(&body, 2, "body");
+    onnx_input(&body, "i", ONNX_I64, "");
+    onnx_input(&body, "go", ONNX_BOOL, "");
+    onnx_input(&body, "sum", ONNX_F32, "3");
+    onnx_node(&body, "Add", "sum,w", "next", "");
+    onnx_node(&body, "Identity", "next", "each", "");
+    onnx_output(&body, "go", ONNX_BOOL, "");
+    onnx_output(&body, "next", ONNX_F32, "3");
+    onnx_output(&body, "each", ONNX_F32, "3");
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "start", ONNX_F32, "3");
+    onnx_input(&m.graph, "n", ONNX_I64, "");
+    onnx_input(&m.graph, "more", ONNX_BOOL, "");
+    onnx_weights(&m.graph, "w", "3");
+    onnx_ints(&m.graph, "four", "", "4");
+    onnx_node_begin(&node, &arena, "Loop", trip, "last,all", "");
+    onnx_graph_attr(&node, "body", &body);
+    pb_sub(&m.graph, 1, &node);
+    onnx_output(&m.graph, "last", ONNX_F32, "3");
+    onnx_output(&m.graph, "all", ONNX_F32, declared);
+    return m;
+}
+
+static void loops_become_blocks(void **state)
+{
+    (void)state;
+    struct onnx_model m = loop_model("four,,start", NULL);
+    struct graph *g = import(&m);
+    expect_text(g, "%last f32 [3], %all f32 [4,3] = loop (%four, _, %start)");
+    expect_text(g, "%next f32 [3] = add (%sum, %w)");
+    /* the number of rounds is known only at run time: the declared shape bounds it */
+    m = loop_model("n,,start", "9,3");
+    expect_text(import(&m), "%all f32 [9:%last.rounds,3]");
+    m = loop_model(",more,start", "9,3");
+    expect_text(import(&m), "= loop (_, %more, %start)");
+    m = loop_model("n,,start", NULL);
+    expect_error(import(&m), "no bound");
+    error_init(&err);
+    m = loop_model("four", NULL);
+    expect_error(import(&m), "which do not suit its 2 inputs");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(versions_are_adapted, setup, teardown),
+        cmocka_unit_test_setup_teardown(softmax_of_one_dimension_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(shape_arithmetic_is_computed, setup, teardown),
+        cmocka_unit_test_setup_teardown(raw_data_of_every_type, setup, teardown),
+        cmocka_unit_test_setup_teardown(lists_of_every_type, setup, teardown),
+        cmocka_unit_test_setup_teardown(data_in_other_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(open_batch_is_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(symbols_need_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_symbol_is_one_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(inputs_are_overridden, setup, teardown),
+        cmocka_unit_test_setup_teardown(inputs_become_constants, setup, teardown),
+        cmocka_unit_test_setup_teardown(initialized_inputs_are_constants, setup, teardown),
+        cmocka_unit_test_setup_teardown(outputs_are_tensors_of_their_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(nodes_are_sorted, setup, teardown),
+        cmocka_unit_test_setup_teardown(faults_are_sentences, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_domains_are_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(opsets_are_checked, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_that_are_no_models, setup, teardown),
+        cmocka_unit_test_setup_teardown(branches_become_blocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_known_branch_is_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(loops_become_blocks, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
