@@ -25,13 +25,12 @@
 #include "ir/kernel_effects.h"
 #include "ir/kernel_raw.h"
 
-/* S1 and S2, and which index of S1 stands for each index of S2. */
+/* S1 and S2, and which value of S1's block stands for each index of S2. */
 struct pair {
     struct kernel *k;
     struct arena *scratch;
     kval s1, s2;
     kval partner[KREGION_MAX_DIMS]; /* by dimension of S2; 0: none yet */
-    bool taken[KREGION_MAX_DIMS];   /* by dimension of S1 */
 };
 
 static int dim_of(const struct kregion *r, kval index)
@@ -99,22 +98,78 @@ static bool same_fixed(const struct kernel *k, kval a, kval b)
     return a == b || (kernel_is_const_int(k, a, &ca) && kernel_is_const_int(k, b, &cb) && ca == cb);
 }
 
-/* Whether the store gives every point of S1 an element of its own: each index of more than one
-   value is used, once and plainly. */
-static bool store_is_identity(const struct kernel *k, kval s1, kval store)
+/* Where S1 stores in one dimension of a buffer: at a place common to all points, or at `value`,
+   which runs over 0 .. extent-1. */
+struct coordinate {
+    bool fixed;
+    kval value;
+    kval extent_value; /* where the value is one index: its extent; else 0 */
+    int64_t extent;    /* where it is a constant; else -1 */
+};
+
+/*
+ * The values of `a` are 0 .. n-1, each once, if its indices are the digits of a mixed radix, like
+ * 4 * i + j with j < 4 (the channels of a grouped convolution).  Returns n, or -1.  Marks what it
+ * uses; an index of extent 1 is always 0, and may be used anywhere.
+ */
+static int64_t digits_extent(const struct kernel *k, const struct kregion *r,
+                             const struct kaffine *a, bool *used)
+{
+    bool done[KAFFINE_MAX_TERMS] = {false};
+    int64_t extent[KAFFINE_MAX_TERMS], n = 1;
+    int left = 0;
+    if (a->offset)
+        return -1;
+    for (int t = 0; t < a->n_terms; t++) {
+        int at = dim_of(r, a->term[t].var);
+        if (at < 0 || !kernel_is_const_int(k, r->extent[at], &extent[t]) || extent[t] < 1)
+            return -1;
+        done[t] = extent[t] == 1;
+        if (!done[t] && used[at])
+            return -1;
+        used[at] = true;
+        left += !done[t];
+    }
+    while (left > 0) {
+        int next = -1;
+        for (int t = 0; t < a->n_terms; t++)
+            if (!done[t] && a->term[t].coef == n)
+                next = t;
+        if (next < 0)
+            return -1;
+        n *= extent[next];
+        done[next] = true;
+        left--;
+    }
+    return n;
+}
+
+/*
+ * Where the store writes.  False unless every point of S1 has an element of its own: each index of
+ * more than one value is used, once.
+ */
+static bool describe_store(const struct kernel *k, kval s1, kval store, struct coordinate *out)
 {
     const struct kregion *r = kernel_inst(k, s1)->region;
     const struct kinst *i = kernel_inst(k, store);
     bool used[KREGION_MAX_DIMS] = {false};
     for (int d = 0; d < k->bufs[i->buf].rank; d++) {
+        struct coordinate *c = &out[d];
+        struct kaffine a;
         int at = dim_of(r, i->args[d]);
-        if (at < 0 && !is_fixed(k, i->args[d]))
+        *c = (struct coordinate){.value = i->args[d], .extent = -1};
+        if (at >= 0) {
+            if (used[at])
+                return false;
+            used[at] = true;
+            c->extent_value = r->extent[at];
+            kernel_is_const_int(k, r->extent[at], &c->extent);
+        } else if (is_fixed(k, i->args[d])) {
+            c->fixed = true;
+        } else if (!kernel_affine_of(k, i->args[d], &a) ||
+                   (c->extent = digits_extent(k, r, &a, used)) < 0) {
             return false;
-        if (at < 0)
-            continue;
-        if (used[at])
-            return false;
-        used[at] = true;
+        }
     }
     for (int d = 0; d < r->n_dims; d++)
         if (!used[d] && !is_const(k, r->extent[d], 1) &&
@@ -123,31 +178,52 @@ static bool store_is_identity(const struct kernel *k, kval s1, kval store)
     return true;
 }
 
-/* Pairs the indices through which `store` writes and `load` reads one buffer. */
-static bool match_load(struct pair *p, kval store, kval load)
+static bool same_value(const struct kernel *k, kval a, kval b)
+{
+    struct kaffine x, y;
+    if (a == b)
+        return true;
+    if (!kernel_affine_of(k, a, &x) || !kernel_affine_of(k, b, &y) || x.n_terms != y.n_terms ||
+        x.offset != y.offset)
+        return false;
+    for (int t = 0; t < x.n_terms; t++) {
+        bool found = false;
+        for (int u = 0; u < y.n_terms; u++)
+            found |= x.term[t].var == y.term[u].var && x.term[t].coef == y.term[u].coef;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool has_extent(const struct kernel *k, const struct coordinate *c, kval extent)
+{
+    return c->extent >= 0 ? is_const(k, extent, c->extent)
+                          : same_extent(k, c->extent_value, extent);
+}
+
+/* Pairs the indices of S2 through which `load` reads with what S1 stores at. */
+static bool match_load(struct pair *p, const struct coordinate *coordinates, kval load)
 {
     const struct kernel *k = p->k;
-    const struct kregion *r1 = kernel_inst(k, p->s1)->region;
     const struct kregion *r2 = kernel_inst(k, p->s2)->region;
-    const struct kinst *st = kernel_inst(k, store), *ld = kernel_inst(k, load);
-    for (int d = 0; d < k->bufs[st->buf].rank; d++) {
-        int at1 = dim_of(r1, st->args[d]), at2 = dim_of(r2, ld->args[d]);
-        if (at1 < 0 && at2 < 0) {
-            if (!same_fixed(k, st->args[d], ld->args[d]))
+    const struct kinst *ld = kernel_inst(k, load);
+    for (int d = 0; d < k->bufs[ld->buf].rank; d++) {
+        const struct coordinate *c = &coordinates[d];
+        int at = dim_of(r2, ld->args[d]);
+        if (at < 0) {
+            bool unit = c->extent == 1 && is_const(k, ld->args[d], 0);
+            if (c->fixed ? !same_fixed(k, c->value, ld->args[d]) : !unit)
                 return false;
-        } else if (at2 < 0) {
-            if (!is_const(k, ld->args[d], 0) || !is_const(k, r1->extent[at1], 1))
-                return false;
-        } else if (at1 < 0) {
-            if (!is_const(k, st->args[d], 0) || !is_const(k, r2->extent[at2], 1))
+        } else if (c->fixed) {
+            if (!is_const(k, c->value, 0) || !is_const(k, r2->extent[at], 1))
                 return false;
         } else {
-            if (!same_extent(k, r1->extent[at1], r2->extent[at2]))
+            if (!has_extent(k, c, r2->extent[at]))
                 return false;
-            if (p->partner[at2] ? p->partner[at2] != st->args[d] : p->taken[at1])
+            if (p->partner[at] && !same_value(k, p->partner[at], c->value))
                 return false;
-            p->partner[at2] = st->args[d];
-            p->taken[at1] = true;
+            p->partner[at] = c->value;
         }
     }
     return true;
@@ -160,13 +236,14 @@ static bool match_buffer(struct pair *p, int buf)
     const struct kernel *k = p->k;
     const struct kblock *b1 = &kernel_inst(k, p->s1)->region->block[0];
     const struct kblock *b2 = &kernel_inst(k, p->s2)->region->block[0];
+    struct coordinate coordinates[MAX_RANK];
     kval store = only_store(k, b1, buf);
-    if (!store || !store_is_identity(k, p->s1, store))
+    if (!store || !describe_store(k, p->s1, store, coordinates))
         return false;
     for (size_t j = 0; j < b2->n; j++) {
         const struct kinst *i = kernel_inst(k, b2->insts[j]);
         bool reads = i->op == KOP_LOAD || i->op == KOP_LOAD_OR;
-        if (reads && i->buf == buf && !match_load(p, store, b2->insts[j]))
+        if (reads && i->buf == buf && !match_load(p, coordinates, b2->insts[j]))
             return false;
     }
     return true;
@@ -197,9 +274,15 @@ static bool can_join(struct pair *p, const struct kernel_effects *e1,
     }
     if (!linked)
         return false;
-    for (int d = 0; d < r2->n_dims; d++)
-        if (!p->partner[d] && !is_const(k, r2->extent[d], 1))
+    for (int d = 0; d < r2->n_dims; d++) {
+        if (is_const(k, r2->extent[d], 1))
+            continue;
+        if (!p->partner[d])
             return false;
+        for (int e = 0; e < d; e++)
+            if (p->partner[e] && same_value(k, p->partner[d], p->partner[e]))
+                return false;
+    }
     return true;
 }
 

@@ -24,6 +24,13 @@ static bool has_feature(const char *features, const char *name)
     return false;
 }
 
+/* One sentence: LLVM's message may go on over several lines. */
+static bool codegen_error(struct error *err, const char *what, const char *message)
+{
+    return error_set(err, SHEAF_ERROR_CODEGEN, "%s: %.*s", what, (int)strcspn(message, "\n"),
+                     message);
+}
+
 static void add_function_attributes(struct emit *e)
 {
     static const char *const text[][2] = {{"no-builtins", ""}, {"frame-pointer", "none"}};
@@ -85,7 +92,7 @@ static bool to_bytes(struct emit *e, LLVMTargetMachineRef tm, LLVMCodeGenFileTyp
     LLVMMemoryBufferRef buffer;
     char *message = NULL;
     if (LLVMTargetMachineEmitToMemoryBuffer(tm, e->mod, type, &message, &buffer)) {
-        error_set(err, SHEAF_ERROR_CODEGEN, "code generation failed: %s", message);
+        codegen_error(err, "code generation failed", message);
         LLVMDisposeMessage(message);
         return false;
     }
@@ -102,7 +109,7 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *arg)
     if (LLVMGetDiagInfoSeverity(info) != LLVMDSError)
         return;
     char *text = LLVMGetDiagInfoDescription(info);
-    error_set(err, SHEAF_ERROR_CODEGEN, "code generation failed: %s", text);
+    codegen_error(err, "code generation failed", text);
     LLVMDisposeMessage(text);
 }
 
@@ -114,7 +121,7 @@ static bool run_passes(struct emit *e, LLVMTargetMachineRef tm, struct error *er
     if (!failed)
         return true;
     char *text = LLVMGetErrorMessage(failed);
-    error_set(err, SHEAF_ERROR_CODEGEN, "optimization failed: %s", text);
+    codegen_error(err, "optimization failed", text);
     LLVMDisposeErrorMessage(text);
     return false;
 }
@@ -124,7 +131,7 @@ static bool verify(struct emit *e, struct error *err)
     char *message = NULL;
     bool broken = LLVMVerifyModule(e->mod, LLVMReturnStatusAction, &message);
     if (broken)
-        error_set(err, SHEAF_ERROR_CODEGEN, "internal error: invalid LLVM IR: %s", message);
+        codegen_error(err, "internal error: invalid LLVM IR", message);
     LLVMDisposeMessage(message);
     return !broken;
 }
