@@ -135,8 +135,7 @@ static void run_loop(struct eval *e, kval v, int n)
         if (i->n_args) {
             const struct kinst *y = eval_yield(e, b);
             for (int a = 0; a < i->n_args; a++)
-                eval_copy(kernel_inst(e->k, i->args[a])->type, &carried[a], e->slot[y->args[a]],
-                          n);
+                eval_copy(kernel_inst(e->k, i->args[a])->type, &carried[a], e->slot[y->args[a]], n);
         }
         next_point(e, r, &extent);
     }

@@ -34,7 +34,7 @@ struct domain {
 struct side {
     const struct koperand *o;
     const struct eval_buf *buf;
-    struct domain row; /* M or N */
+    struct domain row;                        /* M or N */
     int64_t coef[MAX_RANK][KREGION_MAX_DIMS]; /* of the row's indices */
     int64_t start[MAX_RANK];                  /* offset, batch and outer indices */
     int64_t *k_part[MAX_RANK];
@@ -178,7 +178,8 @@ static struct row row_of(const struct contraction *c, const struct side *s, int6
         if (s->buf->block[d] == 1 || row.at[d] + fixed >= 0)
             row.offset += eval_dim_offset(s->buf, d, row.at[d] + fixed);
     }
-    assert((row.inside || s->o->padded || !c->k.points) && "a contraction reads outside its operand");
+    assert((row.inside || s->o->padded || !c->k.points) &&
+           "a contraction reads outside its operand");
     return row;
 }
 

@@ -119,8 +119,7 @@ void eval_unary(enum kop op, enum dtype t, union lanes *out, const union lanes *
         EACH(out->i[l] = (int64_t)(0 - (uint64_t)a->i[l]));
         break;
     case KOP_ABS:
-        EACH(out->i[l] =
-                 is_signed && a->i[l] < 0 ? (int64_t)(0 - (uint64_t)a->i[l]) : a->i[l]);
+        EACH(out->i[l] = is_signed && a->i[l] < 0 ? (int64_t)(0 - (uint64_t)a->i[l]) : a->i[l]);
         break;
     default:
         assert(op == KOP_NOT);

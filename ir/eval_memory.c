@@ -99,8 +99,7 @@ void eval_gather(const struct eval_buf *b, const int64_t *offset, union lanes *o
         for (int l = 0; l < n; l++) {
             uint16_t bits;
             memcpy(&bits, b->data + offset[l] * 2, 2);
-            out->f[l] =
-                b->dtype == DTYPE_F16 ? dtype_f16_to_f32(bits) : dtype_bf16_to_f32(bits);
+            out->f[l] = b->dtype == DTYPE_F16 ? dtype_f16_to_f32(bits) : dtype_bf16_to_f32(bits);
         }
         break;
     case DTYPE_I64:

@@ -87,8 +87,8 @@ void kernel_raw_insert(struct kernel *k, struct kblock *b, size_t at, kval v)
     b->insts[at] = v;
 }
 
-kval kernel_raw_region(struct kernel *k, enum kop op, enum dtype type, int n_args,
-                       const kval *args, int n_dims, const kval *extents, kval *out_index)
+kval kernel_raw_region(struct kernel *k, enum kop op, enum dtype type, int n_args, const kval *args,
+                       int n_dims, const kval *extents, kval *out_index)
 {
     assert(n_dims >= 0 && n_dims <= KREGION_MAX_DIMS);
     kval v = kernel_raw_inst(k, op, type, n_args, args);

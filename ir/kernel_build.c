@@ -265,7 +265,7 @@ void kernel_reduce_begin(struct kernel *k, enum kcombine combine, int lanes, int
     assert(n_values >= 1 && n_values <= KREGION_MAX_VALUES);
     assert(lanes >= 1 && (lanes & (lanes - 1)) == 0 && (lanes == 1 || n_dims == 1));
     kval v = kernel_raw_region(k, KOP_REDUCE, type_of(k, identity[0]), n_values, identity, n_dims,
-                        extents, out_index);
+                               extents, out_index);
     kernel_raw_append(k, current(k), v);
     struct kregion *r = k->insts[v].region;
     r->combine = combine;
@@ -307,7 +307,7 @@ void kernel_scan_begin(struct kernel *k, enum kcombine combine, kval extent, int
 {
     assert(n_values >= 1 && n_values <= KREGION_MAX_VALUES && combine != KCOMBINE_BLOCK);
     kval v = kernel_raw_region(k, KOP_SCAN, type_of(k, identity[0]), n_values, identity, 1, &extent,
-                        out_index);
+                               out_index);
     kernel_raw_append(k, current(k), v);
     struct kregion *r = k->insts[v].region;
     r->combine = combine;

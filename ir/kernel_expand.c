@@ -29,8 +29,8 @@ static kval affine(struct kernel *k, const struct kaffine *a)
 {
     kval sum = 0;
     for (int t = 0; t < a->n_terms; t++) {
-        kval term = kernel_binary(k, KOP_MUL, a->term[t].var,
-                                  kernel_const_index(k, a->term[t].coef));
+        kval term =
+            kernel_binary(k, KOP_MUL, a->term[t].var, kernel_const_index(k, a->term[t].coef));
         sum = sum ? kernel_binary(k, KOP_ADD, sum, term) : term;
     }
     kval offset = kernel_const_index(k, a->offset);
@@ -43,8 +43,7 @@ static kval element(struct kernel *k, const struct koperand *o, enum dtype acc)
     kval index[MAX_RANK];
     for (int d = 0; d < k->bufs[o->buf].rank; d++)
         index[d] = affine(k, &o->dim[d]);
-    kval raw = o->padded ? kernel_load_or(k, o->buf, index, o->pad)
-                         : kernel_load(k, o->buf, index);
+    kval raw = o->padded ? kernel_load_or(k, o->buf, index, o->pad) : kernel_load(k, o->buf, index);
     const struct kblock *p = &o->prologue;
     if (!p->n)
         return kernel_cast(k, acc, raw);

@@ -268,7 +268,7 @@ static bool can_join(struct pair *p, const struct kernel_effects *e1,
             return false;
         if (!e1->writes[b] || !e2->reads[b])
             continue;
-        if (e1->reads[b] || !match_buffer(p, (int)b))
+        if (!match_buffer(p, (int)b))
             return false;
         linked = true;
     }

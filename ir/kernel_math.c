@@ -1,6 +1,6 @@
 /*
- * kernel_math.c: elementary functions made of the primitives, so that every target computes the same
- * bits.
+ * kernel_math.c: elementary functions made of the primitives, so that every target computes the
+ * same bits.
  *
  * Each reduces its argument and evaluates a polynomial by Horner's rule, product and sum rounded
  * separately.  The coefficients are weighted minimax fits of our own (iteratively reweighted least
@@ -30,10 +30,10 @@ struct format {
     int mantissa;          /* stored bits */
     int64_t bias;
     double ln2_hi, ln2_lo;
-    double shifter;                /* 1.5 * 2^mantissa: adding it rounds to an integer */
-    double exp_min, exp_max;       /* beyond, exp is 0 and infinite */
-    double min_normal, rescale;    /* rescale: 2^mantissa */
-    int64_t sqrt_half;             /* bits of sqrt(1/2) */
+    double shifter;             /* 1.5 * 2^mantissa: adding it rounds to an integer */
+    double exp_min, exp_max;    /* beyond, exp is 0 and infinite */
+    double min_normal, rescale; /* rescale: 2^mantissa */
+    int64_t sqrt_half;          /* bits of sqrt(1/2) */
     const double *exp, *log, *tanh, *erf, *log_erfc;
     int n_exp, n_log, n_tanh, n_erf, n_log_erfc;
     double tanh_split, erfc_max;
@@ -47,9 +47,9 @@ static const double exp_f64[] = {
     0x1.27e4cb6e1cb53p-22, 0x1.af529116e6e01p-26, 0x1.1f8d9ea21d1d2p-29};
 
 /* f32: (log(1+f) - f + f^2/2) / f^3 for sqrt(1/2) <= 1+f <= sqrt(2) */
-static const double log_f32[] = {0.333333105,  -0.249999851, 0.200022742,  -0.166693538,
-                                 0.142176941,  -0.123818457, 0.118780926,  -0.118076608,
-                                 0.0692522153};
+static const double log_f32[] = {0.333333105,  -0.249999851, 0.200022742,
+                                 -0.166693538, 0.142176941,  -0.123818457,
+                                 0.118780926,  -0.118076608, 0.0692522153};
 /* f64: (log((1+s)/(1-s)) - 2s) / s^3 as a function of s^2, the same range with s = f / (2+f) */
 static const double log_f64[] = {0x1.5555555555555p-1, 0x1.9999999999e54p-2, 0x1.2492492424a97p-2,
                                  0x1.c71c7260b68a7p-3, 0x1.745cdbcd99a41p-3, 0x1.3b21148d174bfp-3,
@@ -278,8 +278,7 @@ static kval log_of(const struct maths *m, kval x)
     kval mantissa = whole(m, t->mantissa);
     kval above = kernel_binary(m->k, KOP_SUB, bits, whole(m, t->sqrt_half));
     kval e = kernel_binary(m->k, KOP_SHR, above, mantissa);
-    kval reduced =
-        kernel_binary(m->k, KOP_SUB, bits, kernel_binary(m->k, KOP_SHL, e, mantissa));
+    kval reduced = kernel_binary(m->k, KOP_SUB, bits, kernel_binary(m->k, KOP_SHL, e, mantissa));
     kval f = sub(m, kernel_bitcast(m->k, t->type, reduced), num(m, 1));
     kval ef = kernel_cast(m->k, t->type, e);
     ef = choose(m, small, sub(m, ef, num(m, t->mantissa)), ef);
@@ -427,7 +426,7 @@ kval kernel_pow(struct kernel *k, kval x, kval y)
     if (i->op == KOP_CONST && i->imm.f == -1)
         return kernel_binary(k, KOP_DIV, kernel_const_float(k, type, 1), x);
     struct maths m = {k, &f64_format};
-    kval r = pow_of(&m, kernel_cast(k, DTYPE_F64, x), kernel_cast(k, DTYPE_F64, y),
-                    type == DTYPE_F64);
+    kval r =
+        pow_of(&m, kernel_cast(k, DTYPE_F64, x), kernel_cast(k, DTYPE_F64, y), type == DTYPE_F64);
     return kernel_cast(k, type, r);
 }

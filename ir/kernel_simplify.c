@@ -2,8 +2,8 @@
  * kernel_simplify.c: folds what is known at compile time, then removes what nothing uses.
  *
  * One walk in order, so that operands are folded before their uses.  Beyond arithmetic on constants
- * it knows elements of constant buffers, tests of constants, accesses that cannot leave their buffer
- * (load_or becomes load, a padded operand loses its padding).  Elements are taken from
+ * it knows elements of constant buffers, tests of constants, accesses that cannot leave their
+ * buffer (load_or becomes load, a padded operand loses its padding).  Elements are taken from
  * constants of one element only: scales, bounds and zero points.  Larger tables stay data, or
  * kernels of equal shape would cease to be equal.
  */
@@ -29,7 +29,8 @@ static void resolve(kval *use, void *arg)
         *use = s->subst[*use];
 }
 
-/* Whether offset + sum of coef * index stays in 0 .. extent-1 for constant extents of the indices. */
+/* Whether offset + sum of coef * index stays in 0 .. extent-1 for constant extents of the indices.
+ */
 static bool stays_inside(const struct simplify *s, const struct kaffine *a, int64_t extent)
 {
     int64_t lo = a->offset, hi = a->offset;

@@ -412,8 +412,7 @@ static void print_buf(struct printer *p, int buf)
 
 static void print_kernel(const struct kernel *k, struct strbuf *out, bool key)
 {
-    struct printer p = {
-        .k = k, .out = out, .number = kernel_number(k, out->arena), .key = key};
+    struct printer p = {.k = k, .out = out, .number = kernel_number(k, out->arena), .key = key};
     strbuf_add(out, "kernel ");
     if (!key) {
         print_quoted(out, k->name);

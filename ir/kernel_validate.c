@@ -417,9 +417,8 @@ static bool check_region(struct check *c, kval v, const struct kinst *i)
                             : fail(c, v, "takes no values");
         break;
     case KOP_LOOP:
-        ok = r->n_dims == 1
-                 ? check_block(c, v, &r->block[0], i->n_args, types, i->n_args, types)
-                 : fail(c, v, "needs one index");
+        ok = r->n_dims == 1 ? check_block(c, v, &r->block[0], i->n_args, types, i->n_args, types)
+                            : fail(c, v, "needs one index");
         break;
     case KOP_CONTRACT:
         ok = i->n_args == 0 ? check_contract(c, v, r) : fail(c, v, "takes no values");

@@ -114,8 +114,7 @@ static bool add_scaled(struct kaffine *a, const struct kaffine *b, int64_t facto
             known |= a->term[s].var == b->term[t].var;
         if (!known && a->n_terms == KAFFINE_MAX_TERMS)
             return false;
-        kaffine_add(a, b->term[t].var,
-                    (int64_t)((uint64_t)b->term[t].coef * (uint64_t)factor));
+        kaffine_add(a, b->term[t].var, (int64_t)((uint64_t)b->term[t].coef * (uint64_t)factor));
     }
     return true;
 }

@@ -34,7 +34,9 @@ static void print_contract(const struct schedule_entry *e, const struct kernel *
         return;
     }
     strbuf_add(out, "tile rows");
-    if (e->row_outer >= 0)
+    if (e->row_outer >= 0 && e->tile_outer > 0)
+        strbuf_printf(out, " d%d %d x d%d", e->row_outer, e->tile_outer, e->row_iter);
+    else if (e->row_outer >= 0)
         strbuf_printf(out, " d%d,d%d", e->row_outer, e->row_iter);
     else if (e->row_iter >= 0)
         strbuf_printf(out, " d%d", e->row_iter);

@@ -38,8 +38,9 @@ struct schedule_entry {
     int vector;             /* lanes of one vector */
     int k_block;            /* contiguous K elements of operand A */
     int row_iter, col_iter; /* region indices that the rows (-1: none) and the vectors run over */
-    int row_outer;          /* index that is joined with row_iter into one run of rows; -1: none */
-    int k_iter;             /* index whose blocks of k_block are innermost; -1: none */
+    int row_outer;          /* index outside row_iter that tiles span too; -1: none */
+    int tile_outer; /* values of row_outer in a tile; 0: joined with row_iter into one run */
+    int k_iter;     /* index whose blocks of k_block are innermost; -1: none */
 };
 
 struct schedule {

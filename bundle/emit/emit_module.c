@@ -12,8 +12,9 @@
 /* The emitter writes vectors, tiles and unrolled loops itself; what is left are scalars in memory,
    common subexpressions and invariants.  The whole -O3 pipeline gives the same code in five times
    the time. */
-static const char PASSES[] = "function(sroa,early-cse<memssa>,instcombine,simplifycfg,"
-                             "loop-mssa(licm),early-cse<memssa>,instcombine,dce)";
+static const char PASSES[] = "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,"
+                             "simplifycfg,loop-mssa(licm),early-cse<memssa>,"
+                             "instcombine<no-verify-fixpoint>,dce)";
 
 static bool has_feature(const char *features, const char *name)
 {

@@ -136,35 +136,59 @@ static double step_cost(int rows, int vectors, double vector_bytes)
     return (cost < 4.0 ? 4.0 : cost) + 1.0;
 }
 
-static void choose_tile(const struct target *t, int64_t rows, int64_t columns, int vector,
+struct shape_of_result {
+    int64_t outer, rows, columns; /* outer: rows outside that a tile may span; 1: none */
+    int vector;
+};
+
+/* Cycles per step of K for all columns, in tiles of m rows and n vectors. */
+static double columns_cost(const struct shape_of_result *s, int m, int n)
+{
+    int64_t vectors = (s->columns + s->vector - 1) / s->vector;
+    double cost = (double)(vectors / n) * step_cost(m, n, s->vector * 4.0);
+    if (vectors % n)
+        cost += step_cost(m, (int)(vectors % n), s->vector * 4.0);
+    return cost;
+}
+
+/* The same for all rows of the result, o rows outside in a tile; rows are dealt out evenly. */
+static double rows_cost(const struct shape_of_result *s, int o, int m, int n)
+{
+    int64_t tiles = (s->rows + m - 1) / m;
+    int base = (int)(s->rows / tiles);
+    int64_t large = s->rows - base * tiles;
+    double cost = 0;
+    for (int part = 0; part < 2; part++) {
+        int span = part ? (int)(s->outer % o) : o;
+        double groups = part ? 1 : (double)(s->outer / o);
+        if (span == 0)
+            continue;
+        cost += groups * (double)(tiles - large) * columns_cost(s, span * base, n);
+        if (large)
+            cost += groups * (double)large * columns_cost(s, span * (base + 1), n);
+    }
+    return cost;
+}
+
+static void choose_tile(const struct target *t, const struct shape_of_result *s,
                         struct schedule_entry *e)
 {
     double best = 0;
-    int64_t vectors_in_all = (columns + vector - 1) / vector;
-    for (int n = 1; n <= MAX_TILE_VECTORS && n <= vectors_in_all; n++) {
-        for (int m = 1; m <= MAX_TILE_ROWS && m <= rows; m++) {
-            int spare = t->has_fma ? 1 : 2; /* broadcast, and the product where it is separate */
-            if (m * n + n + spare > t->n_vector_regs)
-                continue;
-            int64_t tiles = (rows + m - 1) / m;
-            /* Rows are dealt out evenly over the tiles. */
-            int64_t large = rows - (rows / tiles) * tiles;
-            int base = (int)(rows / tiles);
-            double row_cost = 0;
-            int64_t full = vectors_in_all / n;
-            int rest = (int)(vectors_in_all % n);
-            for (int part = 0; part < 2; part++) {
-                int v = part ? rest : n;
-                double times = part ? 1.0 : (double)full;
-                if (v == 0)
+    int64_t vectors = (s->columns + s->vector - 1) / s->vector;
+    int spare = t->has_fma ? 1 : 2; /* broadcast, and the product where it is separate */
+    for (int n = 1; n <= MAX_TILE_VECTORS && n <= vectors; n++) {
+        for (int m = 1; m <= MAX_TILE_ROWS && m <= s->rows; m++) {
+            /* Several rows outside only where one is in the tile whole. */
+            for (int o = 1; o <= (m == s->rows ? s->outer : 1); o++) {
+                if (o * m * n + n + spare > t->n_vector_regs)
+                    break;
+                double cost = rows_cost(s, o, m, n);
+                if (best != 0 && cost >= best * 0.999)
                     continue;
-                row_cost += times * ((double)large * step_cost(base + 1, v, vector * 4.0) +
-                                     (double)(tiles - large) * step_cost(base, v, vector * 4.0));
-            }
-            if (best == 0 || row_cost < best * 0.999) {
-                best = row_cost;
-                e->tile_m = large ? base + 1 : base;
+                best = cost;
+                e->tile_m = (int)((s->rows + (s->rows + m - 1) / m - 1) / ((s->rows + m - 1) / m));
                 e->tile_n = n;
+                e->tile_outer = o;
             }
         }
     }
@@ -281,8 +305,13 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
     int widest = t->vector_bytes / 4;
     e.vector = cpu_pow2_ceil(columns) < widest ? cpu_pow2_ceil(columns) : widest;
     find_k_block(k, r, &e);
+    bool joined = e.row_outer >= 0;
+    struct shape_of_result shape = {.outer = outer_m >= 0 && !joined ? extent_of(k, r, outer_m) : 1,
+                                    .rows = rows,
+                                    .columns = columns,
+                                    .vector = e.vector};
     if (b->constant) {
-        choose_tile(t, rows, columns, e.vector, &e);
+        choose_tile(t, &shape, &e);
         if (!pack_b(k, r, &c->b, &e))
             return false;
     } else {
@@ -294,8 +323,13 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
             e.vector /= 2;
         if (e.vector < MIN_COLUMNS)
             return false;
-        choose_tile(t, rows, columns, e.vector, &e);
+        shape.vector = e.vector;
+        choose_tile(t, &shape, &e);
     }
+    if (joined)
+        e.tile_outer = 0;
+    else if (e.tile_outer > 1)
+        e.row_outer = outer_m;
     *out_entry = e;
     return true;
 }

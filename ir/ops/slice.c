@@ -73,7 +73,8 @@ static void plan_axis(struct slice_plan *p, int d, int64_t extent, int64_t start
         start = start < -extent ? lo : start + extent;
     if (end < 0)
         end = end < -extent ? lo : end + extent;
-    start = start < 0 ? 0 : start > hi ? hi : start;
+    start = start < 0 ? 0 : start;
+    start = start > hi ? hi : start; /* of nothing, backwards: -1, as far as the end */
     end = end < lo ? lo : end > extent ? extent : end;
     p->start[d] = start;
     p->step[d] = step;

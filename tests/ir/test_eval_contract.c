@@ -83,8 +83,8 @@ static struct kernel *conv_kernel(const struct conv *c)
         "b @1[%d*%%2 + %%3, %%6, %%7, %%8]\n"
         "epilogue (%%9) { %%10 = mul %%2, %d %%11 = add %%10, %%3\n"
         "%%12 = load @2[%%11] %%13 = add %%9, %%12 store @3[%%1, %%11, %%4, %%5] = %%13 } } }",
-        c->n, c->c, c->h, c->w, c->x_layout, c->m, cg, c->kh, c->kw, c->w_layout, c->m, c->n,
-        c->m, oh, ow, c->y_layout, c->n, c->group, mg, oh, ow, cg, c->kh, c->kw, cg, c->stride,
+        c->n, c->c, c->h, c->w, c->x_layout, c->m, cg, c->kh, c->kw, c->w_layout, c->m, c->n, c->m,
+        oh, ow, c->y_layout, c->n, c->group, mg, oh, ow, cg, c->kh, c->kw, cg, c->stride,
         c->dilation, c->pad, c->stride, c->dilation, c->pad, mg, mg));
 }
 
@@ -134,7 +134,8 @@ static void check_conv(const struct conv *c)
     struct kernel *k = conv_kernel(c), *expanded = conv_kernel(c);
     uint32_t seed = 7;
     struct view x = make_view(k, 0, &seed), w = make_view(k, 1, &seed), b = make_view(k, 2, &seed);
-    struct view y = make_view(k, 3, &seed), ye = make_view(k, 3, &seed), yb = make_view(k, 3, &seed);
+    struct view y = make_view(k, 3, &seed), ye = make_view(k, 3, &seed),
+                yb = make_view(k, 3, &seed);
     assert_true(kernel_expand_contracts(expanded));
     run(k, (void *[]){x.data, w.data, b.data, y.data}, false);
     run(expanded, (void *[]){x.data, w.data, b.data, ye.data}, false);
@@ -295,8 +296,7 @@ static void test_batched_in_loop(void **state)
         for (int i = 0; i < 72; i++) {
             float want = 0;
             for (int j = 0; j < 5; j++)
-                want += (float)x[l][i / 24][i / 6 % 4][j] *
-                        dtype_f16_to_f32(w[i / 24][j][i % 6]);
+                want += (float)x[l][i / 24][i / 6 % 4][j] * dtype_f16_to_f32(w[i / 24][j][i % 6]);
             assert_true(y[l][i / 24][i / 6 % 4][i % 6] == want * s[l]);
         }
     }

@@ -64,10 +64,11 @@ static double error_f32(float got, double exact)
         return isnan(exact) && isnan(got) ? 0 : INFINITY;
     float nearest = (float)exact;
     if (isinf(nearest) || isinf(got))
-        return got == nearest ? 0 : fabs(exact) < 0x1.fffffep127 + 0x1p104 && isinf(got) &&
-                                                fabs(exact) > 0x1.fffffcp127
-                                        ? 1
-                                        : INFINITY;
+        return got == nearest ? 0
+               : fabs(exact) < 0x1.fffffep127 + 0x1p104 && isinf(got) &&
+                       fabs(exact) > 0x1.fffffcp127
+                   ? 1
+                   : INFINITY;
     if (exact == 0 && (got != 0 || !signbit(got) != !signbit(exact)))
         return INFINITY;
     return fabs((double)got - exact) / ulp_f32(exact);
@@ -231,9 +232,9 @@ static struct kernel *pow_kernel(struct arena *a, enum dtype type)
     return k;
 }
 
-static const double pow_cases[] = {0,         -0.0, 1,   -1,   0.5, -0.5, 2,    -2,   3,       -3,
-                                   4,         7,    8.5, -8.5, 1e3, -1e3, 1e30, 1e-9, 3e38,    -3e38,
-                                   -INFINITY, NAN,  63,  -63,  64,  65,   1e-40, 0.25, INFINITY};
+static const double pow_cases[] = {
+    0,    -0.0, 1,    -1,   0.5,   -0.5,      2,   -2, 3,   -3, 4,  7,     8.5,  -8.5,    1e3,
+    -1e3, 1e30, 1e-9, 3e38, -3e38, -INFINITY, NAN, 63, -63, 64, 65, 1e-40, 0.25, INFINITY};
 
 static void test_pow(void **state)
 {
@@ -298,8 +299,8 @@ static void test_pow_of_integers(void **state)
     for (int i = 0; i < n; i++) {
         double exact = pow(x[i], y[i]);
         double slack = i < first && fabs(exact) < 0x1p53 ? 0 : 1e-12;
-        bool same = isnan(exact) ? isnan(z[i])
-                                 : z[i] == exact || fabs(z[i] - exact) <= slack * fabs(exact);
+        bool same =
+            isnan(exact) ? isnan(z[i]) : z[i] == exact || fabs(z[i] - exact) <= slack * fabs(exact);
         if (!same || (!isnan(exact) && !signbit(exact) != !signbit(z[i])))
             fail_msg("pow(%a, %a) gives %a, not %a", x[i], y[i], z[i], exact);
     }
@@ -333,10 +334,10 @@ static void test_half(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exp),     cmocka_unit_test(test_log),
-        cmocka_unit_test(test_tanh),    cmocka_unit_test(test_sigmoid),
-        cmocka_unit_test(test_erf),     cmocka_unit_test(test_f64),
-        cmocka_unit_test(test_pow),     cmocka_unit_test(test_pow_of_integers),
+        cmocka_unit_test(test_exp),  cmocka_unit_test(test_log),
+        cmocka_unit_test(test_tanh), cmocka_unit_test(test_sigmoid),
+        cmocka_unit_test(test_erf),  cmocka_unit_test(test_f64),
+        cmocka_unit_test(test_pow),  cmocka_unit_test(test_pow_of_integers),
         cmocka_unit_test(test_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

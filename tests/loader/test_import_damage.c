@@ -173,6 +173,8 @@ static void try_import(struct victim *v, const void *data, size_t size)
         .paths = v->paths, .n_paths = v->n_paths, .image_height = 16, .image_width = 16};
     arena_init(&scratch);
     error_init(&err);
+    /* Some file systems wait for the disk when a file is emptied and written again. */
+    remove(v->paths[v->damaged]);
     support_write_file(v->paths[v->damaged], data, size);
     if (import_model(&scratch, &opt, &notes, &err)) {
         v->n_imported++;

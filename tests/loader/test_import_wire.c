@@ -138,7 +138,7 @@ static void lengths_stay_inside(void **state)
         {"\x3a\x05\x0a\x01", 4, "a length reaches past the end, at byte 2"},
         {"\x3a\x02\x0a\x05", 4, "a length reaches past the end, at byte 4"},
         {"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "a length reaches past the end"},
-        {"\x3a", 1, "it ends inside a number"},
+        {"\x12\x01\x01\x3a", 4, "it ends inside a number"},
         {"\x08\x80", 2, "it ends inside a number"},
         {"\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12, "more than ten bytes"},
         {"\x00\x00", 2, "impossible number"},
