@@ -461,6 +461,23 @@ static void test_views(void **state)
             "dimension 0 has extent 2, not 1");
 }
 
+/* Lowering speaks of logical indices: the layout of what lies between changes nothing. */
+static void test_layouts(void **state)
+{
+    (void)state;
+    CHECK("const %x f32 [1,3,1,2] = {1, 2, 3, 4, 5, 6} %a f32 [1,3,1,2] layout \"acdb\" = neg (%x) "
+          "%y = flatten (%a) return %y",
+          "f32 [1,6]", -1, -2, -3, -4, -5, -6);
+    CHECK("const %x f32 [1,3,1,2] = {1, 2, 3, 4, 5, 6} "
+          "%a f32 [1,3,1,2] layout \"abcd2b\" = neg (%x) const %s i64 [3] = {2, 3, 1} "
+          "%y = reshape (%a, %s) return %y",
+          "f32 [2,3,1]", -1, -2, -3, -4, -5, -6);
+    CHECK("const %x f32 [1,3,1,2] = {1, 2, 3, 4, 5, 6} "
+          "%a f32 [1,3,1,2] layout \"abcd2b\" = neg (%x) const %w f32 [1,3,1,1] = {1, 10, 100} "
+          "%b f32 [1,1,1,2] layout \"acdb\" = conv (%a, %w) %y = relu (%b) %z = neg (%b) return %z",
+          "f32 [1,1,1,2]", 531, 642);
+}
+
 static void test_movement(void **state)
 {
     (void)state;
@@ -742,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_reduce),
         cmocka_unit_test(test_arg_max),
         cmocka_unit_test(test_views),
+        cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_movement),
         cmocka_unit_test(test_slice),
         cmocka_unit_test(test_pad),

@@ -193,29 +193,39 @@ static uint32_t next_random(uint64_t *seed)
     return (uint32_t)(*seed >> 33);
 }
 
-/* Up to four changes: a bit turned, a byte replaced by one that matters, a piece removed or doubled.
-   Returns the new size; `data` has room for twice the file. */
+/* One to three changes: a bit turned, a byte replaced by one that matters, a piece removed or
+   doubled; and mostly a piece replaced by another, which leaves the file well-formed more often and
+   gives nodes other inputs, shapes and attributes.  Returns the new size; `data` has room for
+   more. */
 static size_t damage(uint8_t *data, size_t size, uint64_t *seed)
 {
-    static const uint8_t telling[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
-    unsigned n = 1 + next_random(seed) % 4;
+    static const uint8_t telling[] = {0x00, 0x01, 0x02, 0x03, 0x08, 0x7f, 0x80, 0xff};
+    unsigned n = 1 + next_random(seed) % 3;
     for (unsigned i = 0; i < n && size > 8; i++) {
-        size_t at = next_random(seed) % size, len = 1 + next_random(seed) % 8;
-        len = len > size - at ? size - at : len;
-        switch (next_random(seed) % 4) {
+        size_t at = next_random(seed) % size, from = next_random(seed) % size;
+        size_t room = size - (at > from ? at : from), len = 1 + next_random(seed) % 8;
+        len = len > room ? room : len;
+        switch (next_random(seed) % 8) {
         case 0:
             data[at] ^= (uint8_t)(1u << next_random(seed) % 8);
             break;
         case 1:
-            data[at] = telling[next_random(seed) % sizeof telling];
-            break;
-        case 2:
             memmove(data + at, data + at + len, size - at - len);
             size -= len;
             break;
-        default:
+        case 2:
             memmove(data + at + len, data + at, size - at);
             size += len;
+            break;
+        case 3:
+        case 4:
+            data[at] = telling[next_random(seed) % sizeof telling];
+            break;
+        case 5:
+            memmove(data + at, data + from, len);
+            break;
+        default:
+            data[at] = data[from];
             break;
         }
     }

@@ -52,17 +52,18 @@ bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, b
     plan_program(c->program, keep_all);
     if (!program_validate(c->program, err))
         return false;
-    struct weights w = weights_make(a, c->program);
-    struct emit_request req = {.program = c->program,
-                               .target = c->target,
-                               .entry = "net",
-                               .source = "net",
-                               .step_functions = step_functions};
-    req.symbols = names_symbols(a, c->program, &req.n_symbols);
-    memcpy(req.weights_digest, w.digest, sizeof w.digest);
-    return emit_object(a, &req, c->schedules, false, &c->code, err) &&
+    c->weights = weights_make(a, c->program);
+    struct emit_request *req = &c->request;
+    *req = (struct emit_request){.program = c->program,
+                                 .target = c->target,
+                                 .entry = "net",
+                                 .source = "net",
+                                 .step_functions = step_functions};
+    req->symbols = names_symbols(a, c->program, &req->n_symbols);
+    memcpy(req->weights_digest, c->weights.digest, sizeof c->weights.digest);
+    return emit_object(a, req, c->schedules, false, &c->code, err) &&
            bundle_check_object(&c->code.object, "net", err) &&
-           pipeline_run_open(&c->run, a, c->program, w.data, "net", &c->code.object, err);
+           pipeline_run_open(&c->run, a, c->program, c->weights.data, "net", &c->code.object, err);
 }
 
 bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err)

@@ -6,6 +6,7 @@
 #define SHEAF_TESTS_COMPILED_H
 
 #include "bundle/emit/emit.h"
+#include "bundle/write/weights.h"
 #include "ir/eval.h"
 #include "ir/program.h"
 #include "loader/pipeline_run.h"
@@ -16,6 +17,8 @@ struct compiled {
     const struct target *target;
     struct program *program;
     struct emit_schedules *schedules;
+    struct weights weights;
+    struct emit_request request;
     struct emit_result code;
     struct pipeline_run run;
 };

@@ -1,0 +1,238 @@
+/*
+ * Made by sheaf 0.1.0; do not edit.
+ *
+ * Model:     golden.onnx
+ * Target:    x86_64-unknown-linux-gnu
+ * Processor: x86-64-v3
+ * Features:  +sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe
+ * Memory:    320 bytes constant, 192 mutable, 0 activations
+ *            (of the activations 0 are alive at once, 100.0%)
+ *
+ * Symbols: name, role, type and shape, place in its area, name in the model
+ *   data: input f32[3,5], 60 bytes at 0, "data"
+ *   prob_1: output f32[3,10], 120 bytes at 64, "prob/1"
+ *   weight: constant f32[5,10] packed ba16b, 320 bytes at 0, "weight"
+ */
+#ifndef SHEAF_BUNDLE_golden_H
+#define SHEAF_BUNDLE_golden_H
+
+#ifdef GOLDEN_MEM_ALIGN
+#error "another bundle's name differs from this one's in capitals only"
+#endif
+
+/*
+ * bundle.h: the contract between an emitted bundle and the program that runs it.
+ *
+ * A bundle NAME consists of NAME.o (object code), NAME.weights (the initial content of the
+ * constant area) and NAME.h (a generated header).  The object defines
+ *
+ *     int NAME(uint8_t *constantWeightVars, uint8_t *mutableWeightVars, uint8_t *activations);
+ *     const struct BundleConfig NAME_config;
+ *     const struct sheaf_bundle_info NAME_info;
+ *
+ * The caller owns the three areas.  Each must be aligned to `alignment` bytes and at least as large
+ * as NAME_config says.  NAME() is a pure function of them: it has no writable globals, allocates
+ * nothing and calls nothing outside the object; it may run concurrently on distinct mutable and
+ * activations areas (constants may be shared).  It returns 0 on success.
+ *
+ * SymbolTableEntry and BundleConfig are laid out exactly as a Glow bundle lays them out; all else
+ * is in the versioned NAME_info.  The file needs nothing but the C library's headers and is valid
+ * C99, C11 and C++.
+ */
+#ifndef SHEAF_BUNDLE_H
+#define SHEAF_BUNDLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where a variable lies inside its memory area. */
+struct SymbolTableEntry {
+    const char *name; /* legalised: a C identifier, unique in the bundle */
+    size_t offset;    /* bytes from the start of the area */
+    size_t size;      /* elements, not bytes */
+    char kind;        /* 1: mutable area (inputs, outputs, state); 0: constant area */
+};
+
+/* Sizes of the memory areas in bytes, and the symbols that lie in them. */
+struct BundleConfig {
+    size_t constantWeightVarsMemSize;
+    size_t mutableWeightVarsMemSize;
+    size_t activationsMemSize;
+    size_t alignment;
+    size_t numSymbols;
+    const struct SymbolTableEntry *symbolTable;
+};
+
+#ifndef __cplusplus
+typedef struct SymbolTableEntry SymbolTableEntry;
+typedef struct BundleConfig BundleConfig;
+#endif
+
+/* The type of NAME(). */
+typedef int (*sheaf_entry_fn)(uint8_t *constants, uint8_t *mutables, uint8_t *activations);
+
+/*
+ * Status of every call that can fail, in the tool, the library and the runtimes.  The numbers are
+ * part of the contract: they never change meaning.
+ */
+enum sheaf_status {
+    SHEAF_OK = 0,
+    SHEAF_ERROR_ARGUMENT = 1,     /* an argument of the call is out of its domain */
+    SHEAF_ERROR_IO = 2,           /* a file cannot be opened, read, written or mapped */
+    SHEAF_ERROR_FORMAT = 3,       /* a file's content is malformed or of the wrong size or digest */
+    SHEAF_ERROR_UNSUPPORTED = 4,  /* valid, but not something this build can do */
+    SHEAF_ERROR_SHAPE = 5,        /* shapes or types do not fit together */
+    SHEAF_ERROR_MEMORY = 6,       /* an allocation failed or a size exceeds a limit */
+    SHEAF_ERROR_NOT_FOUND = 7,    /* no symbol, file or entry of that name */
+    SHEAF_ERROR_VERSION = 8,      /* made by an incompatible version */
+    SHEAF_ERROR_PROCESSOR = 9,    /* the processor lacks a feature that the bundle needs */
+    SHEAF_ERROR_CODEGEN = 10,     /* code generation failed or was aborted by the back end */
+    SHEAF_ERROR_DEVICE = 11,      /* a device is missing or reported a failure */
+    SHEAF_ERROR_DIVERGED = 12     /* a verification found a difference */
+};
+
+/*
+ * Element types.  The numbers are those of ONNX's TensorProto.DataType (onnx/onnx.proto), so that
+ * a client which knows ONNX knows them.  4-bit types are packed two per byte, first element in the
+ * low nibble.
+ */
+enum sheaf_dtype {
+    SHEAF_FLOAT32 = 1,
+    SHEAF_UINT8 = 2,
+    SHEAF_INT8 = 3,
+    SHEAF_UINT16 = 4,
+    SHEAF_INT16 = 5,
+    SHEAF_INT32 = 6,
+    SHEAF_INT64 = 7,
+    SHEAF_BOOL = 9,
+    SHEAF_FLOAT16 = 10,
+    SHEAF_FLOAT64 = 11,
+    SHEAF_UINT32 = 12,
+    SHEAF_UINT64 = 13,
+    SHEAF_BFLOAT16 = 16,
+    SHEAF_UINT4 = 21,
+    SHEAF_INT4 = 22
+};
+
+enum sheaf_role {
+    SHEAF_ROLE_CONSTANT = 0,
+    SHEAF_ROLE_INPUT = 1,
+    SHEAF_ROLE_OUTPUT = 2,
+    SHEAF_ROLE_STATE = 3 /* mutable, outlives a call; all zero bytes is a valid start */
+};
+
+#define SHEAF_MAX_RANK 8
+
+/* What NAME_config cannot say of a symbol; entry i belongs to symbolTable[i]. */
+struct sheaf_symbol_info {
+    const char *original_name; /* the tensor's name in the model */
+    uint32_t dtype;            /* enum sheaf_dtype */
+    uint32_t role;             /* enum sheaf_role */
+    uint32_t rank;
+    float scale;             /* real = (stored - zero_point) * scale; 0: not quantized */
+    int32_t zero_point;      /* 0 where scale is 0 */
+    uint32_t reserved;       /* 0 */
+    uint64_t size_bytes;     /* bytes that the symbol occupies in its area */
+    const uint64_t *dims;    /* `rank` dimensions; upper bounds where extent_offsets says so */
+    const char *layout;      /* "plain" (row-major), or the packing in the notation of
+                                docs/bundle-abi.md */
+    /* For each dimension, the offset of an int64_t in the activations area that holds its extent
+       after a run, or UINT64_MAX where the dimension is fixed.  NULL: all are fixed.  The data is
+       dense at the true extents. */
+    const uint64_t *extent_offsets;
+};
+
+#define SHEAF_INFO_VERSION 1u
+
+/* NAME_info.  Fields are only ever appended; struct_size tells how many there are. */
+struct sheaf_bundle_info {
+    uint32_t version;     /* SHEAF_INFO_VERSION */
+    uint32_t struct_size; /* sizeof(struct sheaf_bundle_info) when the bundle was made */
+    const char *name;     /* of the entry point */
+    const char *tool;     /* name and version of the tool that made the bundle */
+    const char *triple;   /* LLVM triple of the code */
+    const char *cpu;      /* LLVM processor name the code was made for */
+    const char *features; /* processor features that the code needs, comma-separated */
+    uint8_t weights_digest[16]; /* XXH3-128 of NAME.weights, canonical (big-endian) bytes */
+    uint32_t fp_control;        /* SHEAF_FP_CALLER: runs under the caller's rounding and denormal
+                                   modes, and leaves them alone */
+    uint32_t reserved;          /* 0 */
+    const struct BundleConfig *config;
+    const struct sheaf_symbol_info *symbols; /* config->numSymbols entries */
+};
+
+#define SHEAF_FP_CALLER 0u
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+
+#ifndef SHEAF_BUNDLE_MACROS_DEFINED
+#define SHEAF_BUNDLE_MACROS_DEFINED
+
+/* What lies `offset` bytes into an area. */
+#ifdef __cplusplus
+#define SHEAF_AT(type, area, offset) static_cast<type *>(static_cast<void *>((area) + (offset)))
+#define SHEAF_CONST_AT(type, area, offset) static_cast<const type *>(static_cast<const void *>((area) + (offset)))
+#else
+#define SHEAF_AT(type, area, offset) ((type *)(void *)((area) + (offset)))
+#define SHEAF_CONST_AT(type, area, offset) ((const type *)(const void *)((area) + (offset)))
+#endif
+
+/* Before the declaration of a static area: SHEAF_ALIGNED(64) static uint8_t area[1024]; */
+#if defined(__GNUC__)
+#define SHEAF_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#elif defined(__cplusplus)
+#define SHEAF_ALIGNED(bytes) alignas(bytes)
+#else
+#define SHEAF_ALIGNED(bytes) _Alignas(bytes)
+#endif
+
+#endif
+
+/* The areas: sizes and alignment in bytes. */
+#define GOLDEN_CONSTANT_MEM_SIZE 320
+#define GOLDEN_MUTABLE_MEM_SIZE 192
+#define GOLDEN_ACTIVATIONS_MEM_SIZE 0
+#define GOLDEN_MEM_ALIGN 64
+
+/* Inputs, outputs and state: offset in the mutable area, size. */
+#define GOLDEN_data 0
+#define GOLDEN_BYTES_data 60
+#define GOLDEN_ELEMS_data 15
+#define GOLDEN_prob_1 64
+#define GOLDEN_BYTES_prob_1 120
+#define GOLDEN_ELEMS_prob_1 30
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The inference function; 0 is success. */
+int net(uint8_t *constantWeightVars, uint8_t *mutableWeightVars,
+    uint8_t *activations);
+
+extern const struct BundleConfig net_config;
+extern const struct sheaf_bundle_info net_info;
+
+/* The tensors inside the areas. */
+static inline float *net_get_data(uint8_t *mutableWeightVars)
+{
+    return SHEAF_AT(float, mutableWeightVars, GOLDEN_data);
+}
+static inline float *net_get_prob_1(uint8_t *mutableWeightVars)
+{
+    return SHEAF_AT(float, mutableWeightVars, GOLDEN_prob_1);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
