@@ -271,7 +271,8 @@ static bool try_node(const char *text, int n_changes)
     struct error err;
     arena_init(&arena);
     error_init(&err);
-    struct graph *g = graph_parse(&arena, arena_printf(&arena, "graph \"t\" { %s return }", text), &err);
+    struct graph *g =
+        graph_parse(&arena, arena_printf(&arena, "graph \"t\" { %s return }", text), &err);
     if (!g)
         fail_msg("%s in: %s", err.text, text);
     struct node *n = g->body.nodes[0];
