@@ -1,7 +1,8 @@
 /*
  * Pow-15: the result has the base's type.  Integers to integer powers are exact (modulo the type's
  * range); all else is computed in f32, but for the constant exponents 1/2, 1, 2 and 3, which are
- * exact or correctly rounded and far cheaper.
+ * exact or correctly rounded and far cheaper (1/2 as a square root differs from the power for the
+ * bases -inf, which gives NaN, and -0, which stays -0).
  */
 #include "ir/ops/common.h"
 

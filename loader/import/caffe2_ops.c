@@ -200,7 +200,7 @@ static struct value *softmax(struct caffe2 *c, struct c2_op *op)
 
 static struct value *fully_connected(struct caffe2 *c, struct c2_op *op, bool transposed)
 {
-    int64_t axis, axis_w;
+    int64_t axis = 1, axis_w = 1;
     if (!c2_check_inputs(c, op, 2, 3))
         return NULL;
     struct value *x = op->in[0], *w = op->in[1];

@@ -71,7 +71,7 @@ static void test_read_and_map(void **state)
         support_write_file(in_dir("f"), contents[i], strlen(contents[i]));
         assert_true(file_read(&arena, in_dir("f"), 100, &data, &size, &err));
         assert_int_equal(size, strlen(contents[i]));
-        assert_string_equal(data, contents[i]);
+        assert_string_equal((const char *)data, contents[i]);
         assert_true(file_map(in_dir("f"), 100, &map, &err));
         assert_int_equal(map.size, size);
         assert_memory_equal(map.data, contents[i], size);

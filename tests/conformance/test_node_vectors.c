@@ -314,6 +314,7 @@ static void run_compiled(struct vector *v)
     struct graph *g = import(v, &c.arena, &err);
     if (!g || !compiled_open_graph(&c, g, "native", false, false, &err))
         fail_msg("%s", err.text);
+    assert_true(c.run.entry != NULL);
     check_run(v, "compiled", &c.run);
     compiled_close(&c);
 }

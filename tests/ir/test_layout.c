@@ -22,7 +22,7 @@ static int random_below(int n)
 
 static struct layout random_layout(int rank)
 {
-    int order[MAX_RANK];
+    int order[MAX_RANK] = {0};
     for (int i = 0; i < rank; i++) {
         int j = random_below(i + 1);
         order[i] = order[j];

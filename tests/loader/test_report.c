@@ -157,7 +157,7 @@ static void test_random(void **state)
         assert_true(f[i] >= -1 && f[i] < 1);
         sum += f[i];
     }
-    assert_true(fabs(sum / N) < 0.05);
+    assert_true(fabs(sum / (double)N) < 0.05);
     int8_t bytes[N];
     random_fill(DTYPE_I8, N, 1, bytes);
     bool low = false, high = false;
