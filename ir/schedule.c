@@ -50,10 +50,11 @@ static void print_contract(const struct schedule_entry *e, const struct kernel *
 
 void schedule_print(const struct schedule *s, const struct kernel *k, struct strbuf *out)
 {
+    const uint32_t *number = kernel_number(k, out->arena);
     for (size_t i = 0; i < s->n; i++) {
         const struct schedule_entry *e = &s->entries[i];
         enum kop op = kernel_inst(k, e->region)->op;
-        strbuf_printf(out, "%s %%%" PRIu32 ": ", kop_name(op), e->region);
+        strbuf_printf(out, "%s %%%" PRIu32 ": ", kop_name(op), number[e->region]);
         if (op == KOP_CONTRACT) {
             print_contract(e, k, out);
         } else {

@@ -5,7 +5,7 @@
  * A schedule lists one entry per region it has something to say about; regions without an entry run
  * as plain loops in index order.
  *
- * Text form, one line per entry:
+ * Text form, one line per entry, regions numbered as in the kernel's text:
  *     map %7: for d0 d2 d3 d1/16 d1%16 vector 16
  *     contract %9: tile rows d2,d3 14 cols d1 2x16 k d4/16 pack "abcd16b32a"
  *     contract %9: expanded

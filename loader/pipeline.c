@@ -230,6 +230,7 @@ bool pipeline_dump(struct pipeline *p, enum pipeline_dump what, struct strbuf *o
         return true;
     case PIPELINE_DUMP_KERNELS:
         program_print(p->program, out);
+        emit_kernels_print(p->schedules, out);
         return true;
     case PIPELINE_DUMP_SCHEDULE:
         emit_schedules_print(p->schedules, out);

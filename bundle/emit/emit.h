@@ -44,6 +44,8 @@ struct emit_result {
    packed: call emit_schedule first, then program_pack_constants, then emit_object. */
 struct emit_schedules;
 struct emit_schedules *emit_schedule(struct arena *a, struct program *p, const struct target *t);
+/* The distinct kernels as they are emitted (what has no tile is expanded), k0, k1, .. in both. */
+void emit_kernels_print(const struct emit_schedules *s, struct strbuf *out);
 void emit_schedules_print(const struct emit_schedules *s, struct strbuf *out);
 
 bool emit_object(struct arena *a, const struct emit_request *req, const struct emit_schedules *s,

@@ -114,6 +114,14 @@ struct emit_schedules *emit_schedule(struct arena *a, struct program *p, const s
     return s;
 }
 
+void emit_kernels_print(const struct emit_schedules *s, struct strbuf *out)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        strbuf_printf(out, "\n# k%zu\n", i);
+        kernel_print(s->kernel[i].kernel, out);
+    }
+}
+
 void emit_schedules_print(const struct emit_schedules *s, struct strbuf *out)
 {
     for (size_t i = 0; i < s->n; i++) {
