@@ -35,10 +35,7 @@ struct sheaf_linked {
     const struct sheaf_bundle_info *info;
     sheaf_entry_fn entry;
 };
-#define SHEAF_LINKED(name)                                                                         \
-    {                                                                                              \
-        &name##_config, &name##_info, name                                                         \
-    }
+#define SHEAF_LINKED(name) {&name##_config, &name##_info, name}
 
 /*
  * Opens a linked bundle with the weights in a file, which is mapped.  Weights of the wrong size or

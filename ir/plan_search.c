@@ -29,7 +29,7 @@ struct level {
     size_t n_live;
     struct choice {
         int64_t offset, gap;
-    } * choices;
+    } *choices;
     size_t n_choices, next;
     uint64_t state;
 };

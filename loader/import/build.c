@@ -181,8 +181,8 @@ struct value *build_constant_view(struct importer *im, const struct value *v, in
     return graph_add_constant(im->g, v->name, t);
 }
 
-struct node *build_begin(struct importer *im, enum op op, const char *name,
-                         struct value *const *in, size_t n_in, size_t n_out)
+struct node *build_begin(struct importer *im, enum op op, const char *name, struct value *const *in,
+                         size_t n_in, size_t n_out)
 {
     struct node *n = graph_add_node(im->g, im->block, op, name, n_in, n_out);
     for (size_t i = 0; i < n_in; i++)

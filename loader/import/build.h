@@ -17,9 +17,9 @@ struct importer {
     struct import_notes *notes; /* NULL: not wanted */
     struct error *err;
     struct graph *g;
-    struct block *block; /* where nodes are appended */
-    const char *path;    /* of the file in work: begins every sentence */
-    int64_t filled_bytes; /* of all constants that build_filled made */
+    struct block *block;   /* where nodes are appended */
+    const char *path;      /* of the file in work: begins every sentence */
+    int64_t filled_bytes;  /* of all constants that build_filled made */
     struct name_map freed; /* size_t: how often build_free_name took a name away */
 };
 
@@ -67,8 +67,8 @@ struct value *build_constant_view(struct importer *im, const struct value *v, in
 /* A node with these inputs and default attributes, at the end of im->block.  Attributes may be set
    until build_end gives it its outputs, infers it and folds it where that is possible; nothing else
    may be appended in between. */
-struct node *build_begin(struct importer *im, enum op op, const char *name,
-                         struct value *const *in, size_t n_in, size_t n_out);
+struct node *build_begin(struct importer *im, enum op op, const char *name, struct value *const *in,
+                         size_t n_in, size_t n_out);
 /* out_names[i]: "" or NULL leaves the output out, or names it after itself where the operator needs
    it. */
 bool build_end(struct importer *im, struct node *n, const char *const *out_names);
@@ -97,8 +97,8 @@ struct value *build_flat_softmax(struct importer *im, const char *node, struct v
 
 /* ---- the end ---- */
 
-/* Makes v an output of the graph's body, under this name; an input or constant, or what is an output
-   already, goes through an Identity. */
+/* Makes v an output of the graph's body, under this name; an input or constant, or what is an
+   output already, goes through an Identity. */
 bool build_graph_output(struct importer *im, struct value *v, const char *name);
 
 /* Computes a node of static shapes whose inputs are constant, if that is cheap, and turns its

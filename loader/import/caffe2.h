@@ -83,7 +83,7 @@ struct value *c2_to_nchw(struct caffe2 *c, const struct c2_op *op, struct value 
 const char *c2_inner_name(const struct c2_op *op);
 struct value *c2_from_nchw(struct caffe2 *c, const struct c2_op *op, struct value *y);
 
-c2_convert_fn c2_conv, c2_max_pool, c2_average_pool; /* caffe2_window.c */
+c2_convert_fn c2_conv, c2_max_pool, c2_average_pool;                  /* caffe2_window.c */
 c2_convert_fn c2_given_tensor_fill, c2_constant_fill, c2_random_fill; /* caffe2_fill.c */
 
 #endif

@@ -9,9 +9,9 @@
 static enum dtype dtype_from_caffe2(int64_t code)
 {
     static const enum dtype types[] = {
-        [1] = DTYPE_F32, [2] = DTYPE_I32, [3] = DTYPE_U8,  [5] = DTYPE_BOOL, [6] = DTYPE_U8,
-        [7] = DTYPE_I8,  [8] = DTYPE_U16, [9] = DTYPE_I16, [10] = DTYPE_I64, [12] = DTYPE_F16,
-        [13] = DTYPE_F64};
+        [1] = DTYPE_F32,  [2] = DTYPE_I32,  [3] = DTYPE_U8,  [5] = DTYPE_BOOL,
+        [6] = DTYPE_U8,   [7] = DTYPE_I8,   [8] = DTYPE_U16, [9] = DTYPE_I16,
+        [10] = DTYPE_I64, [12] = DTYPE_F16, [13] = DTYPE_F64};
     return code > 0 && (size_t)code < sizeof types / sizeof types[0] ? types[code] : DTYPE_NONE;
 }
 

@@ -38,12 +38,23 @@ static struct value *get_blob(struct caffe2 *c, const struct c2_op *op, const ch
 /* Arguments about training, engines and memory, which change no result here. */
 static bool arg_is_harmless(const char *name)
 {
-    static const char *const names[] = {
-        "adj",           "allow_broadcast_fastpath", "caffe2_legacy_conv", "cudnn_exhaustive_search",
-        "device_id",     "enable_tensor_core",       "engine",             "exhaustive_search",
-        "float16_compute", "init_params",            "is_test",            "math_mode",
-        "order",         "save_gradient",            "shared_buffer",      "use_cudnn",
-        "ws_nbytes_limit"};
+    static const char *const names[] = {"adj",
+                                        "allow_broadcast_fastpath",
+                                        "caffe2_legacy_conv",
+                                        "cudnn_exhaustive_search",
+                                        "device_id",
+                                        "enable_tensor_core",
+                                        "engine",
+                                        "exhaustive_search",
+                                        "float16_compute",
+                                        "init_params",
+                                        "is_test",
+                                        "math_mode",
+                                        "order",
+                                        "save_gradient",
+                                        "shared_buffer",
+                                        "use_cudnn",
+                                        "ws_nbytes_limit"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(names[i], name))
             return true;
@@ -134,8 +145,9 @@ struct net_inputs {
 
 static bool takes_image(const char *type)
 {
-    static const char *const types[] = {"AveragePool", "ChannelShuffle", "Conv",      "FC", "LRN",
-                                        "MaxPool",     "NCHW2NHWC",      "NHWC2NCHW", "SpatialBN"};
+    static const char *const types[] = {"AveragePool", "ChannelShuffle", "Conv",      "FC",
+                                        "LRN",         "MaxPool",        "NCHW2NHWC", "NHWC2NCHW",
+                                        "SpatialBN"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (!strcmp(types[i], type))
             return true;
@@ -181,8 +193,7 @@ static void find_inputs(struct caffe2 *c, const Caffe2__NetDef *net, struct net_
             const char *name = op->input[j];
             const struct c2_blob *b = name_map_get(&c->blobs, name);
             if (name_map_get(&known, name) ||
-                (b && !import_find_input(&c->im, name) &&
-                 !(b->value && is_placeholder(b, op, j))))
+                (b && !import_find_input(&c->im, name) && !(b->value && is_placeholder(b, op, j))))
                 continue;
             name_map_put(&known, c->im.arena, name, op);
             ARENA_PUSH(c->im.arena, inputs->item, inputs->n, inputs->cap) =
@@ -274,9 +285,9 @@ static bool add_inputs(struct caffe2 *c, const Caffe2__NetDef *net)
         const struct import_input *said = import_find_input(&c->im, name);
         bool shaped = said && said->rank >= 0;
         build_free_name(&c->im, name); /* of what the weights filled it with */
-        struct value *v = build_input(
-            &c->im, name, said && said->dtype != DTYPE_NONE ? said->dtype : DTYPE_F32,
-            shaped ? said->rank : 4, shaped ? said->dims : image, said);
+        struct value *v =
+            build_input(&c->im, name, said && said->dtype != DTYPE_NONE ? said->dtype : DTYPE_F32,
+                        shaped ? said->rank : 4, shaped ? said->dims : image, said);
         if (!v)
             return false;
         set_blob(c, name, v, "the model's input");
@@ -291,9 +302,8 @@ static const Caffe2__NetDef *read_net(struct importer *im, const char *path)
     struct file_map map;
     if (!file_map(path, WIRE_MAX_FILE_BYTES, &map, im->err))
         return NULL;
-    const Caffe2__NetDef *net =
-        (const Caffe2__NetDef *)wire_unpack(im->arena, &caffe2__net_def__descriptor, path,
-                                            "a Caffe2 net", map.data, map.size, im->err);
+    const Caffe2__NetDef *net = (const Caffe2__NetDef *)wire_unpack(
+        im->arena, &caffe2__net_def__descriptor, path, "a Caffe2 net", map.data, map.size, im->err);
     file_unmap(&map);
     return net;
 }
@@ -322,8 +332,8 @@ static bool add_outputs(struct caffe2 *c, const Caffe2__NetDef *net)
     for (size_t i = 0; i < n; i++) {
         const struct c2_blob *b = name_map_get(&c->blobs, names[i]);
         if (!b || !b->value)
-            return import_error(&c->im, SHEAF_ERROR_FORMAT,
-                                "the net's output '%s' is not computed", names[i]);
+            return import_error(&c->im, SHEAF_ERROR_FORMAT, "the net's output '%s' is not computed",
+                                names[i]);
         if (!build_graph_output(&c->im, b->value, names[i]))
             return false;
     }

@@ -220,8 +220,8 @@ static struct value *fully_connected(struct caffe2 *c, struct c2_op *op, bool tr
     if (!y)
         return NULL;
     if (axis + 1 > MAX_RANK || !shape_is_static(&x->shape)) {
-        c2_error(c, op, SHEAF_ERROR_UNSUPPORTED, "FC with axis %lld is not supported for this input",
-                 (long long)axis);
+        c2_error(c, op, SHEAF_ERROR_UNSUPPORTED,
+                 "FC with axis %lld is not supported for this input", (long long)axis);
         return NULL;
     }
     int64_t dims[MAX_RANK];

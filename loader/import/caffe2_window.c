@@ -31,8 +31,8 @@ static bool read_dims(struct caffe2 *c, struct c2_op *op, const char *many, cons
     for (size_t i = 0; i < n && list.n; i++)
         dims[i] = list.v[list.n == 1 ? 0 : i];
     for (size_t i = 0; i < n && n == 2; i++)
-        dims[i] = c2_arg_int(
-            &op->args, arena_printf(c->im.arena, "%s_%s", one, suffix[i]), dims[i]);
+        dims[i] =
+            c2_arg_int(&op->args, arena_printf(c->im.arena, "%s_%s", one, suffix[i]), dims[i]);
     return true;
 }
 
@@ -111,8 +111,7 @@ static bool legacy_dim(struct caffe2 *c, const struct c2_op *op, enum legacy_pad
 }
 
 /* x is NCHW here. */
-static bool read_window(struct caffe2 *c, struct c2_op *op, const struct value *x,
-                        struct window *w)
+static bool read_window(struct caffe2 *c, struct c2_op *op, const struct value *x, struct window *w)
 {
     if (x->shape.rank < 3)
         return c2_error(c, op, SHEAF_ERROR_SHAPE,

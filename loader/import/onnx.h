@@ -112,7 +112,8 @@ onnx_adapt_fn onnx_adapt_broadcast, onnx_adapt_prelu, onnx_adapt_clip, onnx_adap
     onnx_adapt_softmax, onnx_adapt_batch_norm, onnx_adapt_dropout, onnx_adapt_quantize,
     onnx_adapt_dequantize, onnx_adapt_random; /* onnx_adapt_math.c */
 onnx_adapt_fn onnx_adapt_axes, onnx_adapt_reshape, onnx_adapt_split, onnx_adapt_slice,
-    onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat, onnx_adapt_constant; /* onnx_adapt_shape.c */
+    onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat,
+    onnx_adapt_constant;                      /* onnx_adapt_shape.c */
 onnx_adapt_fn onnx_adapt_if, onnx_adapt_loop; /* onnx_control.c */
 
 /* ---- onnx_shape.c: declared types and symbolic dimensions ---- */
@@ -135,7 +136,8 @@ bool onnx_order(struct onnx *o, const Onnx__GraphProto *p, const Onnx__NodeProto
 
 /* ---- onnx_graph.c ---- */
 
-struct value *onnx_lookup(struct onnx *o, const char *name); /* NULL: no such name; err may be set */
+struct value *onnx_lookup(struct onnx *o,
+                          const char *name); /* NULL: no such name; err may be set */
 /* Nodes of `p` into o->im.block, names into o->scope. */
 bool onnx_nodes(struct onnx *o, const Onnx__GraphProto *p);
 /* Initializers and declared types of `p` into o->scope. */

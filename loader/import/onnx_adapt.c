@@ -57,21 +57,25 @@ struct attr_rule {
 };
 
 static const struct attr_rule ignored_attrs[] = {
-    {NULL, "consumed_inputs", 1, 5},          /* a hint for in-place execution */
-    {"Cast", "round_mode", 24, NEWEST},       /* of 8-bit floats, which are refused */
-    {"Cast", "saturate", 19, NEWEST},         /* the same */
+    {NULL, "consumed_inputs", 1, 5},            /* a hint for in-place execution */
+    {"Cast", "round_mode", 24, NEWEST},         /* of 8-bit floats, which are refused */
+    {"Cast", "saturate", 19, NEWEST},           /* the same */
     {"QuantizeLinear", "saturate", 19, NEWEST}, /* the same */
-    {"Gemm", "broadcast", 1, 6},              /* c is broadcast wherever its shape asks for it */
-    {"LSTM", "output_sequence", 1, 6},        /* outputs without a name are left out */
-    {"MaxPool", "storage_order", 8, NEWEST},  /* of the output Indices, which is refused */
+    {"Gemm", "broadcast", 1, 6},                /* c is broadcast wherever its shape asks for it */
+    {"LSTM", "output_sequence", 1, 6},          /* outputs without a name are left out */
+    {"MaxPool", "storage_order", 8, NEWEST},    /* of the output Indices, which is refused */
 };
 
 /* Attributes that have no default. */
 static const struct attr_rule required_attrs[] = {
-    {"AveragePool", "kernel_shape", 1, NEWEST}, {"Cast", "to", 1, NEWEST},
-    {"Concat", "axis", 4, NEWEST},              {"LRN", "size", 1, NEWEST},
-    {"MaxPool", "kernel_shape", 1, NEWEST},     {"RandomUniform", "shape", 1, NEWEST},
-    {"Slice", "ends", 1, 9},                    {"Slice", "starts", 1, 9},
+    {"AveragePool", "kernel_shape", 1, NEWEST},
+    {"Cast", "to", 1, NEWEST},
+    {"Concat", "axis", 4, NEWEST},
+    {"LRN", "size", 1, NEWEST},
+    {"MaxPool", "kernel_shape", 1, NEWEST},
+    {"RandomUniform", "shape", 1, NEWEST},
+    {"Slice", "ends", 1, 9},
+    {"Slice", "starts", 1, 9},
     {"Unsqueeze", "axes", 1, 12},
 };
 

@@ -89,10 +89,10 @@ bool onnx_adapt_cast_name(struct onnx *o, struct draft *d)
         const char *name;
         int code;
     } types[] = {
-        {"FLOAT", SHEAF_FLOAT32},   {"UINT8", SHEAF_UINT8},   {"INT8", SHEAF_INT8},
-        {"UINT16", SHEAF_UINT16},   {"INT16", SHEAF_INT16},   {"INT32", SHEAF_INT32},
-        {"INT64", SHEAF_INT64},     {"BOOL", SHEAF_BOOL},     {"FLOAT16", SHEAF_FLOAT16},
-        {"DOUBLE", SHEAF_FLOAT64},  {"UINT32", SHEAF_UINT32}, {"UINT64", SHEAF_UINT64},
+        {"FLOAT", SHEAF_FLOAT32},  {"UINT8", SHEAF_UINT8},   {"INT8", SHEAF_INT8},
+        {"UINT16", SHEAF_UINT16},  {"INT16", SHEAF_INT16},   {"INT32", SHEAF_INT32},
+        {"INT64", SHEAF_INT64},    {"BOOL", SHEAF_BOOL},     {"FLOAT16", SHEAF_FLOAT16},
+        {"DOUBLE", SHEAF_FLOAT64}, {"UINT32", SHEAF_UINT32}, {"UINT64", SHEAF_UINT64},
     };
     struct draft_attr *to = draft_take(d, "to");
     if (to && to->kind == ATTR_KIND_INT) { /* written by the rules of later versions */
@@ -153,14 +153,12 @@ bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
     if (draft_output_used(o, d, 1)) {
         /* All ones: nothing is dropped. */
         enum dtype dtype = o->opset < 10 ? d->in[0]->dtype : DTYPE_BOOL;
-        struct value *mask =
-            build_filled(&o->im, d->name, d->out[1], dtype, &d->in[0]->shape, 1);
+        struct value *mask = build_filled(&o->im, d->name, d->out[1], dtype, &d->in[0]->shape, 1);
         if (!mask)
             return false;
         draft_bind(o, d, 1, mask);
     }
-    return finish(o, d,
-                  build_op(&o->im, OP_identity, d->name, &d->in[0], 1, output_name(d)));
+    return finish(o, d, build_op(&o->im, OP_identity, d->name, &d->in[0], 1, output_name(d)));
 }
 
 /* ---- quantization ---- */

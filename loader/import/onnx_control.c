@@ -99,8 +99,8 @@ static bool no_inputs(struct onnx *o, const struct draft *d, const Onnx__GraphPr
 static bool take_branch(struct onnx *o, struct draft *d, const Onnx__GraphProto *p)
 {
     if (d->n_out > p->n_output)
-        return draft_error(o, d, SHEAF_ERROR_FORMAT, "If has %zu outputs, its branch %zu",
-                           d->n_out, p->n_output);
+        return draft_error(o, d, SHEAF_ERROR_FORMAT, "If has %zu outputs, its branch %zu", d->n_out,
+                           p->n_output);
     struct value **out = arena_array(o->im.arena, p->n_output, sizeof *out);
     struct surroundings around = enter(o, o->im.block);
     bool ok = onnx_declare(o, p) && onnx_nodes(o, p);

@@ -24,9 +24,12 @@ bool draft_error(struct onnx *o, const struct draft *d, enum sheaf_status status
 static const char *kind_name(enum attr_kind kind)
 {
     static const char *const names[] = {
-        [ATTR_KIND_INT] = "an integer",        [ATTR_KIND_FLOAT] = "a number",
-        [ATTR_KIND_STRING] = "a text",         [ATTR_KIND_INTS] = "a list of integers",
-        [ATTR_KIND_FLOATS] = "a list of numbers", [ATTR_KIND_STRINGS] = "a list of texts",
+        [ATTR_KIND_INT] = "an integer",
+        [ATTR_KIND_FLOAT] = "a number",
+        [ATTR_KIND_STRING] = "a text",
+        [ATTR_KIND_INTS] = "a list of integers",
+        [ATTR_KIND_FLOATS] = "a list of numbers",
+        [ATTR_KIND_STRINGS] = "a list of texts",
         [ATTR_KIND_TENSOR] = "a tensor",
     };
     return names[kind];
@@ -64,8 +67,7 @@ static bool attr_tensor(struct onnx *o, const struct draft *d, const Onnx__Attri
 {
     if (!p->t)
         return draft_error(o, d, SHEAF_ERROR_FORMAT, "attribute '%s' holds no tensor", a->name);
-    const char *what =
-        arena_printf(o->im.arena, "attribute '%s' of node '%s'", a->name, d->name);
+    const char *what = arena_printf(o->im.arena, "attribute '%s' of node '%s'", a->name, d->name);
     return onnx_tensor(o, p->t, what, &a->u.tensor);
 }
 
@@ -188,8 +190,7 @@ bool draft_take_float(struct onnx *o, struct draft *d, const char *name, float o
     return true;
 }
 
-struct draft_attr *draft_add(struct onnx *o, struct draft *d, const char *name,
-                             enum attr_kind kind)
+struct draft_attr *draft_add(struct onnx *o, struct draft *d, const char *name, enum attr_kind kind)
 {
     struct draft_attr *a = &ARENA_PUSH(o->im.arena, d->attrs, d->n_attrs, d->cap_attrs);
     memset(a, 0, sizeof *a);

@@ -13,8 +13,7 @@
 
 /* ---- names ---- */
 
-static struct value *initializer_value(struct onnx *o, const char *name,
-                                       const Onnx__TensorProto *p)
+static struct value *initializer_value(struct onnx *o, const char *name, const Onnx__TensorProto *p)
 {
     const struct tensor *t;
     const char *what = arena_printf(o->im.arena, "initializer '%s'", name);
@@ -222,8 +221,9 @@ static bool check_opset(struct onnx *o)
 static bool import_graph(struct onnx *o, const Onnx__ModelProto *m)
 {
     if (!m->graph)
-        return import_error(&o->im, SHEAF_ERROR_FORMAT, "this is not an ONNX model: it has no "
-                                                        "graph");
+        return import_error(&o->im, SHEAF_ERROR_FORMAT,
+                            "this is not an ONNX model: it has no "
+                            "graph");
     find_opset(o, m);
     return survey_model(o, m->graph) && check_opset(o) && onnx_declare(o, m->graph) &&
            import_inputs(o, m->graph) && onnx_nodes(o, m->graph) && import_outputs(o, m->graph);
@@ -235,9 +235,9 @@ struct graph *onnx_import(struct importer *im, const char *path)
     im->path = path;
     if (!file_map(path, WIRE_MAX_FILE_BYTES, &map, im->err))
         return NULL;
-    const Onnx__ModelProto *m = (const Onnx__ModelProto *)wire_unpack(
-        im->arena, &onnx__model_proto__descriptor, path, "an ONNX model", map.data, map.size,
-        im->err);
+    const Onnx__ModelProto *m =
+        (const Onnx__ModelProto *)wire_unpack(im->arena, &onnx__model_proto__descriptor, path,
+                                              "an ONNX model", map.data, map.size, im->err);
     file_unmap(&map);
     if (!m)
         return NULL;

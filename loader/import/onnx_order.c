@@ -49,9 +49,9 @@ static void add_inner_deps(struct order *s, size_t node, const Onnx__NodeProto *
             add_inner_deps(s, node, g->node[j]);
         }
         for (size_t j = 0; g && j < g->n_output; j++) {
-            size_t at = g->output[j]->name ? (size_t)(uintptr_t)name_map_get(&s->producer,
-                                                                             g->output[j]->name)
-                                           : 0;
+            size_t at = g->output[j]->name
+                            ? (size_t)(uintptr_t)name_map_get(&s->producer, g->output[j]->name)
+                            : 0;
             if (at)
                 ARENA_PUSH(s->o->im.arena, s->deps[node].at, s->deps[node].n, s->deps[node].cap) =
                     at - 1;

@@ -26,11 +26,11 @@ void onnx_files_close(struct onnx *o)
 const char *onnx_type_name(struct onnx *o, int64_t code)
 {
     static const char *const names[] = {
-        "undefined",      "float",        "uint8",      "int8",           "uint16",     "int16",
-        "int32",          "int64",        "string",     "bool",           "float16",    "double",
-        "uint32",         "uint64",       "complex64",  "complex128",     "bfloat16",   "float8e4m3fn",
-        "float8e4m3fnuz", "float8e5m2",   "float8e5m2fnuz", "uint4",      "int4",       "float4e2m1",
-        "float8e8m0",     "uint2",        "int2",       "float6e2m3",     "float6e3m2"};
+        "undefined",      "float",      "uint8",          "int8",       "uint16",    "int16",
+        "int32",          "int64",      "string",         "bool",       "float16",   "double",
+        "uint32",         "uint64",     "complex64",      "complex128", "bfloat16",  "float8e4m3fn",
+        "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",      "int4",      "float4e2m1",
+        "float8e8m0",     "uint2",      "int2",           "float6e2m3", "float6e3m2"};
     if (code >= 0 && (size_t)code < sizeof names / sizeof names[0])
         return names[code];
     return arena_printf(o->im.arena, "number %lld", (long long)code);

@@ -176,8 +176,7 @@ static bool check_message(struct check *c, const ProtobufCMessageDescriptor *des
             break;
         if (++n_fields > WIRE_MAX_FIELDS)
             return check_fault(c, at, "a message has too many fields");
-        const ProtobufCFieldDescriptor *d =
-            protobuf_c_message_descriptor_get_field(desc, f.number);
+        const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(desc, f.number);
         if (!d)
             continue;
         if (d->type == PROTOBUF_C_TYPE_MESSAGE && d->label != PROTOBUF_C_LABEL_REPEATED) {
@@ -227,9 +226,10 @@ ProtobufCMessage *wire_unpack(struct arena *a, const ProtobufCMessageDescriptor 
                               struct error *err)
 {
     if (looks_like_text(data, size)) {
-        error_set(err, SHEAF_ERROR_UNSUPPORTED,
-                  "%s: the file is text, perhaps in protobuf text form; %s is needed in binary form", path,
-                  what);
+        error_set(
+            err, SHEAF_ERROR_UNSUPPORTED,
+            "%s: the file is text, perhaps in protobuf text form; %s is needed in binary form",
+            path, what);
         return NULL;
     }
     struct check c = {.start = data};

@@ -19,8 +19,9 @@ static double seconds(void)
 #define CHAIN(w, n) "vfmadd231ps %%" w "mm14, %%" w "mm15, %%" w "mm" #n "\n\t"
 #define ALL_CHAINS(w)                                                                              \
     CHAIN(w, 0)                                                                                    \
-    CHAIN(w, 1) CHAIN(w, 2) CHAIN(w, 3) CHAIN(w, 4) CHAIN(w, 5) CHAIN(w, 6) CHAIN(w, 7)            \
-        CHAIN(w, 8) CHAIN(w, 9) CHAIN(w, 10) CHAIN(w, 11)
+    CHAIN(w, 1)                                                                                    \
+    CHAIN(w, 2) CHAIN(w, 3) CHAIN(w, 4) CHAIN(w, 5) CHAIN(w, 6) CHAIN(w, 7) CHAIN(w, 8)            \
+        CHAIN(w, 9) CHAIN(w, 10) CHAIN(w, 11)
 #define USED                                                                                       \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"

@@ -120,8 +120,9 @@ static inline unsigned pb_attr_value(struct strbuf *b, const struct pb_attr_fiel
         pb_bytes(b, fields->s, value + 1, strlen(value) - 2);
         return fields->s;
     }
-    unsigned field = is_list ? is_float ? fields->floats : fields->ints
-                             : is_float ? fields->f : fields->i;
+    unsigned field = is_list    ? is_float ? fields->floats : fields->ints
+                     : is_float ? fields->f
+                                : fields->i;
     const char *at = value + is_list;
     while (*at && *at != ']') {
         char *end;
@@ -162,8 +163,8 @@ static inline void onnx_dim(struct strbuf *shape, const char *word)
 }
 
 /* dims: "1,3,N,?", "" for a scalar, NULL for no shape at all. */
-static inline void onnx_value_info(struct strbuf *graph, unsigned field, const char *name,
-                                   int type, const char *dims)
+static inline void onnx_value_info(struct strbuf *graph, unsigned field, const char *name, int type,
+                                   const char *dims)
 {
     struct strbuf shape, tensor, wrap, info;
     strbuf_init(&shape, graph->arena);

@@ -488,7 +488,8 @@ static void inputs_are_overridden(void **state)
     x.rank = -1;
     expect_text(import_with(&m, opt), "input %x f32 [1,3]");
     x.dtype = DTYPE_I8;
-    expect_error(import_with(&m, opt), "-model-input says that input 'x' is i8, the model says f32");
+    expect_error(import_with(&m, opt),
+                 "-model-input says that input 'x' is i8, the model says f32");
     error_init(&err);
     x.dtype = DTYPE_F32;
     x.rank = 1;

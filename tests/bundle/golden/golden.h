@@ -81,18 +81,18 @@ typedef int (*sheaf_entry_fn)(uint8_t *constants, uint8_t *mutables, uint8_t *ac
  */
 enum sheaf_status {
     SHEAF_OK = 0,
-    SHEAF_ERROR_ARGUMENT = 1,     /* an argument of the call is out of its domain */
-    SHEAF_ERROR_IO = 2,           /* a file cannot be opened, read, written or mapped */
-    SHEAF_ERROR_FORMAT = 3,       /* a file's content is malformed or of the wrong size or digest */
-    SHEAF_ERROR_UNSUPPORTED = 4,  /* valid, but not something this build can do */
-    SHEAF_ERROR_SHAPE = 5,        /* shapes or types do not fit together */
-    SHEAF_ERROR_MEMORY = 6,       /* an allocation failed or a size exceeds a limit */
-    SHEAF_ERROR_NOT_FOUND = 7,    /* no symbol, file or entry of that name */
-    SHEAF_ERROR_VERSION = 8,      /* made by an incompatible version */
-    SHEAF_ERROR_PROCESSOR = 9,    /* the processor lacks a feature that the bundle needs */
-    SHEAF_ERROR_CODEGEN = 10,     /* code generation failed or was aborted by the back end */
-    SHEAF_ERROR_DEVICE = 11,      /* a device is missing or reported a failure */
-    SHEAF_ERROR_DIVERGED = 12     /* a verification found a difference */
+    SHEAF_ERROR_ARGUMENT = 1,    /* an argument of the call is out of its domain */
+    SHEAF_ERROR_IO = 2,          /* a file cannot be opened, read, written or mapped */
+    SHEAF_ERROR_FORMAT = 3,      /* a file's content is malformed or of the wrong size or digest */
+    SHEAF_ERROR_UNSUPPORTED = 4, /* valid, but not something this build can do */
+    SHEAF_ERROR_SHAPE = 5,       /* shapes or types do not fit together */
+    SHEAF_ERROR_MEMORY = 6,      /* an allocation failed or a size exceeds a limit */
+    SHEAF_ERROR_NOT_FOUND = 7,   /* no symbol, file or entry of that name */
+    SHEAF_ERROR_VERSION = 8,     /* made by an incompatible version */
+    SHEAF_ERROR_PROCESSOR = 9,   /* the processor lacks a feature that the bundle needs */
+    SHEAF_ERROR_CODEGEN = 10,    /* code generation failed or was aborted by the back end */
+    SHEAF_ERROR_DEVICE = 11,     /* a device is missing or reported a failure */
+    SHEAF_ERROR_DIVERGED = 12    /* a verification found a difference */
 };
 
 /*
@@ -133,13 +133,13 @@ struct sheaf_symbol_info {
     uint32_t dtype;            /* enum sheaf_dtype */
     uint32_t role;             /* enum sheaf_role */
     uint32_t rank;
-    float scale;             /* real = (stored - zero_point) * scale; 0: not quantized */
-    int32_t zero_point;      /* 0 where scale is 0 */
-    uint32_t reserved;       /* 0 */
-    uint64_t size_bytes;     /* bytes that the symbol occupies in its area */
-    const uint64_t *dims;    /* `rank` dimensions; upper bounds where extent_offsets says so */
-    const char *layout;      /* "plain" (row-major), or the packing in the notation of
-                                docs/bundle-abi.md */
+    float scale;          /* real = (stored - zero_point) * scale; 0: not quantized */
+    int32_t zero_point;   /* 0 where scale is 0 */
+    uint32_t reserved;    /* 0 */
+    uint64_t size_bytes;  /* bytes that the symbol occupies in its area */
+    const uint64_t *dims; /* `rank` dimensions; upper bounds where extent_offsets says so */
+    const char *layout;   /* "plain" (row-major), or the packing in the notation of
+                             docs/bundle-abi.md */
     /* For each dimension, the offset of an int64_t in the activations area that holds its extent
        after a run, or UINT64_MAX where the dimension is fixed.  NULL: all are fixed.  The data is
        dense at the true extents. */
@@ -150,13 +150,13 @@ struct sheaf_symbol_info {
 
 /* NAME_info.  Fields are only ever appended; struct_size tells how many there are. */
 struct sheaf_bundle_info {
-    uint32_t version;     /* SHEAF_INFO_VERSION */
-    uint32_t struct_size; /* sizeof(struct sheaf_bundle_info) when the bundle was made */
-    const char *name;     /* of the entry point */
-    const char *tool;     /* name and version of the tool that made the bundle */
-    const char *triple;   /* LLVM triple of the code */
-    const char *cpu;      /* LLVM processor name the code was made for */
-    const char *features; /* processor features that the code needs, comma-separated */
+    uint32_t version;           /* SHEAF_INFO_VERSION */
+    uint32_t struct_size;       /* sizeof(struct sheaf_bundle_info) when the bundle was made */
+    const char *name;           /* of the entry point */
+    const char *tool;           /* name and version of the tool that made the bundle */
+    const char *triple;         /* LLVM triple of the code */
+    const char *cpu;            /* LLVM processor name the code was made for */
+    const char *features;       /* processor features that the code needs, comma-separated */
     uint8_t weights_digest[16]; /* XXH3-128 of NAME.weights, canonical (big-endian) bytes */
     uint32_t fp_control;        /* SHEAF_FP_CALLER: runs under the caller's rounding and denormal
                                    modes, and leaves them alone */
