@@ -57,7 +57,7 @@ struct value *build_ints(struct importer *im, const char *name, const int64_t *v
 struct value *build_float(struct importer *im, const char *name, enum dtype dtype, double v);
 /* A constant tensor of one value, of at most BUILD_MAX_FILLED_BYTES: shapes in a file may ask for
    far more memory than the file has bytes. */
-#define BUILD_MAX_FILLED_BYTES ((int64_t)1 << 28)
+#define BUILD_MAX_FILLED_BYTES ((int64_t)1 << 30)
 struct value *build_filled(struct importer *im, const char *node, const char *name,
                            enum dtype dtype, const struct shape *shape, double v);
 /* The same data under another shape of as many elements. */

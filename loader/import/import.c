@@ -11,6 +11,16 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* The net `name` of the folder; its text form where there is no other, so that it can be said that
+   this is what was found. */
+static const char *net_in(struct importer *im, const char *folder, const char *name)
+{
+    const char *path = arena_printf(im->arena, "%s/%s.pb", folder, name);
+    const char *text = arena_printf(im->arena, "%stxt", path);
+    struct stat st;
+    return stat(path, &st) != 0 && stat(text, &st) == 0 ? text : path;
+}
+
 static struct graph *import_by_path(struct importer *im)
 {
     const struct import_options *opt = im->opt;
@@ -22,8 +32,8 @@ static struct graph *import_by_path(struct importer *im)
         return NULL;
     }
     if (is_folder(opt->paths[0]))
-        return caffe2_import(im, arena_printf(im->arena, "%s/predict_net.pb", opt->paths[0]),
-                             arena_printf(im->arena, "%s/init_net.pb", opt->paths[0]));
+        return caffe2_import(im, net_in(im, opt->paths[0], "predict_net"),
+                             net_in(im, opt->paths[0], "init_net"));
     return onnx_import(im, opt->paths[0]);
 }
 

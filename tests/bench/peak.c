@@ -16,12 +16,10 @@ static double seconds(void)
 #if defined(__x86_64__)
 /* Twelve independent chains hide the latency of four cycles on two ports.  In assembly, since the
    loop is the yardstick: what a compiler makes of it must not matter. */
-#define CHAIN(w, n) "vfmadd231ps %%" w "mm14, %%" w "mm15, %%" w "mm" #n "\n\t"
 #define ALL_CHAINS(w)                                                                              \
-    CHAIN(w, 0)                                                                                    \
-    CHAIN(w, 1)                                                                                    \
-    CHAIN(w, 2) CHAIN(w, 3) CHAIN(w, 4) CHAIN(w, 5) CHAIN(w, 6) CHAIN(w, 7) CHAIN(w, 8)            \
-        CHAIN(w, 9) CHAIN(w, 10) CHAIN(w, 11)
+    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11\n\t"                                                         \
+    "vfmadd231ps %%" w "mm14, %%" w "mm15, %%" w "mm\\n\n\t"                                       \
+    ".endr\n\t"
 #define USED                                                                                       \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"

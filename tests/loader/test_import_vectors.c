@@ -250,16 +250,19 @@ static void further_networks(void **state)
 static void nets_without_weights(void **state)
 {
     (void)state;
+    const char *folder = support_data("models/graphs_only/vgg19");
     const char *text = support_data("models/graphs_only/vgg19/predict_net.pbtxt");
     const char *net = support_data("models/resnet50/predict_net.pb");
     const char *other = support_data("models/squeezenet/init_net.pb");
-    SUPPORT_NEED(text, "models/graphs_only");
+    SUPPORT_NEED(folder, "models/graphs_only");
     SUPPORT_NEED(net, "models/resnet50");
     SUPPORT_NEED(other, "models/squeezenet");
     const char *in_text[] = {text, other}, *wrong[] = {net, other};
     struct import_options opt = {.paths = in_text, .n_paths = 2};
     assert_null(import_model(&arena, &opt, NULL, &err));
     assert_non_null(strstr(err.text, "the file is text"));
+    assert_null(import(folder));
+    assert_non_null(strstr(err.text, "predict_net.pbtxt: the file is text"));
     error_init(&err);
     opt.paths = wrong;
     assert_null(import_model(&arena, &opt, NULL, &err));
