@@ -1,6 +1,7 @@
 #include "ir/dtype.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -87,20 +88,6 @@ int64_t dtype_int_max(enum dtype t)
     return value_bits >= 63 ? INT64_MAX : ((int64_t)1 << value_bits) - 1;
 }
 
-static uint32_t dtype_bits_of_f32(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
-static float dtype_f32_of_bits(uint32_t u)
-{
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
-
 /* v >> shift, rounded to nearest, ties to even; 1 <= shift <= 31. */
 static uint32_t dtype_shift_round(uint32_t v, unsigned shift)
 {
@@ -159,4 +146,30 @@ uint16_t dtype_f32_to_bf16(float value)
     if ((u & 0x7fffffffu) > 0x7f800000u)
         return (uint16_t)(u >> 16 | 0x40u);
     return (uint16_t)dtype_shift_round(u, 16);
+}
+
+/*
+ * The float next to v that is odd in its last bit, unless v is a float: rounding that once more to
+ * a type of at most 22 bits of precision gives what rounding v directly would.
+ */
+static float dtype_round_to_odd(double v)
+{
+    float f = (float)v;
+    if (isnan(v) || isinf(f) || (double)f == v) /* infinity: beyond every narrower type as well */
+        return f;
+    uint32_t u = dtype_bits_of_f32(f);
+    if (u & 1)
+        return f;
+    /* The other neighbour of v is odd.  f and v have the same sign, also where f is zero. */
+    return dtype_f32_of_bits(fabs((double)f) > fabs(v) ? u - 1 : u + 1);
+}
+
+uint16_t dtype_f64_to_f16(double value)
+{
+    return dtype_f32_to_f16(dtype_round_to_odd(value));
+}
+
+uint16_t dtype_f64_to_bf16(double value)
+{
+    return dtype_f32_to_bf16(dtype_round_to_odd(value));
 }

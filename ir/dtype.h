@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bundle/bundle.h"
 
@@ -35,10 +36,42 @@ int64_t dtype_bytes(enum dtype t, int64_t elems);
 int64_t dtype_int_min(enum dtype t);
 int64_t dtype_int_max(enum dtype t);
 
-/* Conversions of 16-bit floats; to: round to nearest even, NaN stays NaN. */
+/* Conversions of 16-bit floats; to: round to nearest even, once; NaN stays NaN. */
 float dtype_f16_to_f32(uint16_t bits);
 uint16_t dtype_f32_to_f16(float value);
+uint16_t dtype_f64_to_f16(double value);
 float dtype_bf16_to_f32(uint16_t bits);
 uint16_t dtype_f32_to_bf16(float value);
+uint16_t dtype_f64_to_bf16(double value);
+
+/* ---- the bits of floats ---- */
+
+static inline uint32_t dtype_bits_of_f32(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float dtype_f32_of_bits(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static inline uint64_t dtype_bits_of_f64(double f)
+{
+    uint64_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline double dtype_f64_of_bits(uint64_t u)
+{
+    double f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
 
 #endif

@@ -57,61 +57,46 @@ void eval_copy(enum dtype t, union lanes *out, const union lanes *a, int n)
         memmove(out->i, a->i, (size_t)n * sizeof(int64_t));
 }
 
+/* `suffix`: of the functions in math.h. */
+#define FLOAT_UNARY(member, suffix)                                                                \
+    do {                                                                                           \
+        switch (op) {                                                                              \
+        case KOP_NEG:                                                                              \
+            EACH(out->member[l] = -a->member[l]);                                                  \
+            break;                                                                                 \
+        case KOP_ABS:                                                                              \
+            EACH(out->member[l] = fabs##suffix(a->member[l]));                                     \
+            break;                                                                                 \
+        case KOP_SQRT:                                                                             \
+            EACH(out->member[l] = sqrt##suffix(a->member[l]));                                     \
+            break;                                                                                 \
+        case KOP_FLOOR:                                                                            \
+            EACH(out->member[l] = floor##suffix(a->member[l]));                                    \
+            break;                                                                                 \
+        case KOP_CEIL:                                                                             \
+            EACH(out->member[l] = ceil##suffix(a->member[l]));                                     \
+            break;                                                                                 \
+        case KOP_TRUNC:                                                                            \
+            EACH(out->member[l] = trunc##suffix(a->member[l]));                                    \
+            break;                                                                                 \
+        default:                                                                                   \
+            assert(op == KOP_RINT);                                                                \
+            EACH(out->member[l] = nearbyint##suffix(a->member[l]));                                \
+            break;                                                                                 \
+        }                                                                                          \
+    } while (0)
+
 void eval_unary(enum kop op, enum dtype t, union lanes *out, const union lanes *a, int n)
 {
     bool is_signed = dtype_kind(t) == DTYPE_KIND_INT;
     if (t == DTYPE_F64) {
-        switch (op) {
-        case KOP_NEG:
-            EACH(out->d[l] = -a->d[l]);
-            return;
-        case KOP_ABS:
-            EACH(out->d[l] = fabs(a->d[l]));
-            return;
-        case KOP_SQRT:
-            EACH(out->d[l] = sqrt(a->d[l]));
-            return;
-        case KOP_FLOOR:
-            EACH(out->d[l] = floor(a->d[l]));
-            return;
-        case KOP_CEIL:
-            EACH(out->d[l] = ceil(a->d[l]));
-            return;
-        case KOP_TRUNC:
-            EACH(out->d[l] = trunc(a->d[l]));
-            return;
-        default:
-            assert(op == KOP_RINT);
-            EACH(out->d[l] = nearbyint(a->d[l]));
-            return;
-        }
+        FLOAT_UNARY(d, );
+        return;
     }
     if (dtype_is_float(t)) {
-        switch (op) {
-        case KOP_NEG:
-            EACH(out->f[l] = -a->f[l]);
-            return;
-        case KOP_ABS:
-            EACH(out->f[l] = fabsf(a->f[l]));
-            return;
-        case KOP_SQRT:
-            EACH(out->f[l] = sqrtf(a->f[l]));
-            break;
-        case KOP_FLOOR:
-            EACH(out->f[l] = floorf(a->f[l]));
-            break;
-        case KOP_CEIL:
-            EACH(out->f[l] = ceilf(a->f[l]));
-            break;
-        case KOP_TRUNC:
-            EACH(out->f[l] = truncf(a->f[l]));
-            break;
-        default:
-            assert(op == KOP_RINT);
-            EACH(out->f[l] = nearbyintf(a->f[l]));
-            break;
-        }
-        round_half(t, out, n);
+        FLOAT_UNARY(f, f);
+        if (op != KOP_NEG && op != KOP_ABS) /* exact; and a NaN keeps its bits */
+            round_half(t, out, n);
         return;
     }
     switch (op) {
@@ -132,55 +117,30 @@ void eval_unary(enum kop op, enum dtype t, union lanes *out, const union lanes *
     wrap(t, out, n);
 }
 
-static void binary_f32(enum kop op, float *out, const float *a, const float *b, int n)
-{
-    switch (op) {
-    case KOP_ADD:
-        EACH(out[l] = a[l] + b[l]);
-        return;
-    case KOP_SUB:
-        EACH(out[l] = a[l] - b[l]);
-        return;
-    case KOP_MUL:
-        EACH(out[l] = a[l] * b[l]);
-        return;
-    case KOP_DIV:
-        EACH(out[l] = a[l] / b[l]);
-        return;
-    case KOP_MIN:
-        EACH(out[l] = a[l] < b[l] ? a[l] : b[l]);
-        return;
-    default:
-        assert(op == KOP_MAX);
-        EACH(out[l] = a[l] > b[l] ? a[l] : b[l]);
-        return;
-    }
-}
-
-static void binary_f64(enum kop op, double *out, const double *a, const double *b, int n)
-{
-    switch (op) {
-    case KOP_ADD:
-        EACH(out[l] = a[l] + b[l]);
-        return;
-    case KOP_SUB:
-        EACH(out[l] = a[l] - b[l]);
-        return;
-    case KOP_MUL:
-        EACH(out[l] = a[l] * b[l]);
-        return;
-    case KOP_DIV:
-        EACH(out[l] = a[l] / b[l]);
-        return;
-    case KOP_MIN:
-        EACH(out[l] = a[l] < b[l] ? a[l] : b[l]);
-        return;
-    default:
-        assert(op == KOP_MAX);
-        EACH(out[l] = a[l] > b[l] ? a[l] : b[l]);
-        return;
-    }
-}
+#define FLOAT_BINARY(member)                                                                       \
+    do {                                                                                           \
+        switch (op) {                                                                              \
+        case KOP_ADD:                                                                              \
+            EACH(out->member[l] = a->member[l] + b->member[l]);                                    \
+            break;                                                                                 \
+        case KOP_SUB:                                                                              \
+            EACH(out->member[l] = a->member[l] - b->member[l]);                                    \
+            break;                                                                                 \
+        case KOP_MUL:                                                                              \
+            EACH(out->member[l] = a->member[l] * b->member[l]);                                    \
+            break;                                                                                 \
+        case KOP_DIV:                                                                              \
+            EACH(out->member[l] = a->member[l] / b->member[l]);                                    \
+            break;                                                                                 \
+        case KOP_MIN:                                                                              \
+            EACH(out->member[l] = a->member[l] < b->member[l] ? a->member[l] : b->member[l]);      \
+            break;                                                                                 \
+        default:                                                                                   \
+            assert(op == KOP_MAX);                                                                 \
+            EACH(out->member[l] = a->member[l] > b->member[l] ? a->member[l] : b->member[l]);      \
+            break;                                                                                 \
+        }                                                                                          \
+    } while (0)
 
 static void binary_int(enum kop op, enum dtype t, union lanes *out, const union lanes *va,
                        const union lanes *vb, int n)
@@ -230,9 +190,9 @@ void eval_binary(enum kop op, enum dtype t, union lanes *out, const union lanes 
                  const union lanes *b, int n)
 {
     if (t == DTYPE_F64) {
-        binary_f64(op, out->d, a->d, b->d, n);
+        FLOAT_BINARY(d);
     } else if (dtype_is_float(t)) {
-        binary_f32(op, out->f, a->f, b->f, n);
+        FLOAT_BINARY(f);
         round_half(t, out, n);
     } else {
         binary_int(op, t, out, a, b, n);

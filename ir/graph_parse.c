@@ -224,12 +224,11 @@ static bool parse_float(struct parser *p, double *out_f64, float *out_f32)
         return fail_expected(p, "a number");
     if (!strncmp(s, "nan.", 4)) {
         uint64_t bits = strtoull(s + 4, &end, 16);
-        uint32_t low = (uint32_t)bits;
         size_t digits = strlen(s + 4);
         if (*end || (digits != 8 && digits != 16))
             return fail_expected(p, "a number");
-        memcpy(out_f32, &low, sizeof low);
-        memcpy(out_f64, &bits, sizeof bits);
+        *out_f32 = dtype_f32_of_bits((uint32_t)bits);
+        *out_f64 = dtype_f64_of_bits(bits);
         return advance(p);
     }
     *out_f64 = strtod(s, &end);

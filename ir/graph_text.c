@@ -75,9 +75,7 @@ static void print_f64(struct printer *p, double v)
 {
     char text[40];
     if (isnan(v)) {
-        uint64_t u;
-        memcpy(&u, &v, sizeof u);
-        strbuf_printf(p->out, "nan.%016llx", (unsigned long long)u);
+        strbuf_printf(p->out, "nan.%016llx", (unsigned long long)dtype_bits_of_f64(v));
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {
@@ -92,9 +90,7 @@ static void print_f32(struct printer *p, float v)
 {
     char text[40];
     if (isnan(v)) {
-        uint32_t u;
-        memcpy(&u, &v, sizeof u);
-        strbuf_printf(p->out, "nan.%08lx", (unsigned long)u);
+        strbuf_printf(p->out, "nan.%08lx", (unsigned long)dtype_bits_of_f32(v));
         return;
     }
     for (int digits = 6; digits <= 9; digits++) {

@@ -22,9 +22,10 @@
  *   contract
  *           acc(batch.., m.., n..) = sum over k.. of A * B, where A and B are loads at affine
  *           functions of the iteration indices; an index outside the buffer reads the operand's pad
- *           value if the operand is marked `padded` (else it may not happen).  A prologue block may
- * turn the raw element into the accumulator's type (zero point, scale); without one it is cast. The
- *           epilogue block runs once per (batch, m, n) point with acc as its parameter and stores.
+ *           value if the operand is marked `padded` (else it may not happen).  A prologue block
+ *           may turn the raw element into the accumulator's type (zero point, scale); without one
+ *           it is cast.  The epilogue block runs once per (batch, m, n) point with acc as its
+ *           parameter and stores.
  *           Iteration kinds: BATCH indexes A, B and result; M indexes A and result; N indexes B and
  *           result; K indexes A and B.
  *

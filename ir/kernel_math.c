@@ -229,13 +229,15 @@ static kval exp_reduced(const struct maths *m, kval x, bool wide)
     kval lo = mul(m, nf, num(m, f->ln2_lo));
     kval r = sub(m, hi, lo);
     kval lost = sub(m, sub(m, hi, r), lo); /* hi - lo = r + lost */
-    kval q = mul(m, mul(m, r, r), polynomial(m, r, f->exp, f->n_exp));
+    kval series = polynomial(m, r, f->exp, f->n_exp);
+    kval q = mul(m, mul(m, r, r), series);
     kval p = add(m, add(m, r, add(m, q, lost)), num(m, 1));
     if (!wide)
         return mul(m, p, power_of_two(m, n));
     kval half = kernel_binary(m->k, KOP_SHR, n, whole(m, 1));
     kval rest = kernel_binary(m->k, KOP_SUB, n, half);
-    return mul(m, mul(m, p, power_of_two(m, half)), power_of_two(m, rest));
+    kval second = power_of_two(m, rest);
+    return mul(m, mul(m, p, power_of_two(m, half)), second);
 }
 
 /* x between two bounds; NaN stays NaN because min and max give their second operand then. */
@@ -308,7 +310,8 @@ static kval sigmoid_of(const struct maths *m, kval x)
     kval minus = kernel_unary(m->k, KOP_NEG, kernel_unary(m->k, KOP_ABS, x));
     kval e = exp_of(m, minus);
     kval one = num(m, 1);
-    return divide(m, choose(m, less(m, x, num(m, 0)), e, one), add(m, one, e));
+    kval below = add(m, one, e);
+    return divide(m, choose(m, less(m, x, num(m, 0)), e, one), below);
 }
 
 static kval erf_of(const struct maths *m, kval x)
@@ -374,7 +377,8 @@ static kval integer_power(const struct maths *m, kval x, kval y)
         if (bit + 1 < BITS)
             square = mul(m, square, square);
     }
-    return choose(m, less(m, y, num(m, 0)), divide(m, num(m, 1), power), power);
+    kval inverse = divide(m, num(m, 1), power);
+    return choose(m, less(m, y, num(m, 0)), inverse, power);
 }
 
 /* |x|^y with its sign and the cases of Annex F, in f64. */
@@ -392,7 +396,8 @@ static kval pow_of(const struct maths *m, kval x, kval y, bool wide)
     kval is_odd = kernel_compare(k, KOP_NE, kernel_unary(k, KOP_TRUNC, half), half);
     is_odd = kernel_binary(k, KOP_AND, is_whole, is_odd);
     r = with_sign_of(m, r, choose(m, is_odd, x, one));
-    kval root_of_negative = kernel_binary(k, KOP_AND, less(m, x, zero), less(m, a, infinity));
+    kval is_finite = less(m, a, infinity);
+    kval root_of_negative = kernel_binary(k, KOP_AND, less(m, x, zero), is_finite);
     root_of_negative =
         kernel_binary(k, KOP_AND, root_of_negative, kernel_unary(k, KOP_NOT, is_whole));
     r = choose(m, root_of_negative, num(m, NAN), r);
@@ -426,7 +431,7 @@ kval kernel_pow(struct kernel *k, kval x, kval y)
     if (i->op == KOP_CONST && i->imm.f == -1)
         return kernel_binary(k, KOP_DIV, kernel_const_float(k, type, 1), x);
     struct maths m = {k, &f64_format};
-    kval r =
-        pow_of(&m, kernel_cast(k, DTYPE_F64, x), kernel_cast(k, DTYPE_F64, y), type == DTYPE_F64);
+    y = kernel_cast(k, DTYPE_F64, y);
+    kval r = pow_of(&m, kernel_cast(k, DTYPE_F64, x), y, type == DTYPE_F64);
     return kernel_cast(k, type, r);
 }

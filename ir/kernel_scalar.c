@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <string.h>
 
 int64_t kscalar_wrap(enum dtype type, int64_t v)
 {
@@ -17,30 +16,6 @@ int64_t kscalar_wrap(enum dtype type, int64_t v)
     return (int64_t)low;
 }
 
-/*
- * The float next to v that is odd in its last bit, unless v is a float: rounding that once more to
- * a type of at most 22 bits of precision gives what rounding v directly would.
- */
-static float round_to_odd(double v)
-{
-    float f = (float)v;
-    if ((double)f == v || isnan(v))
-        return f;
-    if (isinf(f))
-        return f; /* beyond every narrower type as well */
-    uint32_t bits;
-    memcpy(&bits, &f, sizeof bits);
-    if (bits & 1)
-        return f;
-    /* The other neighbour of v is odd. */
-    bool away = fabs((double)f) < fabs(v);
-    bits = away ? bits + 1 : bits - 1;
-    if (f == 0.0f)
-        bits = (signbit(v) ? UINT32_C(0x80000000) : 0) | 1;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 double kscalar_round(enum dtype type, double v)
 {
     switch (type) {
@@ -49,9 +24,9 @@ double kscalar_round(enum dtype type, double v)
     case DTYPE_F32:
         return (double)(float)v;
     case DTYPE_F16:
-        return (double)dtype_f16_to_f32(dtype_f32_to_f16(round_to_odd(v)));
+        return (double)dtype_f16_to_f32(dtype_f64_to_f16(v));
     case DTYPE_BF16:
-        return (double)dtype_bf16_to_f32(dtype_f32_to_bf16(round_to_odd(v)));
+        return (double)dtype_bf16_to_f32(dtype_f64_to_bf16(v));
     default:
         assert(false && "a float type");
         return 0;
@@ -277,17 +252,11 @@ union kscalar kscalar_cast(enum dtype to, enum dtype from, union kscalar a)
 
 static uint64_t bits_of(enum dtype type, union kscalar a)
 {
-    uint64_t u = 0;
-    uint32_t w;
-    float f;
     switch (type) {
     case DTYPE_F64:
-        memcpy(&u, &a.f, sizeof u);
-        return u;
+        return dtype_bits_of_f64(a.f);
     case DTYPE_F32:
-        f = (float)a.f;
-        memcpy(&w, &f, sizeof w);
-        return w;
+        return dtype_bits_of_f32((float)a.f);
     case DTYPE_F16:
         return dtype_f32_to_f16((float)a.f);
     case DTYPE_BF16:
@@ -300,16 +269,12 @@ static uint64_t bits_of(enum dtype type, union kscalar a)
 static union kscalar from_bits(enum dtype type, uint64_t u)
 {
     union kscalar r;
-    uint32_t w;
-    float f;
     switch (type) {
     case DTYPE_F64:
-        memcpy(&r.f, &u, sizeof u);
+        r.f = dtype_f64_of_bits(u);
         return r;
     case DTYPE_F32:
-        w = (uint32_t)u;
-        memcpy(&f, &w, sizeof f);
-        r.f = (double)f;
+        r.f = (double)dtype_f32_of_bits((uint32_t)u);
         return r;
     case DTYPE_F16:
         r.f = (double)dtype_f16_to_f32((uint16_t)u);

@@ -92,15 +92,9 @@ static double tensor_float_of_raw(enum dtype t, uint64_t raw)
         return (double)dtype_f16_to_f32((uint16_t)raw);
     if (t == DTYPE_BF16)
         return (double)dtype_bf16_to_f32((uint16_t)raw);
-    if (t == DTYPE_F32) {
-        uint32_t u = (uint32_t)raw;
-        float f;
-        memcpy(&f, &u, sizeof f);
-        return (double)f;
-    }
-    double v;
-    memcpy(&v, &raw, sizeof v);
-    return v;
+    if (t == DTYPE_F32)
+        return (double)dtype_f32_of_bits((uint32_t)raw);
+    return dtype_f64_of_bits(raw);
 }
 
 /* Truncates towards zero and saturates; NaN gives 0. */
@@ -133,43 +127,20 @@ int64_t tensor_get_int(const struct tensor *t, int64_t i)
     return tensor_int_of_raw(t->dtype, raw);
 }
 
-/* f32 with the last bit sticky, so that rounding it again to f16 or bf16 rounds the double once. */
-static float tensor_round_to_odd(double v)
-{
-    float f = (float)v;
-    if (isnan(v) || isinf(f) || (double)f == v)
-        return isinf(f) && !isinf(v) ? copysignf(0x1.fffffep127f, f) : f;
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    if (!(u & 1)) {
-        bool too_far = (double)fabsf(f) > fabs(v);
-        u = too_far ? u - 1 : u + 1;
-        memcpy(&f, &u, sizeof f);
-    }
-    return f;
-}
-
 void tensor_set(struct tensor *t, int64_t i, double v)
 {
     switch (t->dtype) {
-    case DTYPE_F64: {
-        uint64_t raw;
-        memcpy(&raw, &v, sizeof raw);
-        tensor_set_raw(t, i, raw);
+    case DTYPE_F64:
+        tensor_set_raw(t, i, dtype_bits_of_f64(v));
         return;
-    }
-    case DTYPE_F32: {
-        float f = (float)v;
-        uint32_t u;
-        memcpy(&u, &f, sizeof u);
-        tensor_set_raw(t, i, u);
+    case DTYPE_F32:
+        tensor_set_raw(t, i, dtype_bits_of_f32((float)v));
         return;
-    }
     case DTYPE_F16:
-        tensor_set_raw(t, i, dtype_f32_to_f16(tensor_round_to_odd(v)));
+        tensor_set_raw(t, i, dtype_f64_to_f16(v));
         return;
     case DTYPE_BF16:
-        tensor_set_raw(t, i, dtype_f32_to_bf16(tensor_round_to_odd(v)));
+        tensor_set_raw(t, i, dtype_f64_to_bf16(v));
         return;
     case DTYPE_BOOL:
         tensor_set_raw(t, i, v != 0);

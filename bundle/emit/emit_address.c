@@ -168,11 +168,11 @@ struct eaddress emit_address(struct emit_kernel *ek, int buf, const kval *idx)
     LLVMValueRef stride = emit_i64(e, 1);
     bool dynamic = is_dynamic(b);
     for (int d = b->rank - 1; d >= 0; d--) {
-        if (varying[d] && dynamic)
-            add_value(ek, &at,
-                      LLVMBuildMul(e->b, emit_get(ek, idx[d], true), emit_splat(ek, stride), ""),
-                      true, 1);
-        else if (varying[d])
+        if (varying[d] && dynamic) {
+            LLVMValueRef steps = emit_splat(ek, stride);
+            steps = LLVMBuildMul(e->b, emit_get(ek, idx[d], true), steps, "");
+            add_value(ek, &at, steps, true, 1);
+        } else if (varying[d])
             add_digits(ek, &at, &b->layout, &s, d, emit_get(ek, idx[d], true), true);
         if (dynamic)
             stride = LLVMBuildMul(e->b, stride, extent_value(ek, b, d), "");
@@ -264,8 +264,8 @@ static void store_element(struct emit_kernel *ek, int buf, LLVMValueRef offset, 
     LLVMValueRef low_mask = LLVMConstInt(e->i8, 0x0f, 0), high_mask = LLVMConstInt(e->i8, 0xf0, 0);
     LLVMValueRef high = LLVMBuildShl(e->b, v, LLVMConstInt(e->i8, 4, 0), "");
     LLVMValueRef in_high = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, low_mask, ""), high, "");
-    LLVMValueRef in_low = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, high_mask, ""),
-                                      LLVMBuildAnd(e->b, v, low_mask, ""), "");
+    LLVMValueRef low = LLVMBuildAnd(e->b, v, low_mask, "");
+    LLVMValueRef in_low = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, high_mask, ""), low, "");
     LLVMBuildStore(e->b, LLVMBuildSelect(e->b, odd, in_high, in_low, ""), p);
 }
 
@@ -308,46 +308,66 @@ void emit_store(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef 
     if (!varying)
         v = emit_splat(ek, v);
     if (is_contiguous(ek, at)) {
-        LLVMValueRef s =
-            LLVMBuildStore(e->b, to_memory(ek, t, v), emit_pointer(ek, at->buf, &at->affine));
+        LLVMValueRef p = emit_pointer(ek, at->buf, &at->affine);
+        LLVMValueRef s = LLVMBuildStore(e->b, to_memory(ek, t, v), p);
         LLVMSetAlignment(s, dtype_bits(t) / 8);
         return;
     }
-    for (int i = 0; i < ek->lanes; i++)
-        store_element(ek, at->buf, lane_offset(ek, at, i),
-                      LLVMBuildExtractElement(e->b, v, emit_i64(e, i), ""));
+    for (int i = 0; i < ek->lanes; i++) {
+        LLVMValueRef lane = LLVMBuildExtractElement(e->b, v, emit_i64(e, i), "");
+        store_element(ek, at->buf, lane_offset(ek, at, i), lane);
+    }
+}
+
+/* The test that index d of an access is in range: NULL where it is known to be. */
+static LLVMValueRef test_index(struct emit_kernel *ek, const struct kinst *in, int d,
+                               bool *out_varying)
+{
+    struct emit *e = ek->e;
+    const struct kbuf *buf = &ek->k->bufs[in->buf];
+    struct eaffine a;
+    LLVMValueRef i;
+    if (emit_affine(ek, in->args[d], &a)) {
+        int64_t least, most;
+        if (buf->extent_buf[d] < 0 && eaffine_range(ek, &a, &least, &most) && least >= 0 &&
+            most < buf->dims[d])
+            return NULL;
+        i = eaffine_full(ek, &a, out_varying);
+    } else {
+        *out_varying = ek->varying[in->args[d]];
+        i = emit_get(ek, in->args[d], *out_varying);
+    }
+    LLVMValueRef extent = extent_value(ek, buf, d);
+    if (*out_varying)
+        extent = emit_splat(ek, extent);
+    return LLVMBuildICmp(e->b, LLVMIntULT, i, extent, "");
 }
 
 /*
  * load_or: where the indices are out of range, element 0 is read instead and dropped, so that no
- * branch is needed.  Every buffer has room for one element.
+ * branch is needed.  A buffer without elements may lie nowhere: nothing is read from it.
  */
 void emit_load_or(struct emit_kernel *ek, kval v)
 {
     struct emit *e = ek->e;
     const struct kinst *in = kernel_inst(ek->k, v);
     const struct kbuf *buf = &ek->k->bufs[in->buf];
+    kval otherwise = in->args[in->n_args - 1];
+    if (layout_elems(&buf->layout, buf->dims) == 0) {
+        emit_set(ek, v, emit_get(ek, otherwise, ek->varying[otherwise]), ek->varying[otherwise]);
+        return;
+    }
     LLVMValueRef uniform = NULL, varying = NULL;
     for (int d = 0; d < buf->rank; d++) {
-        struct eaffine a;
         bool vary;
-        LLVMValueRef i;
-        if (emit_affine(ek, in->args[d], &a)) {
-            i = eaffine_full(ek, &a, &vary);
-        } else {
-            vary = ek->varying[in->args[d]];
-            i = emit_get(ek, in->args[d], vary);
-        }
-        LLVMValueRef extent = extent_value(ek, buf, d);
-        if (vary)
-            extent = emit_splat(ek, extent);
-        LLVMValueRef c = LLVMBuildICmp(e->b, LLVMIntULT, i, extent, "");
+        LLVMValueRef c = test_index(ek, in, d, &vary);
+        if (!c)
+            continue;
         LLVMValueRef *all = vary ? &varying : &uniform;
         *all = *all ? LLVMBuildAnd(e->b, *all, c, "") : c;
     }
-    kval otherwise = in->args[in->n_args - 1];
     struct eaddress at = emit_address(ek, in->buf, in->args);
-    if (buf->rank == 0) {
+    if (!uniform && !varying) {
         bool vary;
         LLVMValueRef r = emit_load(ek, &at, &vary);
         emit_set(ek, v, r, vary);

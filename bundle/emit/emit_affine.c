@@ -56,6 +56,21 @@ int64_t eaffine_lane(const struct eaffine *a)
     return 0;
 }
 
+bool eaffine_range(const struct emit_kernel *ek, const struct eaffine *a, int64_t *out_least,
+                   int64_t *out_most)
+{
+    int64_t least = a->offset, most = a->offset;
+    for (int i = 0; i < a->n_terms; i++) {
+        int64_t extent = ek->vars[a->term[i].var].extent;
+        if (extent < 1)
+            return false;
+        *(a->term[i].coef < 0 ? &least : &most) += a->term[i].coef * (extent - 1);
+    }
+    *out_least = least;
+    *out_most = most;
+    return true;
+}
+
 /* outer * (coef * inner extent) + inner * coef is coef * joined. */
 static struct eaffine join_terms(const struct emit_kernel *ek, const struct eaffine *a)
 {

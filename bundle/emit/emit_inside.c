@@ -35,23 +35,17 @@ static bool test_dim(struct emit_kernel *ek, struct inside *in, const struct eaf
                      int64_t least, int64_t most, int64_t extent)
 {
     struct emit *e = ek->e;
-    int64_t lo = a->offset + least, hi = a->offset + most;
-    bool known = true;
-    for (int i = 0; i < a->n_terms; i++) {
-        int64_t n = ek->vars[a->term[i].var].extent;
-        known = known && n > 0;
-        *(a->term[i].coef < 0 ? &lo : &hi) += a->term[i].coef * (n - 1);
-    }
-    if (known && lo >= 0 && hi < extent)
+    int64_t lo, hi;
+    if (eaffine_range(ek, a, &lo, &hi) && lo + least >= 0 && hi + most < extent)
         return true;
     if (ek->lanes > 1 && eaffine_lane(a) != 0)
         return false;
     LLVMValueRef v = eaffine_value(ek, a);
     LLVMValueRef first = LLVMBuildAdd(e->b, v, emit_i64(e, least), "");
     LLVMValueRef last = LLVMBuildAdd(e->b, v, emit_i64(e, most), "");
-    LLVMValueRef ok =
-        LLVMBuildAnd(e->b, LLVMBuildICmp(e->b, LLVMIntSGE, first, emit_i64(e, 0), ""),
-                     LLVMBuildICmp(e->b, LLVMIntSLT, last, emit_i64(e, extent), ""), "");
+    LLVMValueRef low = LLVMBuildICmp(e->b, LLVMIntSGE, first, emit_i64(e, 0), "");
+    LLVMValueRef high = LLVMBuildICmp(e->b, LLVMIntSLT, last, emit_i64(e, extent), "");
+    LLVMValueRef ok = LLVMBuildAnd(e->b, low, high, "");
     in->all = in->all ? LLVMBuildAnd(e->b, in->all, ok, "") : ok;
     return true;
 }

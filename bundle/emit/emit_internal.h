@@ -127,6 +127,9 @@ void eaffine_add(struct eaffine *a, const struct eaffine *b, int64_t times);
 void eaffine_add_term(struct eaffine *a, int var, int64_t coef);
 LLVMValueRef eaffine_value(struct emit_kernel *ek, const struct eaffine *a); /* uniform part */
 int64_t eaffine_lane(const struct eaffine *a);
+/* The least and the greatest value, where the ranges of all its variables are known. */
+bool eaffine_range(const struct emit_kernel *ek, const struct eaffine *a, int64_t *out_least,
+                   int64_t *out_most);
 /* The whole value: a vector where the lane takes part. */
 LLVMValueRef eaffine_full(struct emit_kernel *ek, const struct eaffine *a, bool *out_varying);
 /* The affine form of an i64 value over loop variables; false where it has none. */

@@ -76,9 +76,9 @@ static LLVMValueRef emit_select(struct emit_kernel *ek, const struct kinst *in, 
 {
     /* A uniform condition may choose between vectors. */
     bool c_varying = ek->varying[in->args[0]];
-    return LLVMBuildSelect(ek->e->b, emit_get(ek, in->args[0], c_varying),
-                           emit_get(ek, in->args[1], varying), emit_get(ek, in->args[2], varying),
-                           "");
+    LLVMValueRef otherwise = emit_get(ek, in->args[2], varying);
+    LLVMValueRef then = emit_get(ek, in->args[1], varying);
+    return LLVMBuildSelect(ek->e->b, emit_get(ek, in->args[0], c_varying), then, otherwise, "");
 }
 
 static LLVMValueRef emit_bitcast(struct emit_kernel *ek, const struct kinst *in, bool varying)

@@ -34,7 +34,8 @@ static bool codegen_error(struct error *err, const char *what, const char *messa
 
 static void add_function_attributes(struct emit *e)
 {
-    static const char *const text[][2] = {{"no-builtins", ""}, {"frame-pointer", "none"}};
+    const char *const text[][2] = {
+        {"no-builtins", ""}, {"frame-pointer", "none"}, {"tune-cpu", e->target->cpu}};
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     for (LLVMValueRef fn = LLVMGetFirstFunction(e->mod); fn; fn = LLVMGetNextFunction(fn)) {
         if (LLVMIsDeclaration(fn))
@@ -69,7 +70,10 @@ static bool create_machine(struct emit *e, LLVMTargetMachineRef *out_tm, struct 
         LLVMDisposeMessage(message);
         return false;
     }
-    *out_tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features,
+    /* The architecture's plain processor: only the listed features may be used, which a named one
+       would bring more of.  The named one decides the order of instructions (tune-cpu). */
+    const char *plain = strncmp(t->triple, "x86_64", 6) == 0 ? "x86-64" : "generic";
+    *out_tm = LLVMCreateTargetMachine(target, t->triple, plain, t->features,
                                       LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
     return true;
 }

@@ -1,5 +1,6 @@
 /* The entry point: the program's steps as calls of kernel functions on the three areas. */
 #include <stdio.h>
+#include <string.h>
 
 #include "bundle/emit/emit_internal.h"
 
@@ -129,6 +130,8 @@ void emit_program(struct emit *e, const struct emit_request *req, const struct e
     for (size_t i = 0; i < s->n; i++) {
         char name[32];
         snprintf(name, sizeof name, "k%zu", i);
+        if (strcmp(name, req->entry) == 0) /* which is the client's to choose */
+            strcat(name, "_");
         t.kernel[i] = emit_kernel_function(e, s->kernel[i].kernel, s->kernel[i].schedule, name);
     }
     begin_function(&t, req->entry);

@@ -209,9 +209,10 @@ static void reduce_rounds(struct emit_kernel *ek, struct reduction *red, LLVMVal
     for (int i = 0; i < red->n; i++) {
         LLVMTypeRef t = LLVMVectorType(emit_type(e, red->type[i]), (unsigned)lanes);
         LLVMValueRef acc = LLVMBuildLoad2(e->b, t, acc_slot[i], "");
-        for (int p = 0; p < lanes; p++)
-            LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, acc, emit_i64(e, p), ""),
-                           slot_of(ek, red, i, emit_i64(e, p)));
+        for (int p = 0; p < lanes; p++) {
+            LLVMValueRef slot = slot_of(ek, red, i, emit_i64(e, p));
+            LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, acc, emit_i64(e, p), ""), slot);
+        }
     }
 }
 

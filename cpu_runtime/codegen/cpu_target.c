@@ -105,6 +105,57 @@ static const char *without(struct arena *a, const char *features, const char *na
     return strbuf_text(&out);
 }
 
+/* What each feature needs, as LLVM's X86.td has it; a row's needs may need more. */
+static const struct {
+    const char *feature, *needs;
+} NEEDS[] = {
+    {"sse3", "sse2"},
+    {"ssse3", "sse3"},
+    {"sse4.1", "ssse3"},
+    {"sse4.2", "sse4.1"},
+    {"avx", "sse4.2"},
+    {"avx2", "avx"},
+    {"fma", "avx"},
+    {"f16c", "avx"},
+    {"avxvnni", "avx2"},
+    {"avx512f", "avx2"},
+    {"avx512f", "fma"},
+    {"avx512f", "f16c"},
+    {"avx512bw", "avx512f"},
+    {"avx512cd", "avx512f"},
+    {"avx512dq", "avx512f"},
+    {"avx512vl", "avx512f"},
+    {"avx512vnni", "avx512f"},
+    {"avx512bf16", "avx512bw"},
+    {"avx512fp16", "avx512bw"},
+    {"avx512fp16", "avx512dq"},
+    {"avx512fp16", "avx512vl"},
+    {"amx-int8", "amx-tile"},
+    {"amx-bf16", "amx-tile"},
+};
+enum { N_NEEDS = sizeof NEEDS / sizeof NEEDS[0] };
+
+/* A feature comes with what it needs, and goes with what needs it. */
+static const char *add_feature(struct arena *a, const char *features, const char *name)
+{
+    if (has(features, name))
+        return features;
+    for (size_t i = 0; i < N_NEEDS; i++)
+        if (strcmp(NEEDS[i].feature, name) == 0)
+            features = add_feature(a, features, NEEDS[i].needs);
+    return arena_printf(a, "%s%s+%s", features, *features ? "," : "", name);
+}
+
+static const char *remove_feature(struct arena *a, const char *features, const char *name)
+{
+    if (!has(features, name))
+        return features;
+    for (size_t i = 0; i < N_NEEDS; i++)
+        if (strcmp(NEEDS[i].needs, name) == 0)
+            features = remove_feature(a, features, NEEDS[i].feature);
+    return without(a, features, name, strlen(name));
+}
+
 static bool apply_features(struct arena *a, const char *changes, const char **features,
                            struct error *err)
 {
@@ -114,12 +165,12 @@ static bool apply_features(struct arena *a, const char *changes, const char **fe
             return error_set(err, SHEAF_ERROR_ARGUMENT,
                              "option -mattr: '%.*s' is not of the form +feature or -feature",
                              (int)n, p);
-        if (!known_feature(p + 1, n - 1))
-            return error_set(err, SHEAF_ERROR_ARGUMENT,
-                             "option -mattr: feature '%.*s' is not known", (int)n - 1, p + 1);
-        *features = without(a, *features, p + 1, n - 1);
-        if (p[0] == '+')
-            *features = arena_printf(a, "%s%s%.*s", *features, **features ? "," : "", (int)n, p);
+        const char *name = arena_strndup(a, p + 1, n - 1);
+        if (!known_feature(name, n - 1))
+            return error_set(err, SHEAF_ERROR_ARGUMENT, "option -mattr: feature '%s' is not known",
+                             name);
+        *features =
+            p[0] == '+' ? add_feature(a, *features, name) : remove_feature(a, *features, name);
         p += n + (p[n] == ',');
     }
     return true;

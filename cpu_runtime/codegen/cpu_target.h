@@ -12,8 +12,8 @@ struct cpu_target_options {
     const char *features; /* "+x,-y" on top of the processor's, or NULL */
 };
 
-/* The baseline of emission where no processor is named: AVX2 and FMA, in every x86-64 server and
-   desktop processor since 2013-2015. */
+/* The baseline of emission where no processor is named: AVX2 and FMA, which Intel's Core and Xeon
+   have since Haswell (2013) and AMD's processors since Excavator (2015). */
 #define CPU_TARGET_BASELINE_X86 "x86-64-v3"
 
 bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,

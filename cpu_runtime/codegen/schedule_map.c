@@ -2,11 +2,20 @@
  * Loop order and vectors of a map: loops follow the memory order of the first buffer that the map
  * stores to, and its innermost dimension becomes the vector, unless that would turn contiguous
  * reads elsewhere into gathers.
+ *
+ * An index of one value adds nothing to an access: in the sum that stands for the channel of a
+ * depthwise convolution (group + channel in the group) it must not hide the other one.
  */
 #include <string.h>
 
 #include "bundle/emit/emit_internal.h"
 #include "cpu_runtime/codegen/cpu_target.h"
+
+/* Maps and reductions whose accesses are looked at, from the outside in. */
+struct nest {
+    const struct nest *outer;
+    const struct kregion *region;
+};
 
 struct access {
     const struct kbuf *buf;
@@ -15,7 +24,19 @@ struct access {
     bool affine;
 };
 
-static void read_access(const struct kernel *k, const struct kinst *in, struct access *out)
+/* Whether `index` belongs to the nest and has one value only. */
+static bool is_single(const struct kernel *k, const struct nest *nest, kval index)
+{
+    int64_t n;
+    for (; nest; nest = nest->outer)
+        for (int i = 0; i < nest->region->n_dims; i++)
+            if (nest->region->index[i] == index)
+                return kernel_is_const_int(k, nest->region->extent[i], &n) && n == 1;
+    return false;
+}
+
+static void read_access(const struct kernel *k, const struct nest *nest, const struct kinst *in,
+                        struct access *out)
 {
     out->buf = &k->bufs[in->buf];
     out->buf_index = in->buf;
@@ -23,6 +44,14 @@ static void read_access(const struct kernel *k, const struct kinst *in, struct a
     for (int d = 0; d < out->buf->rank; d++)
         if (!kernel_affine_of(k, in->args[d], &out->dims[d]))
             out->affine = false;
+    for (int d = 0; d < out->buf->rank && out->affine; d++) {
+        struct kaffine *a = &out->dims[d];
+        int n = 0;
+        for (int i = 0; i < a->n_terms; i++)
+            if (!is_single(k, nest, a->term[i].var))
+                a->term[n++] = a->term[i];
+        a->n_terms = n;
+    }
 }
 
 static const struct kinst *first_store(const struct kernel *k, const struct kblock *blk)
@@ -42,13 +71,15 @@ struct tally {
     unsigned widest_bytes;
 };
 
-static void count_block(const struct kernel *k, const struct kblock *blk, struct tally *t)
+static void count_block(const struct kernel *k, const struct nest *nest, const struct kblock *blk,
+                        struct tally *t)
 {
     for (size_t i = 0; i < blk->n; i++) {
         const struct kinst *in = kernel_inst(k, blk->insts[i]);
         if (in->region) {
-            count_block(k, &in->region->block[0], t);
-            count_block(k, &in->region->block[1], t);
+            struct nest inner = {nest, in->region};
+            count_block(k, &inner, &in->region->block[0], t);
+            count_block(k, &inner, &in->region->block[1], t);
         }
         if (in->type != DTYPE_NONE && in->type != DTYPE_BOOL && in->type != DTYPE_I64 &&
             dtype_bits(in->type) / 8 > t->widest_bytes)
@@ -56,7 +87,7 @@ static void count_block(const struct kernel *k, const struct kblock *blk, struct
         if (in->op != KOP_LOAD && in->op != KOP_LOAD_OR && in->op != KOP_STORE)
             continue;
         struct access a;
-        read_access(k, in, &a);
+        read_access(k, nest, in, &a);
         if (dtype_bits(a.buf->dtype) / 8 > t->widest_bytes)
             t->widest_bytes = dtype_bits(a.buf->dtype) / 8;
         int64_t stride = 2;
@@ -71,18 +102,20 @@ static void count_block(const struct kernel *k, const struct kblock *blk, struct
 }
 
 /* Constants that the lanes read with a stride are packed in blocks of the lane dimension. */
-static void pack_constants(struct kernel *k, const struct kblock *blk, kval index, int lanes)
+static void pack_constants(struct kernel *k, const struct nest *nest, const struct kblock *blk,
+                           kval index, int lanes)
 {
     for (size_t i = 0; i < blk->n; i++) {
         const struct kinst *in = kernel_inst(k, blk->insts[i]);
         if (in->region) {
-            pack_constants(k, &in->region->block[0], index, lanes);
-            pack_constants(k, &in->region->block[1], index, lanes);
+            struct nest inner = {nest, in->region};
+            pack_constants(k, &inner, &in->region->block[0], index, lanes);
+            pack_constants(k, &inner, &in->region->block[1], index, lanes);
         }
         if (in->op != KOP_LOAD && in->op != KOP_LOAD_OR)
             continue;
         struct access a;
-        read_access(k, in, &a);
+        read_access(k, nest, in, &a);
         int64_t stride;
         if (!a.buf->constant || !layout_is_plain(&a.buf->layout) || !a.affine ||
             dtype_bits(a.buf->dtype) < 8 ||
@@ -123,8 +156,9 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
     const struct kinst *store = first_store(k, &r->block[0]);
     if (!store)
         return;
+    const struct nest nest = {NULL, r};
     struct access out;
-    read_access(k, store, &out);
+    read_access(k, &nest, store, &out);
     if (!out.affine)
         return;
     const struct layout *l = &out.buf->layout;
@@ -179,7 +213,7 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
     if (last->part == SCHEDULE_WHOLE && kernel_is_const_int(k, r->extent[last->dim], &known))
         span = known;
     struct tally tally = {.index = r->index[last->dim], .widest_bytes = 1};
-    count_block(k, &r->block[0], &tally);
+    count_block(k, &nest, &r->block[0], &tally);
     if (emit_can_vectorize(k, &r->block[0]) && tally.strided <= tally.contiguous) {
         int lanes = t->vector_bytes / 4;
         while (lanes * (int)tally.widest_bytes > PROGRAM_ALIGNMENT)
@@ -189,6 +223,6 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
         e.lanes = lanes < 1 ? 1 : lanes;
     }
     if (e.lanes > 1)
-        pack_constants(k, &r->block[0], tally.index, e.lanes);
+        pack_constants(k, &nest, &r->block[0], tally.index, e.lanes);
     ARENA_PUSH(a, s->entries, s->n, s->cap) = e;
 }

@@ -4,22 +4,17 @@
  */
 #include "ir/ops/window.h"
 
-static bool geometry(const struct node *n, struct window *w, struct error *err)
+static struct window_spec spec_of(const struct node *n)
 {
     const struct average_pool_attrs *a = n->attrs;
-    struct window_spec spec = WINDOW_SPEC(a, a->ceil_mode != 0);
-    return window_compute(&spec, &n->in[0]->shape, NULL, w, err);
+    return WINDOW_SPEC(a, a->ceil_mode != 0);
 }
 
 bool average_pool_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
-    struct window w;
-    if (!ops_check_type(n, 0, TYPES_FLOAT, err) || !ops_check_static(n, 0, err) ||
-        !geometry(n, &w, err))
-        return false;
-    struct shape y = window_output_shape(&w, &n->in[0]->shape);
-    return ops_set_output(n, 0, n->in[0]->dtype, &y, err);
+    struct window_spec spec = spec_of(n);
+    return window_infer_pool(n, TYPES_FLOAT, &spec, err);
 }
 
 /*
@@ -65,29 +60,23 @@ static kval divisor(struct kernel *k, const struct window *w, bool include_pad, 
     return kernel_cast(k, type, ops_mul_const(k, varying, fixed));
 }
 
+static kval zero_of(struct kernel *k, enum dtype t)
+{
+    return kernel_const(k, t, 0);
+}
+
 void average_pool_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
     const struct average_pool_attrs *a = l->node->attrs;
-    int x = l->in[0];
-    enum dtype stored = k->bufs[x].dtype, type = ops_compute_type(stored);
+    enum dtype type = ops_compute_type(k->bufs[l->in[0]].dtype);
+    struct window_spec spec = spec_of(l->node);
     struct window w;
-    geometry(l->node, &w, NULL);
+    window_compute(&spec, &l->node->in[0]->shape, NULL, &w, NULL);
 
-    kval out[MAX_RANK], tap[WINDOW_MAX_DIMS], size[WINDOW_MAX_DIMS], in[MAX_RANK];
+    kval out[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
-    for (int d = 0; d < w.n; d++)
-        size[d] = kernel_const_index(k, w.kernel[d]);
-    kval zero = kernel_const(k, type, 0), sum;
-    kernel_reduce_begin(k, KCOMBINE_ADD, 1, w.n, size, 1, &zero, tap);
-    in[0] = out[0];
-    in[1] = out[1];
-    for (int d = 0; d < w.n; d++)
-        in[2 + d] = window_position(k, &w, d, out[2 + d], tap[d]);
-    kval v = w.any_outside ? kernel_load_or(k, x, in, kernel_const(k, stored, 0))
-                           : kernel_load(k, x, in);
-    v = kernel_cast(k, type, v);
-    kernel_reduce_end(k, &v, &sum);
+    kval sum = window_reduce(k, &w, l->in[0], out, KCOMBINE_ADD, zero_of);
     kval n = divisor(k, &w, a->count_include_pad != 0, out, type);
     ops_store(k, l->out[0], out, kernel_binary(k, KOP_DIV, sum, n));
     ops_map_end(k, l->out[0]);

@@ -100,5 +100,7 @@ kval ops_clamp_index(struct kernel *k, kval i, kval extent);
 /* The least value of the type, or minus infinity. */
 kval ops_lowest(struct kernel *k, enum dtype t);
 kval ops_is_nan(struct kernel *k, kval x);
+/* KOP_MIN or KOP_MAX, but NaN where either is NaN. */
+kval ops_extreme(struct kernel *k, enum kop op, kval a, kval b);
 
 #endif

@@ -126,6 +126,15 @@ kval ops_is_nan(struct kernel *k, kval x)
     return kernel_compare(k, KOP_NE, x, x);
 }
 
+kval ops_extreme(struct kernel *k, enum kop op, kval a, kval b)
+{
+    kval r = kernel_binary(k, op, a, b);
+    if (!dtype_is_float(kernel_inst(k, a)->type))
+        return r;
+    /* The instruction gives b where either is NaN, so only a NaN in a needs a choice. */
+    return kernel_select(k, ops_is_nan(k, a), a, r);
+}
+
 int ops_reduce_lanes(const struct kbuf *buf, int axis)
 {
     return axis == buf->rank - 1 && buf->dims[axis] >= 32 ? 16 : 1;

@@ -22,8 +22,8 @@ void dequantize_linear_lower(struct lower *l)
         kval zero = quantize_parameter(l, 2, a->axis, idx);
         x = kernel_binary(k, KOP_SUB, x, kernel_cast(k, DTYPE_I32, zero));
     }
-    kval y = kernel_binary(k, KOP_MUL, kernel_cast(k, DTYPE_F32, x),
-                           quantize_parameter(l, 1, a->axis, idx));
+    kval scale = quantize_parameter(l, 1, a->axis, idx);
+    kval y = kernel_binary(k, KOP_MUL, kernel_cast(k, DTYPE_F32, x), scale);
     ops_store(k, l->out[0], idx, y);
     ops_map_end(k, l->out[0]);
 }

@@ -11,8 +11,8 @@ static kval leaky_relu_of(struct lower *l, kval x)
     struct kernel *k = l->kernel;
     const struct leaky_relu_attrs *a = l->node->attrs;
     enum dtype type = kernel_inst(k, x)->type;
-    return kernel_select(k, kernel_compare(k, KOP_LT, x, kernel_const(k, type, 0)),
-                         kernel_binary(k, KOP_MUL, x, kernel_const(k, type, a->alpha)), x);
+    kval scaled = kernel_binary(k, KOP_MUL, x, kernel_const(k, type, a->alpha));
+    return kernel_select(k, kernel_compare(k, KOP_LT, x, kernel_const(k, type, 0)), scaled, x);
 }
 
 void leaky_relu_lower(struct lower *l)

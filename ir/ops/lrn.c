@@ -46,7 +46,8 @@ void lrn_lower(struct lower *l)
     kval factor = kernel_const(k, DTYPE_F32, (double)(a->alpha / (float)a->size));
     sum = kernel_binary(k, KOP_ADD, kernel_const(k, DTYPE_F32, (double)a->bias),
                         kernel_binary(k, KOP_MUL, factor, sum));
-    kval y = kernel_binary(k, KOP_DIV, ops_load(k, x, idx), lrn_pow(k, sum, a->beta));
+    kval divisor = lrn_pow(k, sum, a->beta);
+    kval y = kernel_binary(k, KOP_DIV, ops_load(k, x, idx), divisor);
     ops_store(k, l->out[0], idx, y);
     ops_map_end(k, l->out[0]);
 }

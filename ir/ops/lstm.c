@@ -209,8 +209,8 @@ static void update_state(const struct direction *at, kval round)
     kval f = p->input_forget ? kernel_binary(k, KOP_SUB, kernel_const(k, DTYPE_F32, 1), i)
                              : activate(at, F, gate_sum(at, 2, idx, 2, old_c));
     kval g = activate(at, G, gate_sum(at, 3, idx, -1, 0));
-    kval c = kernel_binary(k, KOP_ADD, kernel_binary(k, KOP_MUL, f, old_c),
-                           kernel_binary(k, KOP_MUL, i, g));
+    kval added = kernel_binary(k, KOP_MUL, i, g);
+    kval c = kernel_binary(k, KOP_ADD, kernel_binary(k, KOP_MUL, f, old_c), added);
     kval o = activate(at, F, gate_sum(at, 1, idx, 1, c));
     kval h = kernel_binary(k, KOP_MUL, o, activate(at, H, c));
     kval y = h, active = is_active(at, round, idx[0]);

@@ -60,7 +60,8 @@ static kval pow_of(struct lower *l, kval base, kval e)
     }
     if (dtype_is_integer(type) && dtype_is_integer(kernel_inst(k, e)->type))
         return integer_pow(k, base, e);
-    return kernel_pow(k, kernel_cast(k, DTYPE_F32, base), kernel_cast(k, DTYPE_F32, e));
+    e = kernel_cast(k, DTYPE_F32, e);
+    return kernel_pow(k, kernel_cast(k, DTYPE_F32, base), e);
 }
 
 void pow_lower(struct lower *l)

@@ -16,8 +16,8 @@ static kval prelu_of(struct lower *l, kval x, kval slope)
 {
     struct kernel *k = l->kernel;
     kval zero = kernel_const(k, kernel_inst(k, x)->type, 0);
-    return kernel_select(k, kernel_compare(k, KOP_LT, x, zero), kernel_binary(k, KOP_MUL, x, slope),
-                         x);
+    kval scaled = kernel_binary(k, KOP_MUL, x, slope);
+    return kernel_select(k, kernel_compare(k, KOP_LT, x, zero), scaled, x);
 }
 
 void prelu_lower(struct lower *l)

@@ -86,8 +86,8 @@ void qlinear_conv_lower(struct lower *l)
     kval channel = conv_channel(k, &c, &at);
     if (ops_has_input(n, BIAS))
         acc = kernel_binary(k, KOP_ADD, acc, ops_load(k, l->in[BIAS], &channel));
-    kval scale = kernel_binary(k, KOP_MUL, ops_load_scalar(k, l->in[X_SCALE]),
-                               load_parameter(l, W_SCALE, channel));
+    kval scale = load_parameter(l, W_SCALE, channel);
+    scale = kernel_binary(k, KOP_MUL, ops_load_scalar(k, l->in[X_SCALE]), scale);
     scale = kernel_binary(k, KOP_DIV, scale, ops_load_scalar(k, l->in[Y_SCALE]));
     kval y = kernel_binary(k, KOP_MUL, kernel_cast(k, DTYPE_F32, acc), scale);
     kval zero = kernel_cast(k, DTYPE_F32, ops_load_scalar(k, l->in[Y_ZERO]));

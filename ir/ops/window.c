@@ -124,3 +124,31 @@ kval window_position(struct kernel *k, const struct window *w, int d, kval o, kv
     kval from = ops_add_const(k, ops_mul_const(k, o, w->stride[d]), -w->pad_begin[d]);
     return kernel_binary(k, KOP_ADD, from, ops_mul_const(k, tap, w->dilation[d]));
 }
+
+bool window_infer_pool(struct node *n, unsigned types, const struct window_spec *spec,
+                       struct error *err)
+{
+    struct window w;
+    if (!ops_check_type(n, 0, types, err) || !ops_check_static(n, 0, err) ||
+        !window_compute(spec, &n->in[0]->shape, NULL, &w, err))
+        return false;
+    struct shape y = window_output_shape(&w, &n->in[0]->shape);
+    return ops_set_output(n, 0, n->in[0]->dtype, &y, err);
+}
+
+kval window_reduce(struct kernel *k, const struct window *w, int x, const kval *out,
+                   enum kcombine combine, kval (*identity)(struct kernel *k, enum dtype t))
+{
+    enum dtype stored = k->bufs[x].dtype, type = ops_compute_type(stored);
+    kval tap[WINDOW_MAX_DIMS], size[WINDOW_MAX_DIMS], in[MAX_RANK] = {out[0], out[1]};
+    for (int d = 0; d < w->n; d++)
+        size[d] = kernel_const_index(k, w->kernel[d]);
+    kval start = identity(k, type), result;
+    kernel_reduce_begin(k, combine, 1, w->n, size, 1, &start, tap);
+    for (int d = 0; d < w->n; d++)
+        in[2 + d] = window_position(k, w, d, out[2 + d], tap[d]);
+    kval v = w->any_outside ? kernel_load_or(k, x, in, identity(k, stored)) : kernel_load(k, x, in);
+    v = kernel_cast(k, type, v);
+    kernel_reduce_end(k, &v, &result);
+    return result;
+}

@@ -40,4 +40,14 @@ struct shape window_output_shape(const struct window *w, const struct shape *x);
 /* o * stride + k * dilation - pad_begin in dimension d. */
 kval window_position(struct kernel *k, const struct window *w, int d, kval o, kval tap);
 
+/* ---- pooling ---- */
+
+/* Input 0 is static and of one of `types`, output 0 its windows. */
+bool window_infer_pool(struct node *n, unsigned types, const struct window_spec *spec,
+                       struct error *err);
+/* Reduces the window of output index `out` over input buffer x, in its compute type; `identity`
+   makes the value to begin with, which positions outside of x also have. */
+kval window_reduce(struct kernel *k, const struct window *w, int x, const kval *out,
+                   enum kcombine combine, kval (*identity)(struct kernel *k, enum dtype t));
+
 #endif

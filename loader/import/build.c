@@ -30,11 +30,8 @@ void import_note(struct importer *im, const char *fmt, ...)
     ARENA_PUSH(im->arena, notes->text, notes->n, notes->cap) = arena_strdup(im->arena, text.text);
 }
 
-static bool fail(struct importer *im, const char *node, enum sheaf_status status, const char *fmt,
-                 va_list args) ERROR_PRINTF(4, 0);
-
-static bool fail(struct importer *im, const char *node, enum sheaf_status status, const char *fmt,
-                 va_list args)
+bool import_node_errorv(struct importer *im, const char *node, enum sheaf_status status,
+                        const char *fmt, va_list args)
 {
     struct error fault;
     error_init(&fault);
@@ -48,7 +45,7 @@ bool import_error(struct importer *im, enum sheaf_status status, const char *fmt
 {
     va_list args;
     va_start(args, fmt);
-    fail(im, NULL, status, fmt, args);
+    import_node_errorv(im, NULL, status, fmt, args);
     va_end(args);
     return false;
 }
@@ -58,7 +55,7 @@ bool import_node_error(struct importer *im, const char *node, enum sheaf_status 
 {
     va_list args;
     va_start(args, fmt);
-    fail(im, node, status, fmt, args);
+    import_node_errorv(im, node, status, fmt, args);
     va_end(args);
     return false;
 }

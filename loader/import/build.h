@@ -26,11 +26,13 @@ struct importer {
 /* ---- sentences ---- */
 
 void import_note(struct importer *im, const char *fmt, ...) ERROR_PRINTF(2, 3);
-/* Both return false and put im->path in front; the second also the node's name. */
+/* All return false and put im->path in front; the later ones also the node's name. */
 bool import_error(struct importer *im, enum sheaf_status status, const char *fmt, ...)
     ERROR_PRINTF(3, 4);
 bool import_node_error(struct importer *im, const char *node, enum sheaf_status status,
                        const char *fmt, ...) ERROR_PRINTF(4, 5);
+bool import_node_errorv(struct importer *im, const char *node, enum sheaf_status status,
+                        const char *fmt, va_list args) ERROR_PRINTF(4, 0);
 
 /* The first dimension that is negative or makes the tensor too large, or -1.  Dimensions of 0 do
    not excuse the others: operators permute them. */

@@ -42,24 +42,17 @@ static bool count(const uint8_t *data, size_t size, struct list_sizes *out)
     return !w.fault;
 }
 
-static float float_of(uint32_t bits)
-{
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 static void read_floats(const struct wire_field *f, float *list, size_t *n)
 {
     if (f->type == WIRE_FIXED32) {
-        list[(*n)++] = float_of((uint32_t)f->value);
+        list[(*n)++] = dtype_f32_of_bits((uint32_t)f->value);
         return;
     }
     for (size_t i = 0; i < f->size; i += 4) {
         uint32_t bits = 0;
         for (size_t k = 0; k < 4; k++)
             bits |= (uint32_t)f->data[i + k] << (8 * k);
-        list[(*n)++] = float_of(bits);
+        list[(*n)++] = dtype_f32_of_bits(bits);
     }
 }
 
@@ -94,7 +87,7 @@ static bool read_scalar(struct arena *a, const struct wire_field *f, struct c2_a
         return arg->name != NULL;
     case ARG_F:
         arg->has_f = f->type == WIRE_FIXED32;
-        arg->f = float_of((uint32_t)f->value);
+        arg->f = dtype_f32_of_bits((uint32_t)f->value);
         return arg->has_f;
     case ARG_I:
         arg->has_i = f->type == WIRE_VARINT;

@@ -10,13 +10,11 @@
 bool c2_error(struct caffe2 *c, const struct c2_op *op, enum sheaf_status status, const char *fmt,
               ...)
 {
-    struct error fault;
-    error_init(&fault);
     va_list args;
     va_start(args, fmt);
-    error_setv(&fault, status, fmt, args);
+    import_node_errorv(&c->im, op->name, status, fmt, args);
     va_end(args);
-    return import_node_error(&c->im, op->name, status, "%s", fault.text);
+    return false;
 }
 
 bool c2_check_inputs(struct caffe2 *c, const struct c2_op *op, size_t min, size_t max)

@@ -156,6 +156,15 @@ static struct attr_ints pads(struct caffe2 *c, const struct window *w)
     return ints(c, list, 2 * w->n);
 }
 
+/* Convolution and both poolings have these attributes, each in its own struct. */
+#define SET_WINDOW(c, attrs, w)                                                                    \
+    do {                                                                                           \
+        (attrs)->kernel_shape = ints((c), (w)->kernel, (w)->n);                                    \
+        (attrs)->strides = ints((c), (w)->stride, (w)->n);                                         \
+        (attrs)->dilations = ints((c), (w)->dilation, (w)->n);                                     \
+        (attrs)->pads = pads((c), (w));                                                            \
+    } while (0)
+
 struct value *c2_conv(struct caffe2 *c, struct c2_op *op)
 {
     struct window w = {0};
@@ -172,45 +181,42 @@ struct value *c2_conv(struct caffe2 *c, struct c2_op *op)
         return NULL;
     struct node *n = c2_begin(c, op, OP_conv, in, in[2] ? 3 : 2);
     struct conv_attrs *a = n->attrs;
-    a->kernel_shape = ints(c, w.kernel, w.n);
-    a->strides = ints(c, w.stride, w.n);
-    a->dilations = ints(c, w.dilation, w.n);
-    a->pads = pads(c, &w);
+    SET_WINDOW(c, a, &w);
     a->group = c2_arg_int(&op->args, "group", 1);
     return c2_from_nchw(c, op, build_end1(&c->im, n, c2_inner_name(op)));
 }
 
-struct value *c2_max_pool(struct caffe2 *c, struct c2_op *op)
+/* A pooling of the only input in NCHW; NULL after a fault. */
+static struct node *begin_pool(struct caffe2 *c, struct c2_op *op, enum op kind, struct window *w)
 {
-    struct window w = {0};
+    *w = (struct window){0};
     if (!c2_check_inputs(c, op, 1, 1))
         return NULL;
     struct value *x = c2_to_nchw(c, op, op->in[0]);
-    if (!x || !read_window(c, op, x, &w))
+    if (!x || !read_window(c, op, x, w))
         return NULL;
-    struct node *n = c2_begin(c, op, OP_max_pool, &x, 1);
+    return c2_begin(c, op, kind, &x, 1);
+}
+
+struct value *c2_max_pool(struct caffe2 *c, struct c2_op *op)
+{
+    struct window w;
+    struct node *n = begin_pool(c, op, OP_max_pool, &w);
+    if (!n)
+        return NULL;
     struct max_pool_attrs *a = n->attrs;
-    a->kernel_shape = ints(c, w.kernel, w.n);
-    a->strides = ints(c, w.stride, w.n);
-    a->dilations = ints(c, w.dilation, w.n);
-    a->pads = pads(c, &w);
+    SET_WINDOW(c, a, &w);
     return c2_from_nchw(c, op, build_end1(&c->im, n, c2_inner_name(op)));
 }
 
 struct value *c2_average_pool(struct caffe2 *c, struct c2_op *op)
 {
-    struct window w = {0};
-    if (!c2_check_inputs(c, op, 1, 1))
+    struct window w;
+    struct node *n = begin_pool(c, op, OP_average_pool, &w);
+    if (!n)
         return NULL;
-    struct value *x = c2_to_nchw(c, op, op->in[0]);
-    if (!x || !read_window(c, op, x, &w))
-        return NULL;
-    struct node *n = c2_begin(c, op, OP_average_pool, &x, 1);
     struct average_pool_attrs *a = n->attrs;
-    a->kernel_shape = ints(c, w.kernel, w.n);
-    a->strides = ints(c, w.stride, w.n);
-    a->dilations = ints(c, w.dilation, w.n);
-    a->pads = pads(c, &w);
+    SET_WINDOW(c, a, &w);
     a->count_include_pad = c2_arg_int(&op->args, "count_include_pad", 0);
     return c2_from_nchw(c, op, build_end1(&c->im, n, c2_inner_name(op)));
 }

@@ -218,9 +218,7 @@ static int64_t seed_of(float seed)
 {
     if (seed >= -0x1p53f && seed <= 0x1p53f && (float)(int64_t)seed == seed)
         return (int64_t)seed;
-    uint32_t bits;
-    memcpy(&bits, &seed, sizeof bits);
-    return (int64_t)bits;
+    return (int64_t)dtype_bits_of_f32(seed);
 }
 
 bool onnx_adapt_random(struct onnx *o, struct draft *d)

@@ -10,13 +10,11 @@
 bool draft_error(struct onnx *o, const struct draft *d, enum sheaf_status status, const char *fmt,
                  ...)
 {
-    struct error fault;
-    error_init(&fault);
     va_list args;
     va_start(args, fmt);
-    error_setv(&fault, status, fmt, args);
+    import_node_errorv(&o->im, d->name, status, fmt, args);
     va_end(args);
-    return import_node_error(&o->im, d->name, status, "%s", fault.text);
+    return false;
 }
 
 /* ---- attributes ---- */

@@ -129,20 +129,6 @@ static void store(uint8_t *data, unsigned bits, size_t i, uint64_t raw)
         data[i * (bits / 8) + k] = (uint8_t)(raw >> (8 * k));
 }
 
-static uint64_t float_bits(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
-static uint64_t double_bits(double f)
-{
-    uint64_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
 /* An entry of int32_data fits the type: its own range, and for floats any bits. */
 static bool int32_fits(enum dtype t, int32_t v)
 {
@@ -195,9 +181,9 @@ static bool list_data(struct onnx *o, const Onnx__TensorProto *p, const char *wh
     for (size_t i = 0; i < n; i++) {
         uint64_t raw;
         if (t == DTYPE_F32) {
-            raw = float_bits(p->float_data[i]);
+            raw = dtype_bits_of_f32(p->float_data[i]);
         } else if (t == DTYPE_F64) {
-            raw = double_bits(p->double_data[i]);
+            raw = dtype_bits_of_f64(p->double_data[i]);
         } else if (t == DTYPE_I64) {
             raw = (uint64_t)p->int64_data[i];
         } else if (t == DTYPE_U32 || t == DTYPE_U64) {

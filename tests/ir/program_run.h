@@ -5,34 +5,9 @@
 #ifndef SHEAF_TESTS_IR_PROGRAM_RUN_H
 #define SHEAF_TESTS_IR_PROGRAM_RUN_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "ir/eval.h"
 #include "ir/program.h"
-
-static struct arena arena;
-static struct error err;
-
-static inline int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static inline int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
+#include "tests/support/fixture.h"
 
 struct run {
     struct program *p;

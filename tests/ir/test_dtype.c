@@ -8,25 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "ir/dtype.h"
-
-static uint32_t bits_of(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
-static float float_of(uint32_t u)
-{
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
 
 /* Value of a finite f16 by its definition. */
 static double f16_value(uint16_t bits)
@@ -105,9 +90,9 @@ static void test_f16_rounding(void **state)
         float hi = h == 0x7bff ? 65536.0f : dtype_f16_to_f32((uint16_t)(h + 1));
         float middle = (float)(((double)lo + (double)hi) / 2);
         uint32_t even = h & 1 ? h + 1 : h;
-        assert_int_equal(dtype_f32_to_f16(float_of(bits_of(middle) - 1)), h);
+        assert_int_equal(dtype_f32_to_f16(dtype_f32_of_bits(dtype_bits_of_f32(middle) - 1)), h);
         assert_int_equal(dtype_f32_to_f16(middle), even);
-        assert_int_equal(dtype_f32_to_f16(float_of(bits_of(middle) + 1)), h + 1);
+        assert_int_equal(dtype_f32_to_f16(dtype_f32_of_bits(dtype_bits_of_f32(middle) + 1)), h + 1);
         assert_int_equal(dtype_f32_to_f16(-middle), even | 0x8000);
     }
     assert_int_equal(dtype_f32_to_f16(65519.996f), 0x7bff);
@@ -123,8 +108,8 @@ static void test_f16_nan(void **state)
 {
     (void)state;
     /* The payload lies in bits that do not fit: it must not become infinity. */
-    assert_true(isnan(dtype_f16_to_f32(dtype_f32_to_f16(float_of(0x7f800001u)))));
-    assert_int_equal(dtype_f32_to_f16(float_of(0xffc00000u)), 0xfe00);
+    assert_true(isnan(dtype_f16_to_f32(dtype_f32_to_f16(dtype_f32_of_bits(0x7f800001u)))));
+    assert_int_equal(dtype_f32_to_f16(dtype_f32_of_bits(0xffc00000u)), 0xfe00);
 }
 
 static void test_bf16(void **state)
@@ -133,7 +118,7 @@ static void test_bf16(void **state)
     for (uint32_t u = 0; u <= 0xffff; u++) {
         uint16_t h = (uint16_t)u;
         float f = dtype_bf16_to_f32(h);
-        assert_int_equal(bits_of(f), u << 16);
+        assert_int_equal(dtype_bits_of_f32(f), u << 16);
         if (isnan(f)) {
             assert_true(isnan(dtype_bf16_to_f32(dtype_f32_to_bf16(f))));
             continue;
@@ -142,12 +127,12 @@ static void test_bf16(void **state)
         if (isinf(f))
             continue;
         uint32_t middle = u << 16 | 0x8000;
-        assert_int_equal(dtype_f32_to_bf16(float_of(middle - 1)), h);
-        assert_int_equal(dtype_f32_to_bf16(float_of(middle)), h & 1 ? h + 1 : h);
-        assert_int_equal(dtype_f32_to_bf16(float_of(middle + 1)), h + 1);
+        assert_int_equal(dtype_f32_to_bf16(dtype_f32_of_bits(middle - 1)), h);
+        assert_int_equal(dtype_f32_to_bf16(dtype_f32_of_bits(middle)), h & 1 ? h + 1 : h);
+        assert_int_equal(dtype_f32_to_bf16(dtype_f32_of_bits(middle + 1)), h + 1);
     }
-    assert_true(isnan(dtype_bf16_to_f32(dtype_f32_to_bf16(float_of(0x7f800001u)))));
-    assert_true(isnan(dtype_bf16_to_f32(dtype_f32_to_bf16(float_of(0x7fffffffu)))));
+    assert_true(isnan(dtype_bf16_to_f32(dtype_f32_to_bf16(dtype_f32_of_bits(0x7f800001u)))));
+    assert_true(isnan(dtype_bf16_to_f32(dtype_f32_to_bf16(dtype_f32_of_bits(0x7fffffffu)))));
 }
 
 int main(void)

@@ -3,52 +3,9 @@
  * Contractions are in test_eval_contract.c.
  */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "ir/eval.h"
 #include "ir/kernel_scalar.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static void run(const struct kernel *k, void *const *data)
-{
-    struct eval_options opt = {.blas = false};
-    struct error err;
-    error_init(&err);
-    if (!kernel_validate(k, &err))
-        fail_msg("%s", err.text);
-    eval_kernel(k, data, &arena, &opt);
-}
-
-static struct kernel *parse(const char *text)
-{
-    struct error err;
-    error_init(&err);
-    struct kernel *k = kernel_parse(&arena, text, &err);
-    if (!k)
-        fail_msg("%s", err.text);
-    return k;
-}
+#include "tests/ir/kernel_run.h"
 
 /* ---- arithmetic: one instruction over all pairs of edge values ---- */
 
@@ -143,7 +100,7 @@ static void check_op(enum kop op, enum dtype t, enum dtype out)
     uint8_t *y = arena_alloc(&arena, sizeof(uint64_t) * MAX_EDGES * MAX_EDGES);
     for (int i = 0; i < e.n; i++)
         kscalar_write(t, a, i, e.v[i]);
-    run(pair_kernel(op, t, out, e.n), (void *[]){a, a, y});
+    run(pair_kernel(op, t, out, e.n), (void *[]){a, a, y}, false);
     for (int i = 0; i < e.n; i++)
         for (int j = 0; j < e.n; j++) {
             union kscalar want = expected(op, t, out, e.v[i], e.v[j]);
@@ -188,8 +145,8 @@ static void test_against_c(void **state)
     int32_t s[N] = {0, 1, -1, 7, -7, INT32_MAX, INT32_MIN, 1000, 65536}, sy[N * N];
     const enum kop ops[] = {KOP_ADD, KOP_SUB, KOP_MUL, KOP_DIV, KOP_MIN, KOP_MAX};
     for (size_t o = 0; o < sizeof ops / sizeof ops[0]; o++) {
-        run(pair_kernel(ops[o], DTYPE_F32, DTYPE_F32, N), (void *[]){f, f, fy});
-        run(pair_kernel(ops[o], DTYPE_I32, DTYPE_I32, N), (void *[]){s, s, sy});
+        run(pair_kernel(ops[o], DTYPE_F32, DTYPE_F32, N), (void *[]){f, f, fy}, false);
+        run(pair_kernel(ops[o], DTYPE_I32, DTYPE_I32, N), (void *[]){s, s, sy}, false);
         for (int i = 0; i < N; i++) {
             for (int j = 0; j < N; j++) {
                 float x = f[i], y = f[j];
@@ -225,7 +182,7 @@ static void test_bitcast_payload(void **state)
                              "map %0 (%1 < 2) { %2 = load @0[%1] %3 = bitcast i32 %2\n"
                              "%4 = xor %3, 1:i32 %5 = bitcast f32 %4 store @1[%1] = %5 } }");
     uint32_t x[2] = {0x7fc01234, 0xff800001}, y[2];
-    run(k, (void *[]){x, y});
+    run(k, (void *[]){x, y}, false);
     assert_int_equal(y[0], 0x7fc01235);
     assert_int_equal(y[1], 0xff800000);
 }
@@ -243,7 +200,7 @@ static void test_nibbles(void **state)
                              "store @2[%5] = %7 } }");
     int8_t x[5] = {1, -1, 7, -8, 9}, z[5];
     uint8_t y[3] = {0};
-    run(k, (void *[]){x, y, z});
+    run(k, (void *[]){x, y, z}, false);
     assert_int_equal(y[0], 0xf1);
     assert_int_equal(y[1], 0x87);
     assert_int_equal(y[2], 0x09);
@@ -272,7 +229,7 @@ static void test_layouts(void **state)
                 at[0] = i / 60, at[1] = i / 10 % 6, at[2] = i / 5 % 2, at[3] = i % 5;
                 x[layout_offset(&k->bufs[0].layout, dims, at)] = (int16_t)i;
             }
-            run(k, (void *[]){x, y});
+            run(k, (void *[]){x, y}, false);
             for (int i = 0; i < ELEMS; i++) {
                 at[0] = i / 60, at[1] = i / 10 % 6, at[2] = i / 5 % 2, at[3] = i % 5;
                 assert_int_equal(y[layout_offset(&k->bufs[1].layout, dims, at)], i);
@@ -291,7 +248,7 @@ static void test_load_or(void **state)
                              "%5 = load_or @1[%1] else -1.0\n"
                              "%6 = load_or @0[%3, %4] else %5 store @2[%1, %2] = %6 } }");
     float x[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, y[9];
-    run(k, (void *[]){x, x, y});
+    run(k, (void *[]){x, x, y}, false);
     assert_memory_equal(y, ((float[]){-1, -1, -1, 2, 3, -1, 5, 6, -1}), sizeof y);
 }
 
@@ -307,7 +264,7 @@ static void test_dynamic_extents(void **state)
                              "map %4 (%5 < 2, %6 < %3) { %7 = mul %5, 10 %8 = add %7, %6\n"
                              "store @2[%5, %6] = %8 } }");
     int64_t x[4] = {1, 0, 1, 1}, n = -1, y[18];
-    run(k, (void *[]){x, &n, y});
+    run(k, (void *[]){x, &n, y}, false);
     assert_int_equal(n, 3);
     assert_memory_equal(y, ((int64_t[]){0, 1, 2, 10, 11, 12}), 6 * sizeof *y);
 }
@@ -343,7 +300,7 @@ static void test_reduce_tree(void **state)
                                               "%%0 = reduce add lanes %d (%%1 < 99) from (0.0) {\n"
                                               "%%2 = load @0[%%1] yield %%2 }\n store @1[] = %%0 }",
                                               lanes));
-        run(k, (void *[]){x, &y});
+        run(k, (void *[]){x, &y}, false);
         float want = tree_sum(x, 99, lanes);
         assert_memory_equal(&y, &want, sizeof y);
         distinct += lanes > 1 && y != tree_sum(x, 99, 1);
@@ -354,7 +311,7 @@ static void test_reduce_tree(void **state)
                                "%%2 = reduce add lanes %d (%%3 < 20) from (0.0) {\n"
                                "%%4 = load @0[%%1, %%3] yield %%4 }\n store @1[%%1] = %%2 } }",
                                lanes));
-        run(k, (void *[]){x, rows});
+        run(k, (void *[]){x, rows}, false);
         for (int r = 0; r < 5; r++) {
             want = tree_sum(x + 20 * r, 20, lanes);
             assert_memory_equal(&rows[r], &want, sizeof want);
@@ -385,7 +342,7 @@ static void test_reduce_several(void **state)
     for (int r = 0; r < 20; r++)
         for (int i = 0; i < 12; i++)
             x[r][i] = (float)((i * 7 + r * 5) % 11 % 6);
-    run(k, (void *[]){x, v, at, &none});
+    run(k, (void *[]){x, v, at, &none}, false);
     assert_int_equal(none, 5);
     for (int r = 0; r < 20; r++) {
         int best = 0;
@@ -409,7 +366,7 @@ static void test_scan(void **state)
     int32_t x[60], y[60], total[10];
     for (int i = 0; i < 60; i++)
         x[i] = i * i % 17;
-    run(k, (void *[]){x, y, total});
+    run(k, (void *[]){x, y, total}, false);
     for (int r = 0; r < 10; r++) {
         int32_t sum = 100;
         for (int i = 0; i < 6; i++) {
@@ -435,13 +392,13 @@ static void test_loop(void **state)
                              "yield %13, %12 }\n"
                              "store @1[%8] = %9 } }");
     int64_t y[2], z[12], n = 10;
-    run(k, (void *[]){y, z, &n});
+    run(k, (void *[]){y, z, &n}, false);
     assert_int_equal(y[0], 55);
     assert_int_equal(y[1], 89);
     for (int i = 0; i < 12; i++)
         assert_int_equal(z[i], 7);
     n = 0;
-    run(k, (void *[]){y, z, &n});
+    run(k, (void *[]){y, z, &n}, false);
     assert_int_equal(y[0], 0);
     assert_int_equal(y[1], 1);
 }
@@ -461,7 +418,7 @@ static void test_diverging(void **state)
     int64_t x[20], y[20], z[20], sum = 0;
     for (int i = 0; i < 20; i++)
         x[i] = i * 7 % 20;
-    run(k, (void *[]){x, y, z});
+    run(k, (void *[]){x, y, z}, false);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(y[i], x[i] > 10 ? 2 * x[i] : x[x[i]]);
         assert_int_equal(z[i], sum);
@@ -483,7 +440,7 @@ static void test_nested(void **state)
                              "%16 = add %10, %15 store @1[%1, %12, %14] = %16 } } } }");
     int64_t y[3][4][30];
     float z[3][20][2];
-    run(k, (void *[]){y, z});
+    run(k, (void *[]){y, z}, false);
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 120; j++)
             assert_int_equal(y[i][j / 30][j % 30], 1000 * i + 100 * (j / 30) + j % 30);

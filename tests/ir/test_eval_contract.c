@@ -3,53 +3,10 @@
  * expanded into map and reduce, which must agree to the bit.
  */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "ir/eval.h"
 #include "ir/kernel_scalar.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static struct kernel *parse(const char *text)
-{
-    struct error err;
-    error_init(&err);
-    struct kernel *k = kernel_parse(&arena, text, &err);
-    if (!k)
-        fail_msg("%s", err.text);
-    return k;
-}
-
-static void run(const struct kernel *k, void *const *data, bool blas)
-{
-    struct eval_options opt = {.blas = blas};
-    struct error err;
-    error_init(&err);
-    if (!kernel_validate(k, &err))
-        fail_msg("%s", err.text);
-    eval_kernel(k, data, &arena, &opt);
-}
+#include "tests/ir/kernel_run.h"
 
 static float next_float(uint32_t *seed)
 {

@@ -2,42 +2,10 @@
  * The graph: building and editing it, its text form both ways, and a validator that finds every
  * kind of fault.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "ir/graph.h"
-
-static struct arena arena;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static const char *print(const struct graph *g)
-{
-    struct strbuf b;
-    strbuf_init(&b, &arena);
-    graph_print(g, &b);
-    return strbuf_text(&b);
-}
+#include "tests/support/fixture.h"
 
 static struct graph *parse(const char *text)
 {
@@ -223,8 +191,8 @@ static void test_text_round_trip(void **state)
     (void)state;
     const char *text = complete_sample();
     struct graph *g = parse(text);
-    assert_string_equal(print(g), text);
-    assert_string_equal(print(parse(print(g))), text);
+    assert_string_equal(text_of(g), text);
+    assert_string_equal(text_of(parse(text_of(g))), text);
     assert_int_equal(g->n_regions, 1);
     const struct tensor *nan = graph_find_value(g, "nan")->constant;
     assert_memory_equal(nan->data, "\x01\x00\xc0\x7f\x00\x00\x80\x3f", 8);
@@ -246,7 +214,7 @@ static void test_text_of_random_constants(void **state)
             ((uint8_t *)tensor_data(t))[i] = type == DTYPE_BOOL ? byte & 1 : byte;
         }
         struct value *v = graph_add_constant(g, "c", t);
-        const struct tensor *back = graph_find_value(parse(print(g)), v->name)->constant;
+        const struct tensor *back = graph_find_value(parse(text_of(g)), v->name)->constant;
         for (int64_t i = 0; i < tensor_elems(t); i++) {
             double x = tensor_get(t, i), y = tensor_get(back, i);
             assert_memory_equal(&x, &y, sizeof x);
@@ -260,11 +228,11 @@ static void test_comments_and_free_form(void **state)
     (void)state;
     struct graph *g = parse("graph \"g\" { # a comment { } \"\n"
                             "input %x f32 [2] %y = relu\n(%x) return %y } # end");
-    assert_string_equal(print(g), "graph \"g\" {\n"
-                                  "    input %x f32 [2]\n"
-                                  "    %y = relu (%x)\n"
-                                  "    return %y\n"
-                                  "}\n");
+    assert_string_equal(text_of(g), "graph \"g\" {\n"
+                                    "    input %x f32 [2]\n"
+                                    "    %y = relu (%x)\n"
+                                    "    return %y\n"
+                                    "}\n");
 }
 
 static void test_brief_text_elides(void **state)
@@ -601,9 +569,9 @@ static void test_validation(void **state)
     struct graph *g = valid_graph();
     if (!graph_validate(g, &err))
         fail_msg("%s", err.text);
-    const char *before = print(g);
+    const char *before = text_of(g);
     assert_true(graph_validate(g, &err)); /* and leaves the graph as it is */
-    assert_string_equal(print(g), before);
+    assert_string_equal(text_of(g), before);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         g = valid_graph();
         cases[i].harm(g);

@@ -11,28 +11,9 @@
 #include <cmocka.h>
 
 #include "ir/layout.h"
+#include "tests/ir/random_layout.h"
 
 static uint64_t seed = 1;
-
-static int random_below(int n)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (int)((seed >> 33) % (uint64_t)n);
-}
-
-static struct layout random_layout(int rank)
-{
-    int order[MAX_RANK] = {0};
-    for (int i = 0; i < rank; i++) {
-        int j = random_below(i + 1);
-        order[i] = order[j];
-        order[j] = i;
-    }
-    struct layout l = layout_permuted(rank, order);
-    for (int k = random_below(LAYOUT_MAX_BLOCKS + 1); rank && k > 0; k--)
-        l = layout_blocked(l, random_below(rank), 2 + random_below(3));
-    return l;
-}
 
 /* Steps idx through all indices below dims; false at the end. */
 static bool next_index(int rank, const int64_t *dims, int64_t *idx)
@@ -49,12 +30,12 @@ static void test_offsets_are_a_bijection(void **state)
 {
     (void)state;
     for (int round = 0; round < 400; round++) {
-        int rank = random_below(5);
+        int rank = random_below(&seed, 5);
         int64_t dims[MAX_RANK], padded[MAX_RANK], idx[MAX_RANK] = {0}, elems = 1;
-        struct layout l = random_layout(rank);
+        struct layout l = random_layout(&seed, rank);
         for (int d = 0; d < rank; d++) {
             int64_t block = layout_block_size(&l, d);
-            dims[d] = 1 + random_below(5);
+            dims[d] = 1 + random_below(&seed, 5);
             padded[d] = (dims[d] + block - 1) / block * block;
             elems *= padded[d];
         }
@@ -114,8 +95,8 @@ static void test_text_round_trip(void **state)
     struct arena a;
     arena_init(&a);
     for (int round = 0; round < 400; round++) {
-        int rank = random_below(MAX_RANK + 1);
-        struct layout l = random_layout(rank), back;
+        int rank = random_below(&seed, MAX_RANK + 1);
+        struct layout l = random_layout(&seed, rank), back;
         struct error err;
         error_init(&err);
         const char *text = layout_print(&l, &a);

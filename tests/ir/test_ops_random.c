@@ -17,6 +17,7 @@
 #include "ir/eval.h"
 #include "ir/graph.h"
 #include "ir/program.h"
+#include "tests/support/random.h"
 #include "tests/support/support.h"
 
 static const char *const nodes[] = {
@@ -115,8 +116,7 @@ static uint64_t seed;
 
 static int below(int n)
 {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (int)((seed >> 33) % (uint64_t)n);
+    return random_below(&seed, n);
 }
 
 static int64_t some_int(void)

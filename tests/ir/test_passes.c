@@ -13,46 +13,14 @@
  */
 #include <dirent.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "ir/eval.h"
 #include "ir/passes/passes.h"
 #include "ir/program.h"
+#include "tests/support/fixture.h"
 #include "tests/support/support.h"
-
-static struct arena arena;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static const char *print(const struct graph *g)
-{
-    struct strbuf b;
-    strbuf_init(&b, &arena);
-    graph_print(g, &b);
-    return strbuf_text(&b);
-}
 
 /* ---- a target that prefers blocks of 16 channels for what contractions give ---- */
 
@@ -233,14 +201,14 @@ static void run_case(const char *what, char *text)
         fail_msg("%s: %s", what, err.text);
     for (size_t i = 0; i < c.n_passes; i++) {
         bool changed = false;
-        const char *was = print(g);
+        const char *was = text_of(g);
         if (!c.pass[i]->run(g, c.target, &changed, &err) || !graph_validate(g, &err))
             fail_msg("%s: %s: %s", what, c.pass[i]->name, err.text);
-        if (inferred && changed != (strcmp(was, print(g)) != 0))
+        if (inferred && changed != (strcmp(was, text_of(g)) != 0))
             fail_msg("%s: %s says that it %s", what, c.pass[i]->name,
                      changed ? "changed something" : "changed nothing");
     }
-    assert_same_text(what, print(g), print(expected));
+    assert_same_text(what, text_of(g), text_of(expected));
     if (inferred) {
         struct run a = run_graph(before), b = run_graph(g);
         assert_same_outputs(what, &a, &b);
@@ -336,14 +304,14 @@ static void test_passes_are_idempotent(void **state)
     (void)state;
     struct graph *g = parse("network", network);
     assert_true(passes_run(g, NULL, &err));
-    const char *text = print(g);
+    const char *text = text_of(g);
     for (const struct pass *p = passes_table; p->name; p++) {
         bool changed;
         assert_true(p->run(g, NULL, &changed, &err));
         if (changed)
             fail_msg("%s changed the graph again", p->name);
     }
-    assert_string_equal(print(g), text);
+    assert_string_equal(text_of(g), text);
 }
 
 static void test_faults_of_the_model(void **state)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "ir/plan.h"
+#include "tests/support/random.h"
 #include "tests/support/support.h"
 
 static void check_valid(const struct plan_item *items, size_t n, int64_t align, int64_t area)
@@ -101,22 +102,22 @@ static void test_each_method(void **state)
     assert_int_equal(pack(repair, 10, 1), 18);
 }
 
-static uint32_t random_state;
-static uint32_t random_below(uint32_t n)
+static uint64_t seed;
+
+static uint32_t below(uint32_t n)
 {
-    random_state = random_state * 1664525u + 1013904223u;
-    return (random_state >> 8) % n;
+    return random_next(&seed) % n;
 }
 
 static void test_same_offsets_twice(void **state)
 {
     (void)state;
     struct plan_item a[40], b[40];
-    random_state = 7;
+    seed = 7;
     for (size_t i = 0; i < 40; i++) {
-        uint32_t first = random_below(60);
-        a[i] = (struct plan_item){
-            .bytes = 1 + random_below(1000), .first = first, .last = first + random_below(12)};
+        uint32_t first = below(60);
+        a[i] =
+            (struct plan_item){.bytes = 1 + below(1000), .first = first, .last = first + below(12)};
         b[i] = a[i];
     }
     assert_int_equal(pack(a, 40, 64), pack(b, 40, 64));
@@ -129,14 +130,14 @@ static void test_random(void **state)
 {
     (void)state;
     size_t at_bound = 0, runs = support_quick() ? 40 : 200;
-    random_state = 1;
+    seed = 1;
     for (size_t run = 0; run < runs; run++) {
         struct plan_item items[120];
-        size_t n = 2 + random_below(118);
-        int64_t align = random_below(2) ? 64 : 1;
+        size_t n = 2 + below(118);
+        int64_t align = below(2) ? 64 : 1;
         for (size_t i = 0; i < n; i++) {
-            uint32_t life = random_below(8) ? random_below(3) : random_below(20);
-            items[i] = (struct plan_item){.bytes = (int64_t)(1u << random_below(12)) * 37,
+            uint32_t life = below(8) ? below(3) : below(20);
+            items[i] = (struct plan_item){.bytes = (int64_t)(1u << below(12)) * 37,
                                           .first = (uint32_t)i,
                                           .last = (uint32_t)i + life};
         }
@@ -152,11 +153,11 @@ static void test_large(void **state)
     size_t n = 4000;
     struct plan_item *items = calloc(n, sizeof *items);
     assert_non_null(items);
-    random_state = 2;
+    seed = 2;
     for (size_t i = 0; i < n; i++)
-        items[i] = (struct plan_item){.bytes = 64 * (1 + (int64_t)random_below(5000)),
+        items[i] = (struct plan_item){.bytes = 64 * (1 + (int64_t)below(5000)),
                                       .first = (uint32_t)i,
-                                      .last = (uint32_t)i + random_below(30)};
+                                      .last = (uint32_t)i + below(30)};
     int64_t area = pack(items, n, 64);
     assert_true(area <= plan_peak_live(items, n, 64) * 5 / 4);
     free(items);

@@ -3,6 +3,7 @@
  * and program_validate finds out wrong programs and plans.
  */
 #include "tests/ir/program_run.h"
+#include "tests/support/random.h"
 
 /* ---- plans ---- */
 
@@ -37,11 +38,11 @@ static void test_keep_all(void **state)
 
 /* ---- random programs mean what their graphs mean, sharing storage or not ---- */
 
-static uint32_t random_state;
-static uint32_t random_below(uint32_t n)
+static uint64_t seed;
+
+static uint32_t below(uint32_t n)
 {
-    random_state = random_state * 1664525u + 1013904223u;
-    return (random_state >> 8) % n;
+    return random_next(&seed) % n;
 }
 
 /* Values of f32 [4] that may be used, by number. */
@@ -54,8 +55,8 @@ struct pool {
 static unsigned pick(const struct pool *p)
 {
     /* Mostly recent ones, so that lives are short, as in networks. */
-    size_t recent = random_below(3) ? 4 : (uint32_t)p->n;
-    size_t back = random_below((uint32_t)(recent < p->n ? recent : p->n));
+    size_t recent = below(3) ? 4 : (uint32_t)p->n;
+    size_t back = below((uint32_t)(recent < p->n ? recent : p->n));
     return p->name[p->n - 1 - back];
 }
 
@@ -66,10 +67,10 @@ static void make_control(struct strbuf *out, struct pool *p, int depth, unsigned
     size_t n = p->n;
     unsigned a = y + 1, b = y + 2;
     p->next_name += 2;
-    if (random_below(2)) {
+    if (below(2)) {
         strbuf_printf(out, "%%v%u f32 [4] = if (%%c) do () {\n", y);
         for (int branch = 0; branch < 2; branch++) {
-            make_block(out, p, (int)random_below(4), depth + 1);
+            make_block(out, p, (int)below(4), depth + 1);
             strbuf_printf(out, "return %%v%u }", pick(p));
             p->n = n;
             strbuf_add(out, branch ? "\n" : " do () {\n");
@@ -82,7 +83,7 @@ static void make_control(struct strbuf *out, struct pool *p, int depth, unsigned
                       y, z, x, w, y, y, a, b);
         p->name[p->n++] = a;
         p->name[p->n++] = b;
-        make_block(out, p, 1 + (int)random_below(5), depth + 1);
+        make_block(out, p, 1 + (int)below(5), depth + 1);
         strbuf_printf(out, "return %%c%u, %%v%u, %%v%u }\n", y, pick(p), pick(p));
         p->n = n;
         p->name[p->n++] = z;
@@ -94,7 +95,7 @@ static void make_block(struct strbuf *out, struct pool *p, int n_nodes, int dept
 {
     for (int i = 0; i < n_nodes; i++) {
         unsigned y = p->next_name++;
-        switch (random_below(depth < 3 ? 8 : 7)) {
+        switch (below(depth < 3 ? 8 : 7)) {
         case 0:
         case 1:
             strbuf_printf(out, "%%v%u f32 [4] = neg (%%v%u)\n", y, pick(p));
@@ -106,8 +107,8 @@ static void make_block(struct strbuf *out, struct pool *p, int n_nodes, int dept
             make_control(out, p, depth, y);
             continue;
         default:
-            strbuf_printf(out, "%%v%u f32 [4] = %s (%%v%u, %%v%u)\n", y,
-                          random_below(2) ? "max" : "sub", pick(p), pick(p));
+            strbuf_printf(out, "%%v%u f32 [4] = %s (%%v%u, %%v%u)\n", y, below(2) ? "max" : "sub",
+                          pick(p), pick(p));
         }
         p->name[p->n++] = y;
     }
@@ -180,7 +181,7 @@ static void check_meaning(const struct run *r, const char *text, const float *x,
 static void test_random(void **state)
 {
     (void)state;
-    random_state = 3;
+    seed = 3;
     for (int round = 0; round < 150; round++) {
         struct strbuf text;
         struct pool pool = {.name = {0}, .n = 1, .next_name = 1};

@@ -12,14 +12,9 @@
 #include <cmocka.h>
 
 #include "ir/tensor.h"
+#include "tests/ir/random_layout.h"
 
 static uint64_t seed = 7;
-
-static int random_below(int n)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (int)((seed >> 33) % (uint64_t)n);
-}
 
 static const enum dtype all_types[] = {DTYPE_F32, DTYPE_F64, DTYPE_F16,  DTYPE_BF16, DTYPE_I8,
                                        DTYPE_I16, DTYPE_I32, DTYPE_I64,  DTYPE_U8,   DTYPE_U16,
@@ -99,23 +94,16 @@ static void test_pack_follows_the_layout(void **state)
     for (int round = 0; round < 600; round++) {
         struct arena a;
         arena_init(&a);
-        int rank = random_below(5), order[MAX_RANK];
+        int rank = random_below(&seed, 5);
         int64_t dims[MAX_RANK], bytes;
         for (int d = 0; d < rank; d++)
-            dims[d] = random_below(8) ? 1 + random_below(6) : 0;
-        for (int i = 0; i < rank; i++) {
-            int j = random_below(i + 1);
-            order[i] = order[j];
-            order[j] = i;
-        }
-        struct layout l = layout_permuted(rank, order);
-        for (int k = random_below(LAYOUT_MAX_BLOCKS + 1); rank && k > 0; k--)
-            l = layout_blocked(l, random_below(rank), 2 + random_below(4));
-        enum dtype type = all_types[random_below(N_TYPES)];
+            dims[d] = random_below(&seed, 8) ? 1 + random_below(&seed, 6) : 0;
+        struct layout l = random_layout(&seed, rank);
+        enum dtype type = all_types[random_below(&seed, N_TYPES)];
         unsigned bits = dtype_bits(type);
         struct tensor *t = tensor_new(&a, type, rank, dims);
         for (int64_t i = 0; i < tensor_bytes(t); i++)
-            ((uint8_t *)tensor_data(t))[i] = (uint8_t)(1 + random_below(255));
+            ((uint8_t *)tensor_data(t))[i] = (uint8_t)(1 + random_below(&seed, 255));
 
         const uint8_t *packed = tensor_pack(&a, t, &l, &bytes);
         int64_t elems = layout_elems(&l, dims), idx[MAX_RANK] = {0};

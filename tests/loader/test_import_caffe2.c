@@ -2,39 +2,10 @@
  * Caffe2 import: operators and their many spellings of arguments, blobs that are written again,
  * inputs that the net does not describe, and faults as sentences.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
-
-#include "loader/import/import.h"
-#include "tests/loader/pb_write.h"
-#include "tests/support/support.h"
-
-static struct arena arena;
-static struct error err;
-static struct import_notes notes;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    memset(&notes, 0, sizeof notes);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
+#include "tests/loader/import_run.h"
 
 static struct strbuf new_net(void)
 {
@@ -42,54 +13,6 @@ static struct strbuf new_net(void)
     strbuf_init(&net, &arena);
     pb_string(&net, 1, "net");
     return net;
-}
-
-static struct graph *import(const struct strbuf *net, const struct strbuf *weights,
-                            struct import_options opt)
-{
-    const char *paths[] = {support_printf("%s/net.pb", support_tmp()),
-                           support_printf("%s/weights.pb", support_tmp())};
-    support_write_file(paths[0], strbuf_text(net), net->len);
-    support_write_file(paths[1], strbuf_text(weights), weights->len);
-    opt.paths = paths;
-    opt.n_paths = 2;
-    return import_model(&arena, &opt, &notes, &err);
-}
-
-static const char *text_of(const struct graph *g)
-{
-    struct strbuf text;
-    if (!g)
-        fail_msg("%s", err.text);
-    strbuf_init(&text, &arena);
-    graph_print(g, &text);
-    return strbuf_text(&text);
-}
-
-static void expect_text(const struct graph *g, const char *want)
-{
-    const char *text = text_of(g);
-    if (!strstr(text, want))
-        fail_msg("'%s' is not in\n%s", want, text);
-}
-
-static void expect_error(const struct graph *g, const char *want)
-{
-    if (g)
-        fail_msg("imported where '%s' was expected:\n%s", want, text_of(g));
-    assert_int_not_equal(err.status, SHEAF_OK);
-    if (!strstr(err.text, want))
-        fail_msg("'%s' is not in '%s'", want, err.text);
-    if (!strstr(err.text, "net.pb: ") && !strstr(err.text, "weights.pb: "))
-        fail_msg("'%s' names no file", err.text);
-}
-
-static void expect_note(const char *want)
-{
-    for (size_t i = 0; i < notes.n; i++)
-        if (strstr(notes.text[i], want))
-            return;
-    fail_msg("no note says '%s'", want);
 }
 
 /* ---- single operators ---- */
@@ -217,7 +140,7 @@ static void operators_are_converted(void **state)
         caffe2_op(&net, c->type, c->inputs, c->outputs, c->args);
         caffe2_external(&net, "x,h,m", "y");
         struct graph *g =
-            import(&net, &init, (struct import_options){.inputs = inputs, .n_inputs = 3});
+            import_caffe2(&net, &init, (struct import_options){.inputs = inputs, .n_inputs = 3});
         if (*c->want == '!')
             expect_error(g, c->want + 1);
         else
@@ -255,7 +178,7 @@ static void fills_are_constants(void **state)
         caffe2_op(&init, cases[i].type, "", "c", cases[i].args);
         caffe2_op(&net, "Copy", "c", "y", "");
         caffe2_external(&net, "", "y,c");
-        struct graph *g = import(&net, &init, (struct import_options){0});
+        struct graph *g = import_caffe2(&net, &init, (struct import_options){0});
         if (*cases[i].want == '!') {
             expect_error(g, cases[i].want + 1);
             continue;
@@ -278,7 +201,7 @@ static void blobs_written_again(void **state)
     caffe2_op(&net, "Relu", "y", "y", "");
     caffe2_op(&net, "Tanh", "y", "y", "");
     caffe2_external(&net, "x", "y");
-    struct graph *g = import(&net, &init, opt);
+    struct graph *g = import_caffe2(&net, &init, opt);
     expect_text(g, "%y_1 f32 [4] = exp (%x)");
     expect_text(g, "%y_2 f32 [4] = relu (%y_1)");
     expect_text(g, "%y f32 [4] = tanh (%y_2)");
@@ -287,7 +210,7 @@ static void blobs_written_again(void **state)
     caffe2_op(&net, "Relu", "x", "x", "");
     caffe2_op(&net, "Exp", "x", "y", "");
     caffe2_external(&net, "x", "y");
-    g = import(&net, &init, opt);
+    g = import_caffe2(&net, &init, opt);
     expect_text(g, "input %x f32 [4]");
     expect_text(g, "= relu (%x)");
     assert_string_equal(g->body.in[0]->name, "x");
@@ -301,10 +224,11 @@ static void auxiliary_outputs(void **state)
     struct strbuf net = new_net(), init = new_net();
     caffe2_op(&net, "Dropout", "x", "y,_mask", "is_test=0");
     caffe2_external(&net, "x", "y");
-    expect_text(import(&net, &init, opt), "identity (%x)");
+    expect_text(import_caffe2(&net, &init, opt), "identity (%x)");
     expect_note("Dropout 'y' is meant for training");
     caffe2_op(&net, "Relu", "_mask", "z", "");
-    expect_error(import(&net, &init, opt), "it reads '_mask', an auxiliary output of Dropout");
+    expect_error(import_caffe2(&net, &init, opt),
+                 "it reads '_mask', an auxiliary output of Dropout");
 }
 
 static void unknown_arguments_are_noted(void **state)
@@ -314,7 +238,8 @@ static void unknown_arguments_are_noted(void **state)
     struct strbuf net = new_net(), init = new_net();
     caffe2_op(&net, "Relu", "x", "y", "bogus=3");
     caffe2_external(&net, "x", "y");
-    expect_text(import(&net, &init, (struct import_options){.inputs = &x, .n_inputs = 1}), "relu");
+    expect_text(import_caffe2(&net, &init, (struct import_options){.inputs = &x, .n_inputs = 1}),
+                "relu");
     expect_note("the argument 'bogus' of Relu is not known");
 }
 
@@ -333,15 +258,15 @@ static void an_image_gives_the_shape(void **state)
     (void)state;
     struct strbuf net = conv_net("kernel=3"), init = new_net();
     caffe2_weights(&init, "w", "2,3,3,3");
-    expect_error(import(&net, &init, (struct import_options){0}),
+    expect_error(import_caffe2(&net, &init, (struct import_options){0}),
                  "the shape of input 'data' is not known: give an image, or the shape as in "
                  "-model-input=data,float,[1,3,H,W]");
     error_init(&err);
     const struct import_options image = {.image_height = 20, .image_width = 30, .batch = 2};
-    expect_text(import(&net, &init, image), "input %data f32 [2,3,20,30]");
+    expect_text(import_caffe2(&net, &init, image), "input %data f32 [2,3,20,30]");
     net = conv_net("kernel=3 order='NHWC'");
-    expect_text(import(&net, &init, image), "input %data f32 [2,20,30,3]");
-    expect_error(import(&net, &init, (struct import_options){0}), "float,[1,H,W,3]");
+    expect_text(import_caffe2(&net, &init, image), "input %data f32 [2,20,30,3]");
+    expect_error(import_caffe2(&net, &init, (struct import_options){0}), "float,[1,H,W,3]");
 }
 
 /* The weights reserve the input's name by a blob of one number. */
@@ -352,7 +277,7 @@ static void reserved_inputs(void **state)
     const struct import_options image = {.image_height = 20, .image_width = 30};
     caffe2_weights(&init, "w", "2,3,3,3");
     caffe2_op(&init, "ConstantFill", "", "data", "shape=[1]");
-    struct graph *g = import(&net, &init, image);
+    struct graph *g = import_caffe2(&net, &init, image);
     expect_text(g, "input %data f32 [1,3,20,30]");
     assert_int_equal(g->body.n_in, 1);
 }
@@ -364,28 +289,29 @@ static void described_inputs(void **state)
     caffe2_weights(&init, "w", "2,3,3,3");
     struct import_input in = {.name = "data", .rank = 4, .dims = {1, 3, 8, 8}};
     const struct import_options opt = {.inputs = &in, .n_inputs = 1};
-    expect_text(import(&net, &init, opt), "%y f32 [1,2,6,6] = conv");
+    expect_text(import_caffe2(&net, &init, opt), "%y f32 [1,2,6,6] = conv");
     in.dims[2] = -1;
-    expect_error(import(&net, &init, opt), "dimension 2 of input 'data' is -1");
+    expect_error(import_caffe2(&net, &init, opt), "dimension 2 of input 'data' is -1");
     error_init(&err);
     in.dims[2] = 8;
     in.name = "picture";
-    expect_error(import(&net, &init,
-                        (struct import_options){
-                            .inputs = &in, .n_inputs = 1, .image_height = 9, .image_width = 9}),
-                 "no input 'picture', which -model-input describes; its inputs are: 'data'");
+    expect_error(
+        import_caffe2(&net, &init,
+                      (struct import_options){
+                          .inputs = &in, .n_inputs = 1, .image_height = 9, .image_width = 9}),
+        "no input 'picture', which -model-input describes; its inputs are: 'data'");
 }
 
 static void missing_weights(void **state)
 {
     (void)state;
     struct strbuf net = conv_net("kernel=3"), init = new_net();
-    expect_error(import(&net, &init, (struct import_options){0}),
+    expect_error(import_caffe2(&net, &init, (struct import_options){0}),
                  "2 tensors that the net reads are not in the weights, and no -model-input "
                  "describes them: 'data', 'w'");
     error_init(&err);
     const struct import_input in = {.name = "data", .rank = 4, .dims = {1, 3, 8, 8}};
-    expect_error(import(&net, &init, (struct import_options){.inputs = &in, .n_inputs = 1}),
+    expect_error(import_caffe2(&net, &init, (struct import_options){.inputs = &in, .n_inputs = 1}),
                  "'w', which the net reads, is not in the weights");
 }
 
@@ -397,11 +323,11 @@ static void outputs_of_the_net(void **state)
     struct strbuf net = new_net(), init = new_net();
     caffe2_op(&net, "Relu", "x", "a", "");
     caffe2_op(&net, "Exp", "a", "y", "");
-    struct graph *g = import(&net, &init, opt);
+    struct graph *g = import_caffe2(&net, &init, opt);
     expect_text(g, "return %y");
     expect_note("the net names no outputs; 'y', which it computes last, is taken");
     caffe2_external(&net, "x", "q");
-    expect_error(import(&net, &init, opt), "output 'q' is not computed");
+    expect_error(import_caffe2(&net, &init, opt), "output 'q' is not computed");
 }
 
 /* ---- files ---- */
@@ -413,7 +339,7 @@ static void unknown_operators_are_listed(void **state)
     caffe2_op(&init, "Foo", "", "w", "");
     caffe2_op(&net, "Relu", "x", "a", "");
     caffe2_op(&net, "Bar", "a", "y", "");
-    expect_error(import(&net, &init, (struct import_options){0}),
+    expect_error(import_caffe2(&net, &init, (struct import_options){0}),
                  "2 operators are not supported: 'Foo' (node 'w'), 'Bar' (node 'y')");
 }
 
@@ -443,32 +369,34 @@ static void files_that_are_no_nets(void **state)
     struct strbuf net = new_net(), init = new_net(), text, damaged;
     strbuf_init(&text, &arena);
     strbuf_add(&text, "name: \"resnet50\"\nop {\n}\n");
-    expect_error(import(&text, &init, (struct import_options){0}), "the file is text");
+    expect_error(import_caffe2(&text, &init, (struct import_options){0}), "the file is text");
     error_init(&err);
-    expect_error(import(&net, &init, (struct import_options){0}), "the net has no operators");
+    expect_error(import_caffe2(&net, &init, (struct import_options){0}),
+                 "the net has no operators");
     error_init(&err);
     strbuf_init(&damaged, &arena);
     /* an argument that ends inside a number */
     pb_string(&damaged, 2, "\x12\x01y\x22\x04Relu\x2a\x02\x0d\x01");
-    expect_error(import(&damaged, &init, (struct import_options){0}), "its argument 0 is damaged");
+    expect_error(import_caffe2(&damaged, &init, (struct import_options){0}),
+                 "its argument 0 is damaged");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(operators_are_converted, setup, teardown),
-        cmocka_unit_test_setup_teardown(fills_are_constants, setup, teardown),
-        cmocka_unit_test_setup_teardown(blobs_written_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(auxiliary_outputs, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_arguments_are_noted, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_image_gives_the_shape, setup, teardown),
-        cmocka_unit_test_setup_teardown(reserved_inputs, setup, teardown),
-        cmocka_unit_test_setup_teardown(described_inputs, setup, teardown),
-        cmocka_unit_test_setup_teardown(missing_weights, setup, teardown),
-        cmocka_unit_test_setup_teardown(outputs_of_the_net, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_operators_are_listed, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_folder_holds_two_files, setup, teardown),
-        cmocka_unit_test_setup_teardown(files_that_are_no_nets, setup, teardown),
+        cmocka_unit_test_setup_teardown(operators_are_converted, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(fills_are_constants, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(blobs_written_again, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(auxiliary_outputs, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(unknown_arguments_are_noted, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(an_image_gives_the_shape, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(reserved_inputs, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(described_inputs, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(missing_weights, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(outputs_of_the_net, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(unknown_operators_are_listed, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(a_folder_holds_two_files, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(files_that_are_no_nets, setup_import, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

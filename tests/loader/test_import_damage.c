@@ -3,34 +3,13 @@
  * of them from fixed seeds.  Each is imported or is one sentence that names the file; none may
  * crash, which the sanitizers watch.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "loader/import/import.h"
 #include "tests/loader/pb_write.h"
+#include "tests/support/fixture.h"
+#include "tests/support/random.h"
 #include "tests/support/support.h"
-
-static struct arena arena; /* of the models; a case has its own */
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 /* ---- models ---- */
 
@@ -167,7 +146,6 @@ static struct victim victim_of(const struct strbuf *bytes)
 static void try_import(struct victim *v, const void *data, size_t size)
 {
     struct arena scratch;
-    struct error err;
     struct import_notes notes = {0};
     const struct import_options opt = {
         .paths = v->paths, .n_paths = v->n_paths, .image_height = 16, .image_width = 16};
@@ -187,12 +165,6 @@ static void try_import(struct victim *v, const void *data, size_t size)
     arena_done(&scratch);
 }
 
-static uint32_t next_random(uint64_t *seed)
-{
-    *seed = *seed * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX generator */
-    return (uint32_t)(*seed >> 33);
-}
-
 /* One to three changes: a bit turned, a byte replaced by one that matters, a piece removed or
    doubled; and mostly a piece replaced by another, which leaves the file well-formed more often and
    gives nodes other inputs, shapes and attributes.  Returns the new size; `data` has room for
@@ -200,14 +172,14 @@ static uint32_t next_random(uint64_t *seed)
 static size_t damage(uint8_t *data, size_t size, uint64_t *seed)
 {
     static const uint8_t telling[] = {0x00, 0x01, 0x02, 0x03, 0x08, 0x7f, 0x80, 0xff};
-    unsigned n = 1 + next_random(seed) % 3;
+    unsigned n = 1 + random_next(seed) % 3;
     for (unsigned i = 0; i < n && size > 8; i++) {
-        size_t at = next_random(seed) % size, from = next_random(seed) % size;
-        size_t room = size - (at > from ? at : from), len = 1 + next_random(seed) % 8;
+        size_t at = random_next(seed) % size, from = random_next(seed) % size;
+        size_t room = size - (at > from ? at : from), len = 1 + random_next(seed) % 8;
         len = len > room ? room : len;
-        switch (next_random(seed) % 8) {
+        switch (random_next(seed) % 8) {
         case 0:
-            data[at] ^= (uint8_t)(1u << next_random(seed) % 8);
+            data[at] ^= (uint8_t)(1u << random_next(seed) % 8);
             break;
         case 1:
             memmove(data + at, data + at + len, size - at - len);
@@ -219,7 +191,7 @@ static size_t damage(uint8_t *data, size_t size, uint64_t *seed)
             break;
         case 3:
         case 4:
-            data[at] = telling[next_random(seed) % sizeof telling];
+            data[at] = telling[random_next(seed) % sizeof telling];
             break;
         case 5:
             memmove(data + at, data + from, len);

@@ -2,93 +2,9 @@
  * ONNX import: old versions of operators become the newest ones, symbolic dimensions get values,
  * inner graphs become blocks, and what cannot be imported is one sentence.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "loader/import/import.h"
-#include "tests/loader/pb_write.h"
-#include "tests/support/support.h"
-
-static struct arena arena;
-static struct error err;
-static struct import_notes notes;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    memset(&notes, 0, sizeof notes);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static const char *model_path(void)
-{
-    return support_printf("%s/model.onnx", support_tmp());
-}
-
-static struct graph *import_bytes(const struct strbuf *bytes, struct import_options opt)
-{
-    const char *path = model_path();
-    support_write_file(path, strbuf_text(bytes), bytes->len);
-    opt.paths = &path;
-    opt.n_paths = 1;
-    return import_model(&arena, &opt, &notes, &err);
-}
-
-static struct graph *import_with(const struct onnx_model *m, struct import_options opt)
-{
-    struct strbuf bytes;
-    onnx_end(m, &bytes);
-    return import_bytes(&bytes, opt);
-}
-
-static struct graph *import(const struct onnx_model *m)
-{
-    return import_with(m, (struct import_options){0});
-}
-
-static const char *text_of(const struct graph *g)
-{
-    struct strbuf text;
-    if (!g)
-        fail_msg("%s", err.text);
-    strbuf_init(&text, &arena);
-    graph_print(g, &text);
-    return strbuf_text(&text);
-}
-
-static void expect_text(const struct graph *g, const char *want)
-{
-    const char *text = text_of(g);
-    if (!strstr(text, want))
-        fail_msg("'%s' is not in\n%s", want, text);
-}
-
-/* The sentence contains this, and there is no graph. */
-static void expect_error(const struct graph *g, const char *want)
-{
-    if (g)
-        fail_msg("imported where '%s' was expected:\n%s", want, text_of(g));
-    assert_int_not_equal(err.status, SHEAF_OK);
-    if (!strstr(err.text, want))
-        fail_msg("'%s' is not in '%s'", want, err.text);
-    if (strncmp(err.text, model_path(), strlen(model_path())))
-        fail_msg("'%s' does not begin with the path", err.text);
-}
+#include "tests/loader/import_run.h"
 
 /* ---- versions of operators ---- */
 
@@ -187,7 +103,7 @@ static void versions_are_adapted(void **state)
         onnx_weights(&m.graph, "s", "");
         onnx_node(&m.graph, v->op, v->inputs, v->outputs, v->attrs);
         onnx_output(&m.graph, "y", ONNX_F32, NULL);
-        struct graph *g = import(&m);
+        struct graph *g = import_onnx(&m);
         if (*v->want == '!')
             expect_error(g, v->want + 1);
         else
@@ -203,7 +119,7 @@ static void softmax_of_one_dimension_stays(void **state)
     onnx_input(&m.graph, "x", ONNX_F32, "1,10,1,1");
     onnx_node(&m.graph, "Softmax", "x", "y", "axis=1");
     onnx_output(&m.graph, "y", ONNX_F32, NULL);
-    expect_text(import(&m), "%y f32 [1,10,1,1] = softmax (%x) {axis=1}");
+    expect_text(import_onnx(&m), "%y f32 [1,10,1,1] = softmax (%x) {axis=1}");
 }
 
 /* ---- shape arithmetic ---- */
@@ -222,7 +138,7 @@ static void shape_arithmetic_is_computed(void **state)
     onnx_node(&m.graph, "Concat", "n1,rest", "to", "axis=0");
     onnx_node(&m.graph, "Reshape", "x,to", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "2,12");
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     expect_text(g, "%y f32 [2,12] = reshape (%x, %to)");
     assert_int_equal(g->body.n_nodes, 1);
     assert_int_equal(notes.n, 0);
@@ -240,25 +156,17 @@ static struct onnx_model relu_of(const char *dims)
     return m;
 }
 
-static void expect_note(const char *want)
-{
-    for (size_t i = 0; i < notes.n; i++)
-        if (strstr(notes.text[i], want))
-            return;
-    fail_msg("no note says '%s'", want);
-}
-
 static void open_batch_is_one(void **state)
 {
     (void)state;
     struct onnx_model m = relu_of("N,3");
-    expect_text(import(&m), "input %x f32 [1,3]");
+    expect_text(import_onnx(&m), "input %x f32 [1,3]");
     expect_note("the first dimension 'N' of input 'x' is taken as 1");
     m = relu_of("?,3");
-    expect_text(import(&m), "input %x f32 [1,3]");
+    expect_text(import_onnx(&m), "input %x f32 [1,3]");
     expect_note("the open first dimension of input 'x' is taken as 1");
     m = relu_of("-1,3");
-    expect_text(import_with(&m, (struct import_options){.batch = 4}), "input %x f32 [4,3]");
+    expect_text(import_onnx_with(&m, (struct import_options){.batch = 4}), "input %x f32 [4,3]");
 }
 
 static void symbols_need_values(void **state)
@@ -266,19 +174,20 @@ static void symbols_need_values(void **state)
     (void)state;
     struct onnx_model m = relu_of("N,length");
     struct import_symbol length = {"length", 7}, wrong = {"L", 7};
-    expect_error(import(&m), "dimension 1 of input 'x' is the symbol 'length': its value must be "
-                             "given, as in -onnx-define-symbol=length,");
+    expect_error(import_onnx(&m),
+                 "dimension 1 of input 'x' is the symbol 'length': its value must be "
+                 "given, as in -onnx-define-symbol=length,");
     error_init(&err);
-    expect_text(import_with(&m, (struct import_options){.symbols = &length, .n_symbols = 1}),
+    expect_text(import_onnx_with(&m, (struct import_options){.symbols = &length, .n_symbols = 1}),
                 "input %x f32 [1,7]");
-    expect_error(import_with(&m, (struct import_options){.symbols = &wrong, .n_symbols = 1}),
+    expect_error(import_onnx_with(&m, (struct import_options){.symbols = &wrong, .n_symbols = 1}),
                  "no input of the model has a dimension 'L'");
     error_init(&err);
     m = relu_of("1,?");
-    expect_error(import(&m), "dimension 1 of input 'x' is open");
+    expect_error(import_onnx(&m), "dimension 1 of input 'x' is open");
     error_init(&err);
     m = relu_of(NULL);
-    expect_error(import(&m), "does not state the shape of input 'x'");
+    expect_error(import_onnx(&m), "does not state the shape of input 'x'");
 }
 
 /* One symbol has one value everywhere. */
@@ -292,7 +201,7 @@ static void a_symbol_is_one_number(void **state)
     onnx_node(&m.graph, "MatMul", "x,z", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "N,N");
     struct import_input x = {.name = "x", .rank = 2, .dims = {5, 3}};
-    expect_text(import_with(&m, (struct import_options){.inputs = &x, .n_inputs = 1}),
+    expect_text(import_onnx_with(&m, (struct import_options){.inputs = &x, .n_inputs = 1}),
                 "%y f32 [5,5] = matmul");
     assert_int_equal(notes.n, 0);
 }
@@ -303,25 +212,26 @@ static void inputs_are_overridden(void **state)
     struct onnx_model m = relu_of("1,3");
     struct import_input x = {.name = "x", .rank = 2, .dims = {8, 3}};
     struct import_options opt = {.inputs = &x, .n_inputs = 1};
-    expect_text(import_with(&m, opt), "input %x f32 [8,3]");
+    expect_text(import_onnx_with(&m, opt), "input %x f32 [8,3]");
     expect_note("output 'y' has the shape [8,3], where the model declares [1,3]");
     x.rank = -1;
-    expect_text(import_with(&m, opt), "input %x f32 [1,3]");
+    expect_text(import_onnx_with(&m, opt), "input %x f32 [1,3]");
     x.dtype = DTYPE_I8;
-    expect_error(import_with(&m, opt),
+    expect_error(import_onnx_with(&m, opt),
                  "-model-input says that input 'x' is i8, the model says f32");
     error_init(&err);
     x.dtype = DTYPE_F32;
     x.rank = 1;
-    expect_error(import_with(&m, opt), "gives input 'x' 1 dimensions, the model 2");
+    expect_error(import_onnx_with(&m, opt), "gives input 'x' 1 dimensions, the model 2");
     error_init(&err);
     x.rank = 2;
     x.dims[0] = -8;
-    expect_error(import_with(&m, opt), "dimension 0 of input 'x' is -8");
+    expect_error(import_onnx_with(&m, opt), "dimension 0 of input 'x' is -8");
     error_init(&err);
     x.name = "data";
-    expect_error(import_with(&m, opt), "no input 'data', which -model-input describes; its inputs "
-                                       "are: 'x'");
+    expect_error(import_onnx_with(&m, opt),
+                 "no input 'data', which -model-input describes; its inputs "
+                 "are: 'x'");
 }
 
 static void inputs_become_constants(void **state)
@@ -334,11 +244,11 @@ static void inputs_become_constants(void **state)
     onnx_input(&m.graph, "to", ONNX_I64, "1");
     onnx_node(&m.graph, "Reshape", "x,to", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, NULL);
-    expect_error(import(&m), "must be constant");
+    expect_error(import_onnx(&m), "must be constant");
     error_init(&err);
     struct import_input in = {
         .name = "to", .rank = -1, .constant = tensor_from_ints(&arena, to, 1)};
-    struct graph *g = import_with(&m, (struct import_options){.inputs = &in, .n_inputs = 1});
+    struct graph *g = import_onnx_with(&m, (struct import_options){.inputs = &in, .n_inputs = 1});
     expect_text(g, "%y f32 [6] = reshape");
     assert_int_equal(g->body.n_in, 1);
 }
@@ -354,11 +264,11 @@ static void initialized_inputs_are_constants(void **state)
     onnx_weights(&m.graph, "w", "3");
     onnx_node(&m.graph, "Add", "x,w", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, NULL);
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     expect_text(g, "const %w f32 [3]");
     assert_int_equal(g->body.n_in, 1);
     struct import_input w = {.name = "w", .rank = -1};
-    g = import_with(&m, (struct import_options){.inputs = &w, .n_inputs = 1});
+    g = import_onnx_with(&m, (struct import_options){.inputs = &w, .n_inputs = 1});
     expect_text(g, "input %w f32 [3]");
     assert_int_equal(g->body.n_in, 2);
 }
@@ -373,7 +283,7 @@ static void outputs_are_tensors_of_their_own(void **state)
     onnx_node(&m.graph, "Relu", "x", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "2");
     onnx_output(&m.graph, "w", ONNX_F32, "3");
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     expect_text(g, "%w f32 [3] = identity (%w_1)");
     expect_text(g, "return %y, %w");
 }
@@ -390,7 +300,7 @@ static void nodes_are_sorted(void **state)
     onnx_node(&m.graph, "Tanh", "a", "b", "");
     onnx_node(&m.graph, "Relu", "x", "a", "");
     onnx_output(&m.graph, "y", ONNX_F32, "2");
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     expect_text(g, "%y f32 [2] = exp (%b)");
     assert_int_equal(g->body.nodes[0]->op, OP_relu);
     assert_int_equal(g->body.nodes[2]->op, OP_exp);
@@ -431,7 +341,7 @@ static void faults_are_sentences(void **state)
             onnx_node(&m.graph, cases[i].nodes[j][0], cases[i].nodes[j][1], cases[i].nodes[j][2],
                       cases[i].nodes[j][3]);
         onnx_output(&m.graph, "y", ONNX_F32, "2");
-        expect_error(import(&m), cases[i].want);
+        expect_error(import_onnx(&m), cases[i].want);
     }
 }
 
@@ -447,7 +357,8 @@ static void other_domains_are_named(void **state)
     pb_string(&node, 7, "com.example");
     pb_sub(&m.graph, 1, &node);
     onnx_output(&m.graph, "y", ONNX_F32, "2");
-    expect_error(import(&m), "1 operator is not supported: 'com.example.Gelu' (node 'gelu_1')");
+    expect_error(import_onnx(&m),
+                 "1 operator is not supported: 'com.example.Gelu' (node 'gelu_1')");
 }
 
 static void opsets_are_checked(void **state)
@@ -455,10 +366,10 @@ static void opsets_are_checked(void **state)
     (void)state;
     struct onnx_model m = relu_of("2");
     m.opset = 0;
-    expect_error(import(&m), "does not say which ONNX operator set");
+    expect_error(import_onnx(&m), "does not say which ONNX operator set");
     error_init(&err);
     m.opset = 1000;
-    expect_text(import(&m), "relu");
+    expect_text(import_onnx(&m), "relu");
     expect_note("operator set 1000");
 }
 
@@ -478,7 +389,7 @@ static void files_that_are_no_models(void **state)
         error_init(&err);
         strbuf_init(&bytes, &arena);
         strbuf_add(&bytes, cases[i].bytes);
-        expect_error(import_bytes(&bytes, (struct import_options){0}), cases[i].want);
+        expect_error(import_onnx_bytes(&bytes, (struct import_options){0}), cases[i].want);
     }
     error_init(&err);
     const char *absent = support_printf("%s/absent.onnx", support_tmp());
@@ -525,7 +436,7 @@ static void branches_become_blocks(void **state)
 {
     (void)state;
     struct onnx_model m = if_model(false);
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     expect_text(g, "%inner f32 [2] = exp (%x)");
     expect_text(g, "%inner_1 f32 [2] = relu"); /* names are unique in the graph */
     expect_text(g, "%y f32 [2] = if (%c)");
@@ -535,7 +446,7 @@ static void a_known_branch_is_taken(void **state)
 {
     (void)state;
     struct onnx_model m = if_model(true);
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     expect_text(g, "%y f32 [2] = exp \"inner\" (%x)");
     assert_null(strstr(text_of(g), "relu"));
     assert_null(strstr(text_of(g), " = if "));
@@ -575,42 +486,42 @@ static void loops_become_blocks(void **state)
 {
     (void)state;
     struct onnx_model m = loop_model("four,,start", NULL);
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     expect_text(g, "%last f32 [3], %all f32 [4,3] = loop (%four, _, %start)");
     expect_text(g, "%next f32 [3] = add (%sum, %w)");
     /* the number of rounds is known only at run time: the declared shape bounds it */
     m = loop_model("n,,start", "9,3");
-    expect_text(import(&m), "%all f32 [9:%last.rounds,3]");
+    expect_text(import_onnx(&m), "%all f32 [9:%last.rounds,3]");
     m = loop_model(",more,start", "9,3");
-    expect_text(import(&m), "= loop (_, %more, %start)");
+    expect_text(import_onnx(&m), "= loop (_, %more, %start)");
     m = loop_model("n,,start", NULL);
-    expect_error(import(&m), "no bound");
+    expect_error(import_onnx(&m), "no bound");
     error_init(&err);
     m = loop_model("four", NULL);
-    expect_error(import(&m), "which do not suit its 2 inputs");
+    expect_error(import_onnx(&m), "which do not suit its 2 inputs");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(versions_are_adapted, setup, teardown),
-        cmocka_unit_test_setup_teardown(softmax_of_one_dimension_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(shape_arithmetic_is_computed, setup, teardown),
-        cmocka_unit_test_setup_teardown(open_batch_is_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(symbols_need_values, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_symbol_is_one_number, setup, teardown),
-        cmocka_unit_test_setup_teardown(inputs_are_overridden, setup, teardown),
-        cmocka_unit_test_setup_teardown(inputs_become_constants, setup, teardown),
-        cmocka_unit_test_setup_teardown(initialized_inputs_are_constants, setup, teardown),
-        cmocka_unit_test_setup_teardown(outputs_are_tensors_of_their_own, setup, teardown),
-        cmocka_unit_test_setup_teardown(nodes_are_sorted, setup, teardown),
-        cmocka_unit_test_setup_teardown(faults_are_sentences, setup, teardown),
-        cmocka_unit_test_setup_teardown(other_domains_are_named, setup, teardown),
-        cmocka_unit_test_setup_teardown(opsets_are_checked, setup, teardown),
-        cmocka_unit_test_setup_teardown(files_that_are_no_models, setup, teardown),
-        cmocka_unit_test_setup_teardown(branches_become_blocks, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_known_branch_is_taken, setup, teardown),
-        cmocka_unit_test_setup_teardown(loops_become_blocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(versions_are_adapted, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(softmax_of_one_dimension_stays, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(shape_arithmetic_is_computed, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(open_batch_is_one, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(symbols_need_values, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(a_symbol_is_one_number, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(inputs_are_overridden, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(inputs_become_constants, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(initialized_inputs_are_constants, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(outputs_are_tensors_of_their_own, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(nodes_are_sorted, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(faults_are_sentences, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(other_domains_are_named, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(opsets_are_checked, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(files_that_are_no_models, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(branches_become_blocks, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(a_known_branch_is_taken, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(loops_become_blocks, setup_import, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,80 +1,9 @@
 /*
  * Data of ONNX tensors: raw, as lists of numbers, and in files beside the model; of every type.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "loader/import/import.h"
-#include "tests/loader/pb_write.h"
-#include "tests/support/support.h"
-
-static struct arena arena;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-static const char *model_path(void)
-{
-    return support_printf("%s/model.onnx", support_tmp());
-}
-
-static struct graph *import(const struct onnx_model *m)
-{
-    struct strbuf bytes;
-    const char *path = model_path();
-    const struct import_options opt = {.paths = &path, .n_paths = 1};
-    onnx_end(m, &bytes);
-    support_write_file(path, strbuf_text(&bytes), bytes.len);
-    return import_model(&arena, &opt, NULL, &err);
-}
-
-static const char *text_of(const struct graph *g)
-{
-    struct strbuf text;
-    if (!g)
-        fail_msg("%s", err.text);
-    strbuf_init(&text, &arena);
-    graph_print(g, &text);
-    return strbuf_text(&text);
-}
-
-static void expect_text(const struct graph *g, const char *want)
-{
-    const char *text = text_of(g);
-    if (!strstr(text, want))
-        fail_msg("'%s' is not in\n%s", want, text);
-}
-
-/* The sentence contains this, and there is no graph. */
-static void expect_error(const struct graph *g, const char *want)
-{
-    if (g)
-        fail_msg("imported where '%s' was expected:\n%s", want, text_of(g));
-    assert_int_not_equal(err.status, SHEAF_OK);
-    if (!strstr(err.text, want))
-        fail_msg("'%s' is not in '%s'", want, err.text);
-    if (strncmp(err.text, model_path(), strlen(model_path())))
-        fail_msg("'%s' does not begin with the path", err.text);
-}
+#include "tests/loader/import_run.h"
 
 /* Every way to write the numbers of a tensor: {1, 2} where nothing else is said. */
 static void expect_tensor(struct strbuf *tensor, const char *want)
@@ -85,7 +14,7 @@ static void expect_tensor(struct strbuf *tensor, const char *want)
     pb_sub(&m.graph, 5, tensor);
     onnx_node(&m.graph, "Identity", "c", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, NULL);
-    struct graph *g = import(&m);
+    struct graph *g = import_onnx(&m);
     if (*want == '!')
         expect_error(g, want + 1);
     else
@@ -252,16 +181,16 @@ static void data_in_other_files(void **state)
     onnx_begin(&m, &arena, 21);
     pb_sub(&m.graph, 5, &t);
     onnx_output(&m.graph, "c", ONNX_F32, NULL);
-    assert_null(import(&m));
+    assert_null(import_onnx(&m));
     assert_non_null(strstr(err.text, "absent.bin"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(raw_data_of_every_type, setup, teardown),
-        cmocka_unit_test_setup_teardown(lists_of_every_type, setup, teardown),
-        cmocka_unit_test_setup_teardown(data_in_other_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(raw_data_of_every_type, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(lists_of_every_type, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(data_in_other_files, setup_import, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,36 +1,12 @@
 /*
  * The check before unpacking: nesting, lengths and counts of a file that means harm.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "loader/import/onnx.pb-c.h"
 #include "loader/import/wire.h"
 #include "tests/loader/pb_write.h"
-
-static struct arena arena;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
+#include "tests/support/fixture.h"
 
 static const Onnx__ModelProto *unpack(const struct strbuf *b)
 {

@@ -1,38 +1,14 @@
 /*
  * The command line: spellings, values, and the one sentence for each mistake.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "loader/options.h"
+#include "tests/support/fixture.h"
 #include "tests/support/support.h"
 
 enum { MAX_WORDS = 32 };
-
-static struct arena arena;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 /* Parses and checks a command line whose words are separated by blanks. */
 static bool parse(const char *line, struct loader_options *opt)
@@ -229,6 +205,10 @@ static void test_conflicts(void **state)
     bad("-m n -emit-bundle d -expected-labels=1 a.png",
         "options -emit-bundle and -expected-labels exclude each other: writing a bundle runs "
         "nothing");
+    bad("-m n -emit-bundle d -topk=5 a.png",
+        "options -emit-bundle and -topk exclude each other: writing a bundle runs nothing");
+    bad("-m n -verify -labels=f a.png",
+        "options -verify and -labels exclude each other: -verify prints no labels");
     bad("-m n -use-imagenet-normalization -mean=1",
         "options -use-imagenet-normalization and -mean exclude each other: each states the mean");
     bad("-m n -network-name=x", "option -network-name needs -emit-bundle: it names the files of a "

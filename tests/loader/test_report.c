@@ -2,37 +2,13 @@
  * Labels: softmax, the largest values, and the lines that are printed; lists in text files.
  */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "loader/input/random.h"
 #include "loader/report.h"
+#include "tests/support/fixture.h"
 #include "tests/support/support.h"
-
-static struct arena arena;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 static void test_softmax(void **state)
 {

@@ -2,37 +2,13 @@
  * Tensor files: what is written is read again, files of other programs are understood, and damage
  * is one sentence.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "loader/input/random.h"
 #include "loader/input/tensor_file.h"
+#include "tests/support/fixture.h"
 #include "tests/support/support.h"
-
-static struct arena arena;
-static struct error err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    error_init(&err);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
 
 static const char *path_of(const char *name)
 {

@@ -2,13 +2,26 @@
 
 #include "tests/support/support.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
+
+/* Before main: only the tests whose names match the pattern in $SHEAF_TEST. */
+__attribute__((constructor)) void support_filter_tests(void)
+{
+    const char *pattern = getenv("SHEAF_TEST");
+    if (pattern && *pattern)
+        cmocka_set_test_filter(pattern);
+}
 
 static void die(const char *what, const char *name)
 {

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+void support_filter_tests(void); /* by $SHEAF_TEST; runs by itself before main */
+
 const char *support_source(void); /* $SHEAF_SOURCE ["."]: top of the checkout */
 const char *support_build(void);  /* $SHEAF_BUILD ["build"]: top of the build tree */
 const char *support_loader(void); /* the tool: BUILD/loader/loader */

@@ -1,12 +1,11 @@
 /*
- * tables.c: the generated pages of the manual:  tables operators|passes|options
+ * tables.c: the generated pages of docs/:  tables operators|passes
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "ir/ops.h"
 #include "ir/passes/passes.h"
-#include "loader/options.h"
 
 static const char *or_dash(const char *s)
 {
@@ -90,19 +89,6 @@ static void print_passes(void)
     }
 }
 
-static void print_options(void)
-{
-    struct arena arena;
-    struct strbuf text;
-    arena_init(&arena);
-    strbuf_init(&text, &arena);
-    options_print_markdown(&text);
-    printf("# Options of `loader`\n\n"
-           "Generated from `loader/options.def` by `tests/style/tables write`.\n\n%s",
-           strbuf_text(&text));
-    arena_done(&arena);
-}
-
 int main(int argc, char **argv)
 {
     const char *what = argc == 2 ? argv[1] : "";
@@ -110,10 +96,8 @@ int main(int argc, char **argv)
         print_operators();
     else if (strcmp(what, "passes") == 0)
         print_passes();
-    else if (strcmp(what, "options") == 0)
-        print_options();
     else {
-        fprintf(stderr, "usage: tables operators|passes|options\n");
+        fprintf(stderr, "usage: tables operators|passes\n");
         return 2;
     }
     return 0;
