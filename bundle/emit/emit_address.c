@@ -188,11 +188,14 @@ LLVMValueRef emit_pointer(struct emit_kernel *ek, int buf, const struct eaffine 
     variable.offset = 0;
     LLVMTypeRef t = emit_memory_type(e, ek->k->bufs[buf].dtype);
     LLVMValueRef i = eaffine_value(ek, &variable);
-    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, t, ek->buf[buf], &i, 1, "");
-    if (a->offset == 0)
-        return p;
     LLVMValueRef off = emit_i64(e, a->offset);
-    return LLVMBuildInBoundsGEP2(e->b, t, p, &off, 1, "");
+    if (a->offset < 0) {
+        /* On the way to the element the address may lie behind the buffer's end. */
+        LLVMValueRef p = LLVMBuildGEP2(e->b, t, ek->buf[buf], &i, 1, "");
+        return LLVMBuildGEP2(e->b, t, p, &off, 1, "");
+    }
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, t, ek->buf[buf], &i, 1, "");
+    return a->offset == 0 ? p : LLVMBuildInBoundsGEP2(e->b, t, p, &off, 1, "");
 }
 
 /* ---- element access ---- */
@@ -345,7 +348,8 @@ static LLVMValueRef test_index(struct emit_kernel *ek, const struct kinst *in, i
 
 /*
  * load_or: where the indices are out of range, element 0 is read instead and dropped, so that no
- * branch is needed.  A buffer without elements may lie nowhere: nothing is read from it.
+ * branch is needed.  A buffer without elements may lie nowhere, but there the test is false when
+ * compiling, and the load goes as dead code.
  */
 void emit_load_or(struct emit_kernel *ek, kval v)
 {
@@ -353,10 +357,6 @@ void emit_load_or(struct emit_kernel *ek, kval v)
     const struct kinst *in = kernel_inst(ek->k, v);
     const struct kbuf *buf = &ek->k->bufs[in->buf];
     kval otherwise = in->args[in->n_args - 1];
-    if (layout_elems(&buf->layout, buf->dims) == 0) {
-        emit_set(ek, v, emit_get(ek, otherwise, ek->varying[otherwise]), ek->varying[otherwise]);
-        return;
-    }
     LLVMValueRef uniform = NULL, varying = NULL;
     for (int d = 0; d < buf->rank; d++) {
         bool vary;

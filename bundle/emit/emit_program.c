@@ -50,7 +50,10 @@ static LLVMValueRef read_bool(struct entry *t, int buf)
 static void emit_branch(struct entry *t, const struct step *s)
 {
     struct emit *e = t->e;
-    LLVMBasicBlockRef side[2] = {append(t), append(t)}, end = append(t);
+    LLVMBasicBlockRef side[2], end;
+    side[0] = append(t);
+    side[1] = append(t);
+    end = append(t);
     LLVMBuildCondBr(e->b, read_bool(t, s->cond), side[0], side[1]);
     for (int i = 0; i < 2; i++) {
         LLVMPositionBuilderAtEnd(e->b, side[i]);
@@ -80,7 +83,8 @@ static void emit_rounds(struct entry *t, const struct step *s)
     LLVMPositionBuilderAtEnd(e->b, body);
     emit_steps(t, &s->bodies[0]);
     LLVMValueRef i = LLVMBuildLoad2(e->b, e->i64, buffer_pointer(t, s->index), "");
-    LLVMBuildStore(e->b, LLVMBuildAdd(e->b, i, emit_i64(e, 1), ""), buffer_pointer(t, s->index));
+    LLVMValueRef next = LLVMBuildAdd(e->b, i, emit_i64(e, 1), "");
+    LLVMBuildStore(e->b, next, buffer_pointer(t, s->index));
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, end);
 }

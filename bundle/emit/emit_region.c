@@ -276,8 +276,10 @@ static void emit_if(struct emit_kernel *ek, kval v, const struct kinst *in)
 {
     struct emit *e = ek->e;
     const struct kregion *r = in->region;
-    LLVMBasicBlockRef side[2] = {emit_append_block(ek), emit_append_block(ek)};
-    LLVMBasicBlockRef end = emit_append_block(ek);
+    LLVMBasicBlockRef side[2], end;
+    side[0] = emit_append_block(ek);
+    side[1] = emit_append_block(ek);
+    end = emit_append_block(ek);
     LLVMBuildCondBr(e->b, emit_get(ek, in->args[0], false), side[0], side[1]);
     LLVMValueRef slot[KREGION_MAX_VALUES];
     enum dtype type[KREGION_MAX_VALUES];

@@ -266,7 +266,7 @@ static int ranged_dim(const struct tile *t, int i)
         if (tile_coef(&a->dim[d], t->r->index[i]) == 0)
             continue;
         for (int j = 0; j < t->r->n_dims; j++)
-            if (t->c->kind[j] == KITER_M && j != t->e->row_iter &&
+            if (t->c->kind[j] == KITER_M && j != t->e->row_iter && j != t->e->row_outer &&
                 tile_coef(&a->dim[d], t->r->index[j]))
                 return d;
     }

@@ -12,7 +12,7 @@
 #include "bundle/emit/emit_internal.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 
-enum { MIN_COLUMNS = 4, MAX_TILE_ROWS = 28, MAX_TILE_VECTORS = 8 };
+enum { MIN_COLUMNS = 4, MAX_TILE_ROWS = 28, MAX_TILE_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
 
 static int64_t extent_of(const struct kernel *k, const struct kregion *r, int i)
 {
@@ -194,6 +194,50 @@ static void choose_tile(const struct target *t, const struct shape_of_result *s,
     }
 }
 
+/* Steps of K that tiles of `rows` values of M index m are written out as, all patterns of padding
+   together: along a padded dimension the generator unrolls K. */
+static int64_t unrolled_steps(const struct kernel *k, const struct kregion *r, int m, int rows)
+{
+    const struct koperand *a = &r->contract->a;
+    int64_t steps = 1;
+    for (int d = 0; a->padded && d < k->bufs[a->buf].rank; d++) {
+        int64_t cm = coef_of(&a->dim[d], r->index[m]);
+        if (cm == 0 || !can_leave(k, r, a, d))
+            continue;
+        for (int i = 0; i < r->n_dims; i++) {
+            int64_t ck = coef_of(&a->dim[d], r->index[i]);
+            if (r->contract->kind[i] != KITER_K || ck == 0)
+                continue;
+            int64_t n = extent_of(k, r, i);
+            int64_t reach = (k->bufs[a->buf].dims[d] - 1 + cm * (rows - 1)) / ck + 1;
+            n = reach < n ? reach : n;
+            int64_t tiles = (extent_of(k, r, m) + rows - 1) / rows;
+            int64_t patterns = 2 * (n * ck / (cm * rows) + 1) + 1;
+            steps *= n * (patterns < tiles ? patterns : tiles);
+        }
+    }
+    return steps;
+}
+
+/* The tile that choose_tile finds; one row where long windows would make the code too large, for
+   then their range is computed. */
+static void choose_tile_of_contract(const struct target *t, const struct kernel *k,
+                                    const struct kregion *r, int outer_m, struct shape_of_result *s,
+                                    struct schedule_entry *e)
+{
+    choose_tile(t, s, e);
+    if (e->row_iter < 0)
+        return;
+    int64_t steps = unrolled_steps(k, r, e->row_iter, e->tile_m);
+    if (e->tile_outer > 1)
+        steps *= unrolled_steps(k, r, outer_m, e->tile_outer);
+    if (steps <= MAX_UNROLLED_STEPS)
+        return;
+    e->row_iter = -1;
+    s->rows = s->outer = 1;
+    choose_tile(t, s, e);
+}
+
 /* The layout of operand B that is read front to back: column blocks, then K in loop order. */
 static bool pack_b(struct kernel *k, const struct kregion *r, const struct koperand *b,
                    const struct schedule_entry *e)
@@ -311,7 +355,7 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
                                     .columns = columns,
                                     .vector = e.vector};
     if (b->constant) {
-        choose_tile(t, &shape, &e);
+        choose_tile_of_contract(t, k, r, outer_m, &shape, &e);
         if (!pack_b(k, r, &c->b, &e))
             return false;
     } else {
@@ -324,7 +368,7 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
         if (e.vector < MIN_COLUMNS)
             return false;
         shape.vector = e.vector;
-        choose_tile(t, &shape, &e);
+        choose_tile_of_contract(t, k, r, outer_m, &shape, &e);
     }
     if (joined)
         e.tile_outer = 0;

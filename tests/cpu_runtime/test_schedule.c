@@ -72,11 +72,31 @@ static void max_pool_of_blocked_runs_in_lanes_of_channels(void **state)
                     "x86-64-v4", "d1%16 vector 16");
 }
 
+/* Padding unrolls K for each pattern of a tile: not where windows are long. */
+static void long_windows_do_not_blow_up_the_code(void **state)
+{
+    (void)state;
+    struct compiled net;
+    struct error err;
+    error_init(&err);
+    assert_true(compiled_open(&net,
+                              "graph \"t\" {\n"
+                              "input %x f32 [1,1,500]\n"
+                              "const %w f32 [64,1,256] = fill 0.5\n"
+                              "%y = conv (%x, %w) {pads=[128,128]}\n"
+                              "return %y\n"
+                              "}\n",
+                              "x86-64-v4", &err));
+    assert_true(net.code.object.size < 64 * 1024);
+    compiled_close(&net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depthwise_runs_in_lanes_of_channels),
         cmocka_unit_test(pointwise_is_tiled_over_joined_rows),
+        cmocka_unit_test(long_windows_do_not_blow_up_the_code),
         cmocka_unit_test(max_pool_of_blocked_runs_in_lanes_of_channels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

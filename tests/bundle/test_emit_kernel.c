@@ -1,0 +1,226 @@
+/*
+ * Kernels as text, compiled and compared with the evaluator: forms of regions that the language has
+ * and that no operator's lowering makes today.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu_runtime/codegen/cpu_target.h"
+#include "tests/support/compiled.h"
+#include "tests/support/support.h"
+
+static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native"};
+
+/* A program of one call: what the kernel reads and writes are the client's tensors. */
+static struct program *program_of(struct arena *a, struct kernel *k)
+{
+    struct program *p = arena_new(a, struct program);
+    struct step *s = arena_new(a, struct step);
+    p->arena = a;
+    p->name = k->name;
+    s->name = k->name;
+    s->kernel = k;
+    s->args = arena_array(a, k->n_bufs, sizeof *s->args);
+    s->cond = s->trip = s->index = -1;
+    for (size_t i = 0; i < k->n_bufs; i++) {
+        const struct kbuf *kb = &k->bufs[i];
+        struct pbuf b = {.name = kb->name,
+                         .dtype = kb->dtype,
+                         .rank = kb->rank,
+                         .layout = kb->layout,
+                         .area = kb->constant             ? AREA_CONSTANT
+                                 : kb->role == KBUF_LOCAL ? AREA_ACTIVATION
+                                                          : AREA_MUTABLE,
+                         .role = kb->role == KBUF_OUT ? SHEAF_ROLE_OUTPUT : SHEAF_ROLE_INPUT,
+                         .constant = kb->constant,
+                         .view_of = -1};
+        memcpy(b.dims, kb->dims, sizeof b.dims);
+        memcpy(b.extent_buf, kb->extent_buf, sizeof b.extent_buf);
+        s->args[i] = (int)i;
+        ARENA_PUSH(a, p->bufs, p->n_bufs, p->cap_bufs) = b;
+    }
+    ARENA_PUSH(a, p->body.step, p->body.n, p->body.cap) = s;
+    p->n_steps = 1;
+    return p;
+}
+
+/* Small numbers, some of them negative. */
+static void fill(const struct pipeline_run *run, int buf)
+{
+    const struct pbuf *b = &run->program->bufs[buf];
+    struct tensor t = {.dtype = b->dtype, .rank = b->rank, .data = pipeline_run_data(run, buf)};
+    memcpy(t.dims, b->dims, sizeof t.dims);
+    for (int64_t i = 0, n = tensor_elems(&t); i < n; i++)
+        tensor_set(&t, i, (double)((i * 7 + 9) % 13 - (dtype_int_min(b->dtype) < 0 ? 4 : 0)));
+}
+
+static bool agrees(struct arena *a, const char *text, const char *cpu, struct error *err)
+{
+    struct cpu_target_options opt = {.cpu = cpu};
+    const struct target *target;
+    struct kernel *k = kernel_parse(a, text, err);
+    if (!k || !kernel_validate(k, err) || !cpu_target_create(a, &opt, &target, err))
+        return false;
+    struct program *p = program_of(a, k);
+    struct emit_schedules *s = emit_schedule(a, p, target);
+    plan_program(p, true);
+    struct emit_request req = {.program = p, .target = target, .entry = "net", .source = "net"};
+    struct emit_result code;
+    struct pipeline_run run = {0};
+    struct strbuf report;
+    strbuf_init(&report, a);
+    bool ok = emit_object(a, &req, s, false, &code, err) &&
+              pipeline_run_open(&run, a, p, program_pack_constants(p, a), "net", &code.object, err);
+    if (ok) {
+        for (size_t i = 0; i < k->n_bufs; i++)
+            if (k->bufs[i].role == KBUF_IN && !k->bufs[i].constant)
+                fill(&run, (int)i);
+        ok = pipeline_run_verify(&run, &report, err);
+    }
+    pipeline_run_close(&run);
+    return ok;
+}
+
+static void kernel_agrees(void **state)
+{
+    const char *text = *state;
+    for (size_t i = 0; i < sizeof CPUS / sizeof CPUS[0]; i++) {
+        if (!compiled_host_runs(CPUS[i]))
+            continue;
+        struct arena a;
+        arena_init(&a);
+        struct error err;
+        error_init(&err);
+        bool ok = agrees(&a, text, CPUS[i], &err);
+        if (!ok)
+            print_error("on %s: %s\n", CPUS[i], err.text);
+        arena_done(&a);
+        assert_true(ok);
+    }
+}
+
+#define OUT3                                                                                       \
+    "  store @1[0] = %0\n"                                                                         \
+    "  store @1[1] = %1\n"
+
+static const struct {
+    const char *name, *text;
+} KERNELS[] = {
+    {"loop_carries_two", "kernel \"t\" {\n"
+                         "  in @0 \"n\": i64[] plain\n"
+                         "  out @1 \"y\": i64[2] plain\n"
+                         "  %8 = load @0[]\n"
+                         "  %0, %1 = loop (%3 < %8) with (%4 = 3, %5 = 1) {\n"
+                         "    %6 = add %4, %5\n"
+                         "    yield %5, %6\n"
+                         "  }\n" OUT3 "}\n"},
+    {"reduce_pairs_in_order", "kernel \"t\" {\n"
+                              "  in @0 \"x\": f32[100] plain\n"
+                              "  out @1 \"y\": f32[2] plain\n"
+                              "  %0, %1 = reduce block (%2 < 100) from (0.0, 1.0) {\n"
+                              "    %3 = load @0[%2]\n"
+                              "    yield %3, 0.5\n"
+                              "  } combine (%4, %5, %6, %7) {\n"
+                              "    %8 = mul %4, %7\n"
+                              "    %9 = add %8, %6\n"
+                              "    %10 = add %5, %7\n"
+                              "    yield %9, %10\n"
+                              "  }\n" OUT3 "}\n"},
+    {"reduce_lanes_tail", "kernel \"t\" {\n"
+                          "  in @0 \"x\": f32[5,45] plain\n"
+                          "  out @1 \"y\": f32[5] plain\n"
+                          "  map %9 (%1 < 5) {\n"
+                          "    %0 = reduce add lanes 8 (%2 < 45) from (0.0) {\n"
+                          "      %3 = load @0[%1, %2]\n"
+                          "      %4 = div %3, 7.0\n"
+                          "      yield %4\n"
+                          "    }\n"
+                          "    store @1[%1] = %0\n"
+                          "  }\n"
+                          "}\n"},
+    {"reduce_block_lanes_tail", "kernel \"t\" {\n"
+                                "  in @0 \"x\": f32[45] plain\n"
+                                "  out @1 \"y\": f32[] plain\n"
+                                "  %0 = reduce block lanes 8 (%2 < 45) from (0.0) {\n"
+                                "    %3 = load @0[%2]\n"
+                                "    yield %3\n"
+                                "  } combine (%4, %5) {\n"
+                                "    %6 = mul %4, 0.5\n"
+                                "    %7 = add %6, %5\n"
+                                "    yield %7\n"
+                                "  }\n"
+                                "  store @1[] = %0\n"
+                                "}\n"},
+    {"reduce_lanes_unknown_extent", "kernel \"t\" {\n"
+                                    "  in @0 \"n\": i64[] plain\n"
+                                    "  in @1 \"x\": f32[45] plain\n"
+                                    "  out @2 \"y\": f32[] plain\n"
+                                    "  %9 = load @0[]\n"
+                                    "  %8 = add %9, 26\n"
+                                    "  %0 = reduce block lanes 8 (%2 < %8) from (0.0) {\n"
+                                    "    %3 = load @1[%2]\n"
+                                    "    yield %3\n"
+                                    "  } combine (%4, %5) {\n"
+                                    "    %6 = mul %4, 0.5\n"
+                                    "    %7 = add %6, %5\n"
+                                    "    yield %7\n"
+                                    "  }\n"
+                                    "  store @2[] = %0\n"
+                                    "}\n"},
+    {"scan_total_and_prefix", "kernel \"t\" {\n"
+                              "  in @0 \"x\": i32[9] plain\n"
+                              "  out @1 \"y\": i32[9] plain\n"
+                              "  out @2 \"t\": i32[] plain\n"
+                              "  %0 = scan add (%1 < 9) from (100:i32) {\n"
+                              "    %2 = load @0[%1]\n"
+                              "    yield %2\n"
+                              "  } each (%3) {\n"
+                              "    store @1[%1] = %3\n"
+                              "  }\n"
+                              "  store @2[] = %0\n"
+                              "}\n"},
+    {"map_of_unknown_extent", "kernel \"t\" {\n"
+                              "  in @0 \"n\": i64[] plain\n"
+                              "  in @1 \"x\": f32[45] plain\n"
+                              "  out @2 \"y\": f32[2,45] plain\n"
+                              "  %0 = load @0[]\n"
+                              "  %1 = add %0, 26\n"
+                              "  map %2 (%3 < 2, %4 < 45) {\n"
+                              "    store @2[%3, %4] = 0.0\n"
+                              "  }\n"
+                              "  map %5 (%6 < 2, %7 < %1) {\n"
+                              "    %8 = load @1[%7]\n"
+                              "    %9 = cast f32 %6\n"
+                              "    %10 = add %8, %9\n"
+                              "    store @2[%6, %7] = %10\n"
+                              "  }\n"
+                              "}\n"},
+    {"lanes_pick_rows_of_true_extent", "kernel \"t\" {\n"
+                                       "  in @0 \"n\": i64[] plain\n"
+                                       "  in @1 \"at\": i64[40] plain\n"
+                                       "  in @2 \"x\": f32[20,9@0] plain\n"
+                                       "  out @3 \"y\": f32[40] plain\n"
+                                       "  map %0 (%1 < 40) {\n"
+                                       "    %2 = load @1[%1]\n"
+                                       "    %3 = load_or @2[%2, 0] else 0.5\n"
+                                       "    store @3[%1] = %3\n"
+                                       "  }\n"
+                                       "}\n"},
+};
+
+int main(void)
+{
+    enum { N = sizeof KERNELS / sizeof KERNELS[0] };
+    struct CMUnitTest tests[N];
+    memset(tests, 0, sizeof tests);
+    for (size_t i = 0; i < N; i++)
+        tests[i] = (struct CMUnitTest){.name = KERNELS[i].name,
+                                       .test_func = kernel_agrees,
+                                       .initial_state = (void *)(uintptr_t)KERNELS[i].text};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
