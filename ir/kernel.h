@@ -256,7 +256,7 @@ bool kernel_is_const_int(const struct kernel *k, kval v, int64_t *out_value);
    more than KERNEL_TEXT_MAX_CONSTANT elements is left out. ---- */
 enum { KERNEL_TEXT_MAX_CONSTANT = 64 };
 void kernel_print(const struct kernel *k, struct strbuf *out);
-/* Without names and content: kernels with the same key can share their code. */
+/* Without names and content of constants: kernels with the same key can share their code. */
 void kernel_print_key(const struct kernel *k, struct strbuf *out);
 /* The number that the text form gives each value (a region that yields nothing has one as well), by
    kval; UINT32_MAX where it gives none. */

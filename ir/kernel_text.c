@@ -405,7 +405,9 @@ static void print_buf(struct printer *p, int buf)
             strbuf_printf(p->out, "@%d", b->extent_buf[d]);
     }
     strbuf_printf(p->out, "] %s", layout_print(&b->layout, p->out->arena));
-    if (b->constant && !p->key)
+    if (b->constant && p->key)
+        strbuf_add(p->out, " constant"); /* a schedule may have it packed */
+    else if (b->constant)
         print_content(p->out, b->constant);
     strbuf_add(p->out, "\n");
 }
