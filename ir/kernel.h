@@ -250,6 +250,10 @@ bool kernel_walk(const struct kernel *k, bool (*fn)(const struct kernel *, kval,
 /* The value as offset + sum of coef * INDEX; false where it is not affine. */
 bool kernel_affine_of(const struct kernel *k, kval v, struct kaffine *out_affine);
 bool kernel_is_const_int(const struct kernel *k, kval v, int64_t *out_value);
+/* The coefficient of a variable, 0 where it has no term. */
+int64_t kaffine_coef(const struct kaffine *a, kval var);
+/* Extent d of a region where it is a constant, else 0. */
+int64_t kernel_static_extent(const struct kernel *k, const struct kregion *r, int d);
 
 /* ---- kernel_text.c: exact text form (docs/kernel-ir.md) up to the numbering of values and the
    places of constants, which are written where they are used.  The content of a constant buffer of

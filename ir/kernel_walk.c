@@ -217,3 +217,18 @@ void kernel_raw_substitute(struct kernel *k, const kval *subst)
 {
     kernel_walk(k, substitute_inst, (void *)subst);
 }
+
+int64_t kaffine_coef(const struct kaffine *a, kval var)
+{
+    for (int i = 0; i < a->n_terms; i++)
+        if (a->term[i].var == var)
+            return a->term[i].coef;
+    return 0;
+}
+
+int64_t kernel_static_extent(const struct kernel *k, const struct kregion *r, int d)
+{
+    int64_t n = 0;
+    kernel_is_const_int(k, r->extent[d], &n);
+    return n;
+}

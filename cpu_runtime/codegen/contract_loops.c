@@ -240,11 +240,11 @@ static void add_padding(struct tile *t, int m)
     const struct kernel *k = t->ek->k;
     for (int d = 0; d < k->bufs[t->c->a.buf].rank; d++) {
         const struct kaffine *a = &t->c->a.dim[d];
-        int64_t cm = tile_coef(a, t->r->index[m]);
+        int64_t cm = kaffine_coef(a, t->r->index[m]);
         if (cm == 0)
             continue;
         for (int i = 0; i < t->r->n_dims; i++) {
-            int64_t ck = tile_coef(a, t->r->index[i]);
+            int64_t ck = kaffine_coef(a, t->r->index[i]);
             if (t->c->kind[i] != KITER_K || ck == 0)
                 continue;
             int64_t most = a->offset + cm * (tile_extent(t, m) - 1) + ck * (tile_extent(t, i) - 1);

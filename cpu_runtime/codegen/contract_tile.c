@@ -28,17 +28,7 @@ enum { MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 56, LINE_FLOATS = 16 };
 
 int64_t tile_extent(const struct tile *t, int i)
 {
-    int64_t n = 0;
-    kernel_is_const_int(t->ek->k, t->r->extent[i], &n);
-    return n;
-}
-
-int64_t tile_coef(const struct kaffine *a, kval var)
-{
-    for (int i = 0; i < a->n_terms; i++)
-        if (a->term[i].var == var)
-            return a->term[i].coef;
-    return 0;
+    return kernel_static_extent(t->ek->k, t->r, i);
 }
 
 static struct eaffine bound(struct emit_kernel *ek, const struct kaffine *a)
@@ -88,8 +78,8 @@ bool tile_is_inside(const struct tile *t, const struct tile_pad *pad, int i)
     const struct kaffine *a = &t->c->a.dim[pad->dim];
     int64_t row =
         pad->m == t->e->row_iter ? t->first_row + i % t->inner : t->first_outer + i / t->inner;
-    int64_t at = a->offset + row * tile_coef(a, t->r->index[pad->m]) +
-                 t->k_at[pad->k] * tile_coef(a, t->r->index[pad->k]);
+    int64_t at = a->offset + row * kaffine_coef(a, t->r->index[pad->m]) +
+                 t->k_at[pad->k] * kaffine_coef(a, t->r->index[pad->k]);
     return at >= 0 && at < t->ek->k->bufs[t->c->a.buf].dims[pad->dim];
 }
 
@@ -263,11 +253,11 @@ static int ranged_dim(const struct tile *t, int i)
     if (!a->padded)
         return -1;
     for (int d = 0; d < t->ek->k->bufs[a->buf].rank; d++) {
-        if (tile_coef(&a->dim[d], t->r->index[i]) == 0)
+        if (kaffine_coef(&a->dim[d], t->r->index[i]) == 0)
             continue;
         for (int j = 0; j < t->r->n_dims; j++)
             if (t->c->kind[j] == KITER_M && j != t->e->row_iter && j != t->e->row_outer &&
-                tile_coef(&a->dim[d], t->r->index[j]))
+                kaffine_coef(&a->dim[d], t->r->index[j]))
                 return d;
     }
     return -1;
@@ -291,7 +281,7 @@ static void k_ranged(struct tile *t, int level, int i, int d)
     struct emit *e = ek->e;
     const struct kaffine *a = &t->c->a.dim[d];
     int64_t n = ek->k->bufs[t->c->a.buf].dims[d], extent = tile_extent(t, i);
-    int64_t c = tile_coef(a, t->r->index[i]);
+    int64_t c = kaffine_coef(a, t->r->index[i]);
     struct eaffine zero = eaffine_const(0);
     emit_bind_index(ek, t->r->index[i], &zero);
     struct eaffine start = bound(ek, a);

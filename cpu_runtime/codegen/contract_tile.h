@@ -39,7 +39,6 @@ struct tile {
 };
 
 int64_t tile_extent(const struct tile *t, int i);
-int64_t tile_coef(const struct kaffine *a, kval var);
 
 /* Whether row i of the tile is inside A along one padded dimension, as k_at stands. */
 bool tile_is_inside(const struct tile *t, const struct tile_pad *pad, int i);

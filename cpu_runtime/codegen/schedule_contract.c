@@ -14,21 +14,6 @@
 
 enum { MIN_COLUMNS = 4, MAX_TILE_ROWS = 28, MAX_TILE_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
 
-static int64_t extent_of(const struct kernel *k, const struct kregion *r, int i)
-{
-    int64_t n = 0;
-    kernel_is_const_int(k, r->extent[i], &n);
-    return n;
-}
-
-static int64_t coef_of(const struct kaffine *a, kval var)
-{
-    for (int i = 0; i < a->n_terms; i++)
-        if (a->term[i].var == var)
-            return a->term[i].coef;
-    return 0;
-}
-
 static bool all_static(const struct kernel *k, const struct kregion *r)
 {
     int64_t n;
@@ -47,7 +32,7 @@ static bool can_leave(const struct kernel *k, const struct kregion *r, const str
         int64_t n = 0;
         for (int j = 0; j < r->n_dims; j++)
             if (r->index[j] == o->dim[d].term[i].var)
-                n = extent_of(k, r, j);
+                n = kernel_static_extent(k, r, j);
         if (n == 0)
             return true; /* an index from outside */
         int64_t span = o->dim[d].term[i].coef * (n - 1);
@@ -201,17 +186,17 @@ static int64_t unrolled_steps(const struct kernel *k, const struct kregion *r, i
     const struct koperand *a = &r->contract->a;
     int64_t steps = 1;
     for (int d = 0; a->padded && d < k->bufs[a->buf].rank; d++) {
-        int64_t cm = coef_of(&a->dim[d], r->index[m]);
+        int64_t cm = kaffine_coef(&a->dim[d], r->index[m]);
         if (cm == 0 || !can_leave(k, r, a, d))
             continue;
         for (int i = 0; i < r->n_dims; i++) {
-            int64_t ck = coef_of(&a->dim[d], r->index[i]);
+            int64_t ck = kaffine_coef(&a->dim[d], r->index[i]);
             if (r->contract->kind[i] != KITER_K || ck == 0)
                 continue;
-            int64_t n = extent_of(k, r, i);
+            int64_t n = kernel_static_extent(k, r, i);
             int64_t reach = (k->bufs[a->buf].dims[d] - 1 + cm * (rows - 1)) / ck + 1;
             n = reach < n ? reach : n;
-            int64_t tiles = (extent_of(k, r, m) + rows - 1) / rows;
+            int64_t tiles = (kernel_static_extent(k, r, m) + rows - 1) / rows;
             int64_t patterns = 2 * (n * ck / (cm * rows) + 1) + 1;
             steps *= n * (patterns < tiles ? patterns : tiles);
         }
@@ -246,14 +231,14 @@ static bool pack_b(struct kernel *k, const struct kregion *r, const struct koper
     int col_dim = -1, order[MAX_RANK], n = 0;
     bool taken[MAX_RANK] = {false};
     for (int d = 0; d < buf->rank; d++)
-        if (coef_of(&b->dim[d], r->index[e->col_iter]) != 0)
+        if (kaffine_coef(&b->dim[d], r->index[e->col_iter]) != 0)
             col_dim = d;
     /* Dimensions of batch and column indices stay outermost; K follows in the order of the loops.
      */
     for (int d = 0; d < buf->rank; d++) {
         bool has_k = false;
         for (int i = 0; i < r->n_dims; i++)
-            if (r->contract->kind[i] == KITER_K && coef_of(&b->dim[d], r->index[i]))
+            if (r->contract->kind[i] == KITER_K && kaffine_coef(&b->dim[d], r->index[i]))
                 has_k = true;
         if (!has_k) {
             order[n++] = d;
@@ -265,7 +250,7 @@ static bool pack_b(struct kernel *k, const struct kregion *r, const struct koper
         if (r->contract->kind[i] != KITER_K)
             continue;
         for (int d = 0; d < buf->rank; d++) {
-            if (coef_of(&b->dim[d], r->index[i]) == 0)
+            if (kaffine_coef(&b->dim[d], r->index[i]) == 0)
                 continue;
             if (i == e->k_iter)
                 k_dim = d;
@@ -277,7 +262,7 @@ static bool pack_b(struct kernel *k, const struct kregion *r, const struct koper
     }
     struct layout l = layout_permuted(buf->rank, order);
     if (e->k_iter >= 0) {
-        if (k_dim < 0 || coef_of(&b->dim[k_dim], r->index[e->k_iter]) != 1)
+        if (k_dim < 0 || kaffine_coef(&b->dim[k_dim], r->index[e->k_iter]) != 1)
             return false;
         l = layout_blocked(l, k_dim, e->k_block);
     }
@@ -299,7 +284,7 @@ static void find_k_block(const struct kernel *k, const struct kregion *r, struct
         if (block == 1)
             continue;
         for (int i = 0; i < r->n_dims; i++) {
-            if (r->contract->kind[i] == KITER_K && coef_of(&a->dim[d], r->index[i]) == 1) {
+            if (r->contract->kind[i] == KITER_K && kaffine_coef(&a->dim[d], r->index[i]) == 1) {
                 e->k_iter = i;
                 e->k_block = (int)block;
             }
@@ -323,9 +308,10 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
     int outer_m = -1;
     for (int i = 0; i < r->n_dims; i++) {
         if (c->kind[i] == KITER_N) {
-            if (e.col_iter >= 0 && extent_of(k, r, e.col_iter) > 1 && extent_of(k, r, i) > 1)
+            if (e.col_iter >= 0 && kernel_static_extent(k, r, e.col_iter) > 1 &&
+                kernel_static_extent(k, r, i) > 1)
                 return false;
-            if (e.col_iter < 0 || extent_of(k, r, i) > 1)
+            if (e.col_iter < 0 || kernel_static_extent(k, r, i) > 1)
                 e.col_iter = i;
         }
         if (c->kind[i] == KITER_M) {
@@ -335,25 +321,26 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
     }
     if (e.col_iter < 0)
         return false;
-    int64_t columns = extent_of(k, r, e.col_iter);
+    int64_t columns = kernel_static_extent(k, r, e.col_iter);
     if (columns < MIN_COLUMNS)
         return false;
 
-    int64_t rows = e.row_iter >= 0 ? extent_of(k, r, e.row_iter) : 1;
+    int64_t rows = e.row_iter >= 0 ? kernel_static_extent(k, r, e.row_iter) : 1;
     if (outer_m >= 0 && !c->a.padded &&
         joins(a, c->a.dim, r->index[outer_m], r->index[e.row_iter], rows) &&
         epilogue_joins(k, &r->block[0], r->index[outer_m], r->index[e.row_iter], rows)) {
         e.row_outer = outer_m;
-        rows *= extent_of(k, r, outer_m);
+        rows *= kernel_static_extent(k, r, outer_m);
     }
     int widest = t->vector_bytes / 4;
     e.vector = cpu_pow2_ceil(columns) < widest ? cpu_pow2_ceil(columns) : widest;
     find_k_block(k, r, &e);
     bool joined = e.row_outer >= 0;
-    struct shape_of_result shape = {.outer = outer_m >= 0 && !joined ? extent_of(k, r, outer_m) : 1,
-                                    .rows = rows,
-                                    .columns = columns,
-                                    .vector = e.vector};
+    struct shape_of_result shape = {
+        .outer = outer_m >= 0 && !joined ? kernel_static_extent(k, r, outer_m) : 1,
+        .rows = rows,
+        .columns = columns,
+        .vector = e.vector};
     if (b->constant) {
         choose_tile_of_contract(t, k, r, outer_m, &shape, &e);
         if (!pack_b(k, r, &c->b, &e))
