@@ -29,10 +29,6 @@ static void print_packing(const struct kernel *k, const struct koperand *o, stru
 static void print_contract(const struct schedule_entry *e, const struct kernel *k,
                            struct strbuf *out)
 {
-    if (!e->tiled) {
-        strbuf_add(out, "expanded");
-        return;
-    }
     strbuf_add(out, "tile rows");
     if (e->row_outer >= 0 && e->tile_outer > 0)
         strbuf_printf(out, " d%d %d x d%d", e->row_outer, e->tile_outer, e->row_iter);

@@ -32,7 +32,6 @@ struct schedule_entry {
     struct schedule_loop loop[2 * KREGION_MAX_DIMS];
     int lanes;
     /* contract */
-    bool tiled;             /* false: expanded to map and reduce */
     int tile_m;             /* result rows (pixels) in registers */
     int tile_n;             /* vectors of result columns (channels) in registers */
     int vector;             /* lanes of one vector */

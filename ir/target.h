@@ -31,4 +31,8 @@ struct target {
                           const struct schedule_entry *entry);
 };
 
+/* Whether a list of features has +name, of `length` characters, as a whole word. */
+bool target_lists(const char *features, const char *name, size_t length);
+bool target_has(const struct target *t, const char *feature);
+
 #endif

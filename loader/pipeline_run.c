@@ -101,6 +101,7 @@ struct verify {
     const struct pipeline_run *got, *want;
     struct strbuf *report;
     const char *first_step, *first_tensor;
+    int first_rank;
     struct difference first;
     int n_steps, n_bad;
 };
@@ -139,6 +140,7 @@ static void verify_step(struct step *s, void *arg)
         if (v->n_bad++ == 0) {
             v->first_step = s->name;
             v->first_tensor = b->name;
+            v->first_rank = b->rank;
             v->first = d;
         }
     }
@@ -162,7 +164,7 @@ bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct
     }
     struct strbuf at;
     strbuf_init(&at, run->arena);
-    for (size_t d = 0; d < MAX_RANK && v.first.index[d] >= 0 && d < 4; d++)
+    for (int d = 0; d < v.first_rank; d++)
         strbuf_printf(&at, "%s%lld", d ? "," : "", (long long)v.first.index[d]);
     return error_set(err, SHEAF_ERROR_DIVERGED,
                      "node '%s' is the first that diverges from the evaluator: tensor '%s' differs "

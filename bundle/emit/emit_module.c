@@ -16,15 +16,6 @@ static const char PASSES[] = "function(sroa,early-cse<memssa>,instcombine<no-ver
                              "simplifycfg,loop-mssa(licm),early-cse<memssa>,"
                              "instcombine<no-verify-fixpoint>,dce)";
 
-static bool has_feature(const char *features, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *p = features; (p = strstr(p, name)) != NULL; p += n)
-        if (p > features && p[-1] == '+' && (p[n] == ',' || p[n] == '\0'))
-            return true;
-    return false;
-}
-
 /* One sentence: LLVM's message may go on over several lines. */
 static bool codegen_error(struct error *err, const char *what, const char *message)
 {
@@ -157,10 +148,9 @@ bool emit_module(struct arena *a, const struct emit_request *req, const struct e
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
     LLVMSetModuleDataLayout(e.mod, layout);
     e.size = LLVMIntPtrTypeInContext(e.ctx, layout);
-    e.has_round = has_feature(req->target->features, "sse4.1") ||
-                  strncmp(req->target->triple, "aarch64", 7) == 0;
-    e.has_f16 = has_feature(req->target->features, "f16c") ||
-                strncmp(req->target->triple, "aarch64", 7) == 0;
+    e.has_round =
+        target_has(req->target, "sse4.1") || strncmp(req->target->triple, "aarch64", 7) == 0;
+    e.has_f16 = target_has(req->target, "f16c") || strncmp(req->target->triple, "aarch64", 7) == 0;
 
     emit_program(&e, req, s);
     emit_bundle_data(&e, req);

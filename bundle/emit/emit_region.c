@@ -62,14 +62,12 @@ static void with_part(struct emit_kernel *ek, struct map *m, int level, const st
 static void scalar_loop(struct emit_kernel *ek, struct map *m, int level, LLVMValueRef from,
                         LLVMValueRef count, int64_t known, int64_t times)
 {
-    struct emit *e = ek->e;
     struct eaffine add = eaffine_const(0);
     if (known == 1 && LLVMIsAConstantInt(from)) {
         add.offset = LLVMConstIntGetSExtValue(from) * times;
         with_part(ek, m, level, &add);
         return;
     }
-    (void)e;
     struct eloop l = emit_loop_begin(ek, from, count, 1);
     struct eaffine var = eaffine_var(emit_add_var(ek, l.phi, known));
     eaffine_add(&add, &var, times);

@@ -72,34 +72,30 @@ static void schedule_step(struct step *step, void *arg)
     }
 }
 
-struct used {
-    bool *flag;
-};
-
 static void mark_used(struct step *step, void *arg)
 {
-    struct used *u = arg;
+    bool *used = arg;
     if (step->kind == STEP_CALL) {
         for (size_t b = 0; b < step->kernel->n_bufs; b++)
-            u->flag[step->args[b]] = true;
+            used[step->args[b]] = true;
         return;
     }
     if (step->cond >= 0)
-        u->flag[step->cond] = true;
+        used[step->cond] = true;
     if (step->trip >= 0)
-        u->flag[step->trip] = true;
+        used[step->trip] = true;
 }
 
 /* A constant that every reader wants packed is not stored in its plain layout any more. */
 static void drop_unused_constants(struct program *p, struct arena *a)
 {
-    struct used u = {arena_array(a, p->n_bufs + 1, sizeof(bool))};
-    program_each_step(&p->body, mark_used, &u);
+    bool *used = arena_array(a, p->n_bufs + 1, sizeof *used);
+    program_each_step(&p->body, mark_used, used);
     for (size_t i = 0; i < p->n_bufs; i++)
-        if (u.flag[i])
-            u.flag[program_storage_of(p, (int)i)] = true;
+        if (used[i])
+            used[program_storage_of(p, (int)i)] = true;
     for (size_t i = 0; i < p->n_bufs; i++)
-        if (p->bufs[i].area == AREA_CONSTANT && !u.flag[i])
+        if (p->bufs[i].area == AREA_CONSTANT && !used[i])
             p->bufs[i].unused = true;
 }
 

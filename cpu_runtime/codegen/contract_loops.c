@@ -256,7 +256,7 @@ static void add_padding(struct tile *t, int m)
 
 void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry)
 {
-    assert(entry && entry->tiled);
+    assert(entry);
     struct tile t = {.ek = ek, .r = kernel_inst(ek->k, contract)->region, .e = entry};
     t.c = t.r->contract;
     for (int i = 0; i < t.r->n_dims; i++)

@@ -51,13 +51,9 @@ static void known_processors(const char *arch, struct strbuf *out)
 
 static bool known_feature(const char *name, size_t n)
 {
-    /* Whether any listed processor has it: "+name" as a whole word. */
-    for (size_t i = 0; i < sizeof PROCESSORS / sizeof PROCESSORS[0]; i++) {
-        const char *f = PROCESSORS[i].features;
-        for (const char *p = f; (p = strchr(p, '+')) != NULL; p++)
-            if (strncmp(p + 1, name, n) == 0 && (p[1 + n] == ',' || p[1 + n] == '\0'))
-                return true;
-    }
+    for (size_t i = 0; i < sizeof PROCESSORS / sizeof PROCESSORS[0]; i++)
+        if (target_lists(PROCESSORS[i].features, name, n))
+            return true;
     return false;
 }
 
@@ -80,15 +76,6 @@ static const char *native_features(struct arena *a)
     }
     LLVMDisposeMessage(host);
     return strbuf_text(&out);
-}
-
-static bool has(const char *features, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *p = features; (p = strchr(p, '+')) != NULL; p++)
-        if (strncmp(p + 1, name, n) == 0 && (p[1 + n] == ',' || p[1 + n] == '\0'))
-            return true;
-    return false;
 }
 
 /* `features` without +name. */
@@ -138,7 +125,7 @@ enum { N_NEEDS = sizeof NEEDS / sizeof NEEDS[0] };
 /* A feature comes with what it needs, and goes with what needs it. */
 static const char *add_feature(struct arena *a, const char *features, const char *name)
 {
-    if (has(features, name))
+    if (target_lists(features, name, strlen(name)))
         return features;
     for (size_t i = 0; i < N_NEEDS; i++)
         if (strcmp(NEEDS[i].feature, name) == 0)
@@ -148,7 +135,7 @@ static const char *add_feature(struct arena *a, const char *features, const char
 
 static const char *remove_feature(struct arena *a, const char *features, const char *name)
 {
-    if (!has(features, name))
+    if (!target_lists(features, name, strlen(name)))
         return features;
     for (size_t i = 0; i < N_NEEDS; i++)
         if (strcmp(NEEDS[i].needs, name) == 0)
@@ -207,15 +194,15 @@ static void choose_registers(const char *arch, struct target *t)
 {
     t->vector_bytes = 16;
     t->n_vector_regs = 16;
-    t->has_fma = has(t->features, "fma");
+    t->has_fma = target_has(t, "fma");
     if (strcmp(arch, "aarch64") == 0) {
         t->n_vector_regs = 32;
         t->has_fma = true;
-    } else if (has(t->features, "avx512f") && has(t->features, "avx512vl")) {
+    } else if (target_has(t, "avx512f") && target_has(t, "avx512vl")) {
         t->vector_bytes = 64;
         t->n_vector_regs = 32;
         t->has_fma = true;
-    } else if (has(t->features, "avx")) {
+    } else if (target_has(t, "avx")) {
         t->vector_bytes = 32;
     }
 }

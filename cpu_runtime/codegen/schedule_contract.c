@@ -303,7 +303,7 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
         !emit_can_vectorize(k, &r->block[0]))
         return false;
 
-    struct schedule_entry e = {.region = contract, .tiled = true, .lanes = 1};
+    struct schedule_entry e = {.region = contract, .lanes = 1};
     e.row_iter = e.col_iter = e.row_outer = -1;
     int outer_m = -1;
     for (int i = 0; i < r->n_dims; i++) {

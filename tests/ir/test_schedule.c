@@ -65,7 +65,6 @@ static void test_find_and_print(void **state)
                   {.dim = 1, .part = SCHEDULE_INNER, .block = 16}},
          .lanes = 16},
         {.region = contract,
-         .tiled = true,
          .tile_m = 4,
          .tile_n = 2,
          .vector = 16,
@@ -87,16 +86,13 @@ static void test_find_and_print(void **state)
     entries[1].row_outer = 2;
     entries[1].k_iter = -1;
     schedule_print(&(struct schedule){.entries = entries + 1, .n = 1}, k, &out);
-    entries[1].tiled = false;
-    schedule_print(&(struct schedule){.entries = entries + 1, .n = 1}, k, &out);
     const uint32_t *number = kernel_number(k, &arena);
     const char *want =
         arena_printf(&arena,
                      "map %%%u: for d0 d1/16 d1%%16 vector 16\n"
                      "contract %%%u: tile rows d0 4 cols d1 2x16 k d2/16 pack \"ab16b\"\n"
-                     "contract %%%u: tile rows d2,d0 4 cols d1 2x16 pack \"ab16b\"\n"
-                     "contract %%%u: expanded\n",
-                     number[map], number[contract], number[contract], number[contract]);
+                     "contract %%%u: tile rows d2,d0 4 cols d1 2x16 pack \"ab16b\"\n",
+                     number[map], number[contract], number[contract]);
     assert_string_equal(strbuf_text(&out), want);
     arena_done(&arena);
 }

@@ -94,10 +94,7 @@ bool compiled_host_runs(const char *cpu)
     bool runs = cpu_target_create(&a, &host, &h, &err) && cpu_target_create(&a, &want, &w, &err);
     for (const char *p = runs ? w->features : ""; *p;) {
         size_t n = strcspn(p, ",");
-        char *one = arena_strndup(&a, p, n);
-        const char *at = strstr(h->features, one);
-        if (!at || (at[n] != ',' && at[n] != '\0'))
-            runs = false;
+        runs = runs && target_lists(h->features, p + 1, n - 1);
         p += n + (p[n] == ',');
     }
     arena_done(&a);
