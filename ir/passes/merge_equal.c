@@ -12,17 +12,10 @@
 
 #include <string.h>
 
+#include "ir/hash.h"
 #include "ir/passes/rewrite.h"
 
 enum { MERGE_MAX_CONSTANT_BYTES = 1024 };
-
-static uint64_t mix(uint64_t h, const void *data, size_t n)
-{
-    const uint8_t *p = data;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * 0x100000001b3u;
-    return h;
-}
 
 /* ---- attributes ---- */
 
@@ -96,10 +89,10 @@ static bool nodes_equal(const struct node *a, const struct node *b)
 
 static uint64_t node_hash(const struct node *n)
 {
-    uint64_t h = mix(0xcbf29ce484222325u, &n->op, sizeof n->op);
+    uint64_t h = hash_bytes(HASH_START, &n->op, sizeof n->op);
     for (size_t i = 0; i < n->n_in; i++) {
         uint32_t id = n->in[i] ? n->in[i]->id : UINT32_MAX;
-        h = mix(h, &id, sizeof id);
+        h = hash_bytes(h, &id, sizeof id);
     }
     return h;
 }
@@ -168,8 +161,8 @@ static bool merge_constants(struct graph *g)
             v->quant.scale != 0 || rewrite_is_block_output(g, v))
             continue;
         const struct tensor *c = v->constant;
-        uint64_t h = mix(0xcbf29ce484222325u, &c->dtype, sizeof c->dtype);
-        size_t at = (size_t)mix(h, c->data, (size_t)tensor_bytes(c)) & t.mask;
+        uint64_t h = hash_bytes(HASH_START, &c->dtype, sizeof c->dtype);
+        size_t at = (size_t)hash_bytes(h, c->data, (size_t)tensor_bytes(c)) & t.mask;
         while (t.slot[at] && !tensors_equal(((struct value *)t.slot[at])->constant, c))
             at = (at + 1) & t.mask;
         if (!t.slot[at]) {
@@ -184,9 +177,10 @@ static bool merge_constants(struct graph *g)
     return changed;
 }
 
-bool pass_merge_equal(struct graph *g, const struct target *t, bool *out_changed, struct error *err)
+bool pass_merge_equal(struct graph *g, const struct pass_options *opt, bool *out_changed,
+                      struct error *err)
 {
-    (void)t;
+    (void)opt;
     (void)err;
     bool changed = merge_constants(g);
     graph_each_block(g, merge_nodes, &changed);

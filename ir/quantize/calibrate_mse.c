@@ -1,0 +1,93 @@
+/*
+ * calibrate_mse: thresholds by the expected squared error of rounding and clipping.
+ *
+ * Values are taken as spread evenly over their bin.  For thresholds, schema_params gives the steps;
+ * with u = x / scale and n the step that u is stored as (rounded, then clipped), the integral of
+ * the squared error from 0 to u is
+ *
+ *     G(u) = n / 12 + (u - n)^3 / 3        in units of scale^3
+ *
+ * since every whole step adds 1/12, and beyond the last one n stays and the error grows.  A bin
+ * therefore costs its count times the difference of G over its edges.
+ *
+ * With one threshold to choose (symmetric schemas, values on one side of 0) all bin edges are
+ * tried. With two, each in turn is, while that helps: not all pairs, of which there may be a
+ * million.
+ */
+#include <math.h>
+
+#include "ir/quantize/calibrate_search.h"
+
+struct mse {
+    const struct histogram *h;
+    const struct calibration_options *opt;
+    struct window all; /* has all values */
+    double count[HISTOGRAM_BINS];
+};
+
+static double expected_error(const struct mse *m, struct window w)
+{
+    double min, max;
+    calibrate_cut(m->h, w, &min, &max);
+    struct quant q = schema_params(m->opt->schema, m->opt->type, min, max);
+    double lo = (double)(dtype_int_min(m->opt->type) - q.zero_point);
+    double hi = (double)(dtype_int_max(m->opt->type) - q.zero_point);
+    double scale = (double)q.scale, per_bin = ldexp(1, m->h->exponent) / scale;
+    double sum = 0, below = 0;
+    for (int i = m->all.lo; i <= m->all.hi; i++) {
+        double u = (i - HISTOGRAM_SIDE) * per_bin;
+        double n = rint(u);
+        n = n < lo ? lo : n > hi ? hi : n;
+        double r = u - n, g = n / 12 + r * r * r / 3;
+        if (i > m->all.lo)
+            sum += m->count[i - 1] * (g - below);
+        below = g;
+    }
+    return sum * scale * scale * scale;
+}
+
+enum ends { LOW = 1, HIGH = 2 };
+
+/* Tries all positions of the given ends (of both: mirrored at 0), the widest first. */
+static void scan(const struct mse *m, struct window widest, enum ends ends, struct window *best,
+                 double *least)
+{
+    struct window w = *best;
+    for (int k = 0; k < HISTOGRAM_SIDE; k++) {
+        if (ends & LOW)
+            w.lo = widest.lo + k;
+        if (ends & HIGH)
+            w.hi = widest.hi - k;
+        if (w.lo > HISTOGRAM_SIDE || w.hi < HISTOGRAM_SIDE || w.lo == w.hi)
+            break;
+        double error = expected_error(m, w);
+        if (error < *least) {
+            *least = error;
+            *best = w;
+        }
+    }
+}
+
+struct window calibrate_mse(const struct histogram *h, const struct calibration_options *opt,
+                            bool symmetric)
+{
+    struct mse m = {.h = h, .opt = opt, .all = calibrate_window(h, false)};
+    for (int i = 0; i < HISTOGRAM_BINS; i++)
+        m.count[i] = (double)h->bin[i];
+    struct window widest = calibrate_window(h, symmetric), best = widest;
+    if (h->min >= h->max)
+        return widest;
+    double least = expected_error(&m, best);
+    if (symmetric) {
+        scan(&m, widest, LOW | HIGH, &best, &least);
+        return best;
+    }
+    double before;
+    do {
+        before = least;
+        scan(&m, widest, HIGH, &best, &least);
+        if (widest.lo < HISTOGRAM_SIDE)
+            scan(&m, widest, LOW, &best, &least);
+    } while (least < before && widest.lo < HISTOGRAM_SIDE && widest.hi > HISTOGRAM_SIDE);
+    return best;
+}
