@@ -17,6 +17,8 @@ struct target {
     int vector_bytes;     /* of the widest vector register to use */
     int n_vector_regs;
     bool has_fma;
+    bool unsigned_bytes; /* 8-bit activations of integer contractions are u8, not i8: what the
+                            processor's dot product takes */
 
     /* Preferred layouts for the buffers of a kernel, one per buffer, preset to plain by the caller.
        Returns false where the target has no preference. */

@@ -4,7 +4,8 @@
  * Every kernel reads and writes any layout correctly, so this is about speed alone.  In order of
  * the nodes:
  *   - what a contraction gives takes the layout that the target prefers for that kernel, which may
- *     look at the layouts of the inputs chosen before;
+ *     look at the layouts of the inputs chosen before, and may prefer one for an input, which such
+ *     an input takes as well where any layout does for the node that makes it;
  *   - other nodes hand the layout of their first input of the same rank on, where each dimension
  *     that is blocked keeps its meaning and its size, so that pools and additions between two
  *     convolutions run along the same blocks;
@@ -92,6 +93,14 @@ static size_t find_buf(const struct kernel *k, const struct value *const *value_
     return i;
 }
 
+/* Made element by element or by a pool, so that any layout does for its producer. */
+static bool follows_users(const struct chooser *c, const struct value *v)
+{
+    const struct node *n = v->producer;
+    return n && may_change(c, v) && !c->want_plain[v->id] && !wants_plain(n) &&
+           !(op_desc(n->op)->flags & (OP_CONTRACT | OP_STATE));
+}
+
 static void ask_target(struct chooser *c, struct node *const *nodes, size_t n)
 {
     struct arena scratch;
@@ -102,13 +111,20 @@ static void ask_target(struct chooser *c, struct node *const *nodes, size_t n)
     for (size_t i = 0; i < k->n_bufs; i++)
         layouts[i] = layout_plain(k->bufs[i].rank);
     bool preferred = c->target->prefer_layouts(c->target, k, layouts);
-    for (size_t i = 0; preferred && i < n; i++)
+    for (size_t i = 0; preferred && i < n; i++) {
+        for (size_t j = 0; j < nodes[i]->n_in; j++) {
+            struct value *v = nodes[i]->in[j];
+            size_t buf = v ? find_buf(k, value_of, v) : k->n_bufs;
+            if (buf < k->n_bufs && !layout_is_plain(&layouts[buf]) && follows_users(c, v))
+                set_layout(c, v, &layouts[buf]);
+        }
         for (size_t j = 0; j < nodes[i]->n_out; j++) {
             struct value *v = nodes[i]->out[j];
             size_t buf = v ? find_buf(k, value_of, v) : k->n_bufs;
             if (buf < k->n_bufs && may_change(c, v))
                 set_layout(c, v, &layouts[buf]);
         }
+    }
     arena_done(&scratch);
 }
 
@@ -181,16 +197,16 @@ static void choose_in_block(struct graph *g, struct block *b, void *arg)
     }
 }
 
-bool pass_choose_layout(struct graph *g, const struct target *t, bool *out_changed,
+bool pass_choose_layout(struct graph *g, const struct pass_options *opt, bool *out_changed,
                         struct error *err)
 {
     (void)err;
     *out_changed = false;
-    if (!t || !t->prefer_layouts)
+    if (!opt->target || !opt->target->prefer_layouts)
         return true;
     struct arena scratch;
     arena_init(&scratch);
-    struct chooser c = {.g = g, .target = t};
+    struct chooser c = {.g = g, .target = opt->target};
     c.pinned = arena_array(&scratch, g->n_values, sizeof *c.pinned);
     c.want_plain = arena_array(&scratch, g->n_values, sizeof *c.want_plain);
     graph_each_block(g, survey_block, &c);

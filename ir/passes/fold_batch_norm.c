@@ -241,10 +241,10 @@ static void fold_block(struct graph *g, struct block *b, void *arg)
     }
 }
 
-bool pass_fold_batch_norm(struct graph *g, const struct target *t, bool *out_changed,
+bool pass_fold_batch_norm(struct graph *g, const struct pass_options *opt, bool *out_changed,
                           struct error *err)
 {
-    (void)t;
+    (void)opt;
     (void)err;
     struct fold f = {g, false};
     graph_count_uses(g);

@@ -10,6 +10,7 @@
  *   - Shape needs only the shape of its input, not its elements.
  *   - A view of a constant shares its bytes.
  *   - An If with constant condition gives way to the nodes of its branch.
+ *   - Dequantized weights are not folded: see keeps_quantized.
  *   - State is never folded; nor is what would make the weights much larger (a constant that was
  *     only spread out), since a bundle should not grow by it.
  */
@@ -26,6 +27,7 @@ enum { FOLD_FREE_BYTES = 1 << 20, FOLD_MAX_GROWTH = 2 };
 struct fold {
     struct graph *g;
     struct error *err;
+    enum pass_stage stage;
     bool changed;
 };
 
@@ -102,10 +104,27 @@ static bool is_kept_identity(struct graph *g, const struct node *n)
     return n->op == OP_identity && rewrite_is_block_output(g, n->out[0]);
 }
 
+/* Quantized weights stay so until integer operators had their chance, and for a contraction that
+   dequantizes what it reads for good. */
+static bool keeps_quantized(const struct fold *f, const struct block *b, const struct node *n)
+{
+    if (n->op != OP_dequantize_linear)
+        return false;
+    if (f->stage == PASSES_CLEAN)
+        return true;
+    for (size_t i = 0; i < b->n_nodes; i++)
+        for (size_t j = 0; j < b->nodes[i]->n_in; j++)
+            if (b->nodes[i]->in[j] == n->out[0] && (op_desc(b->nodes[i]->op)->flags & OP_CONTRACT))
+                return true;
+    return false;
+}
+
 static void fold_node(struct fold *f, struct block *b, size_t at)
 {
     struct graph *g = f->g;
     struct node *n = b->nodes[at];
+    if (keeps_quantized(f, b, n))
+        return;
     if ((op_desc(n->op)->flags & (OP_CONTROL | OP_STATE)) || !inputs_known(n) ||
         is_kept_identity(g, n) || !worth_folding(n) || !is_used(g, n))
         return;
@@ -168,11 +187,10 @@ static bool fold_block(struct fold *f, struct block *b)
     return true;
 }
 
-bool pass_fold_constants(struct graph *g, const struct target *t, bool *out_changed,
+bool pass_fold_constants(struct graph *g, const struct pass_options *opt, bool *out_changed,
                          struct error *err)
 {
-    (void)t;
-    struct fold f = {g, err, false};
+    struct fold f = {.g = g, .err = err, .stage = opt->stage};
     if (!fold_block(&f, &g->body))
         return false;
     graph_sweep(g);

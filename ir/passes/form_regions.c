@@ -190,10 +190,10 @@ static void form_in_block(struct graph *g, struct block *b, void *arg)
     arena_done(&scratch);
 }
 
-bool pass_form_regions(struct graph *g, const struct target *t, bool *out_changed,
+bool pass_form_regions(struct graph *g, const struct pass_options *opt, bool *out_changed,
                        struct error *err)
 {
-    (void)t;
+    (void)opt;
     (void)err;
     bool changed = false;
     graph_count_uses(g);

@@ -12,15 +12,30 @@ const struct pass passes_table[] = {
     {"merge_equal", pass_merge_equal, "computes equal nodes and stores equal constants once"},
     {"fold_batch_norm", pass_fold_batch_norm,
      "moves scales and shifts per channel into the weights and bias before them"},
+    {"lower_quantized", pass_lower_quantized,
+     "makes integer operators of float ones between dequantize and quantize"},
     {"form_regions", pass_form_regions, "groups nodes that become one kernel"},
     {"choose_layout", pass_choose_layout, "gives values the layouts that the target prefers"},
     {NULL, NULL, NULL},
 };
 
 /* Folding leaves views and weights behind that nothing uses, hence simplify after it. */
-static pass_fn *const passes_order[] = {
-    pass_fold_constants, pass_simplify,     pass_merge_equal,   pass_fold_batch_norm,
-    pass_simplify,       pass_form_regions, pass_choose_layout,
+static pass_fn *const clean_order[] = {
+    pass_fold_constants, pass_simplify, pass_merge_equal, pass_fold_batch_norm, pass_simplify,
+};
+
+/* Integer forms make constants of constants: weights, biases, factors, tables. */
+static pass_fn *const lower_order[] = {
+    pass_lower_quantized, pass_fold_constants, pass_simplify,
+    pass_merge_equal,     pass_form_regions,   pass_choose_layout,
+};
+
+static const struct {
+    pass_fn *const *pass;
+    size_t n;
+} stages[] = {
+    [PASSES_CLEAN] = {clean_order, sizeof clean_order / sizeof clean_order[0]},
+    [PASSES_LOWER] = {lower_order, sizeof lower_order / sizeof lower_order[0]},
 };
 
 const struct pass *pass_by_name(const char *name)
@@ -39,15 +54,17 @@ static const struct pass *pass_of(pass_fn *run)
     return p;
 }
 
-bool passes_run_observed(struct graph *g, const struct target *t, passes_observer *observer,
-                         void *arg, struct error *err)
+static bool run_stage(struct graph *g, enum pass_stage stage, const struct pass_options *opt,
+                      passes_observer *observer, void *arg, struct error *err)
 {
-    for (size_t i = 0; i < sizeof passes_order / sizeof passes_order[0]; i++) {
-        const struct pass *p = pass_of(passes_order[i]);
+    struct pass_options with_stage = *opt;
+    with_stage.stage = stage;
+    for (size_t i = 0; i < stages[stage].n; i++) {
+        const struct pass *p = pass_of(stages[stage].pass[i]);
         struct error invalid;
         error_init(&invalid);
         bool changed = false;
-        if (!p->run(g, t, &changed, err))
+        if (!p->run(g, &with_stage, &changed, err))
             return false;
         if (observer)
             observer(arg, g, p, changed);
@@ -58,7 +75,20 @@ bool passes_run_observed(struct graph *g, const struct target *t, passes_observe
     return true;
 }
 
-bool passes_run(struct graph *g, const struct target *t, struct error *err)
+bool passes_run_stage(struct graph *g, enum pass_stage stage, const struct pass_options *opt,
+                      struct error *err)
 {
-    return passes_run_observed(g, t, NULL, NULL, err);
+    return run_stage(g, stage, opt, NULL, NULL, err);
+}
+
+bool passes_run_observed(struct graph *g, const struct pass_options *opt, passes_observer *observer,
+                         void *arg, struct error *err)
+{
+    return run_stage(g, PASSES_CLEAN, opt, observer, arg, err) &&
+           run_stage(g, PASSES_LOWER, opt, observer, arg, err);
+}
+
+bool passes_run(struct graph *g, const struct pass_options *opt, struct error *err)
+{
+    return passes_run_observed(g, opt, NULL, NULL, err);
 }

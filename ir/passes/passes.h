@@ -6,7 +6,10 @@
  * Most passes want types and shapes (graph_infer); fold_constants infers as it goes, so that a
  * shape which the model computes is known before it is needed: a graph may reach it without types.
  *
- * The target may be NULL: passes that ask it then keep to what holds everywhere.
+ * The order has two stages.  PASSES_CLEAN brings any model into one plain form, in which tensors
+ * still bear the model's names: profiles are taken of it, and the quantizer (ir/quantize/) works on
+ * it.  PASSES_LOWER prepares what is left for lowering: integers where the graph quantizes,
+ * regions, layouts.
  */
 #ifndef SHEAF_IR_PASSES_PASSES_H
 #define SHEAF_IR_PASSES_PASSES_H
@@ -14,12 +17,28 @@
 #include "ir/graph.h"
 #include "ir/target.h"
 
-typedef bool pass_fn(struct graph *g, const struct target *t, bool *out_changed, struct error *err);
+/* What becomes of QuantizeLinear and DequantizeLinear around an operator. */
+enum qdq_mode {
+    QDQ_FUSED, /* integer kernels wherever there are some; scales become fixed-point factors */
+    QDQ_STRICT /* integer kernels only where they give the bits that ONNX states */
+};
+
+enum pass_stage { PASSES_CLEAN, PASSES_LOWER };
+
+struct pass_options {
+    enum pass_stage stage;       /* set by passes_run and its kin */
+    const struct target *target; /* NULL: passes keep to what holds everywhere */
+    enum qdq_mode qdq;
+};
+
+typedef bool pass_fn(struct graph *g, const struct pass_options *opt, bool *out_changed,
+                     struct error *err);
 
 pass_fn pass_fold_constants;
 pass_fn pass_simplify;
 pass_fn pass_merge_equal;
 pass_fn pass_fold_batch_norm;
+pass_fn pass_lower_quantized;
 pass_fn pass_form_regions;
 pass_fn pass_choose_layout;
 
@@ -37,9 +56,12 @@ const struct pass *pass_by_name(const char *name); /* NULL where there is none *
 typedef void passes_observer(void *arg, const struct graph *g, const struct pass *pass,
                              bool changed);
 
-/* The passes in their order, some more than once; the graph is validated after each. */
-bool passes_run(struct graph *g, const struct target *t, struct error *err);
-bool passes_run_observed(struct graph *g, const struct target *t, passes_observer *observer,
+/* The passes of a stage in their order, some more than once; the graph is validated after each. */
+bool passes_run_stage(struct graph *g, enum pass_stage stage, const struct pass_options *opt,
+                      struct error *err);
+/* Both stages. */
+bool passes_run(struct graph *g, const struct pass_options *opt, struct error *err);
+bool passes_run_observed(struct graph *g, const struct pass_options *opt, passes_observer *observer,
                          void *arg, struct error *err);
 
 #endif

@@ -201,9 +201,10 @@ static bool drop_dead_constants(struct graph *g, const bool *live)
     return dropped;
 }
 
-bool pass_simplify(struct graph *g, const struct target *t, bool *out_changed, struct error *err)
+bool pass_simplify(struct graph *g, const struct pass_options *opt, bool *out_changed,
+                   struct error *err)
 {
-    (void)t;
+    (void)opt;
     (void)err;
     bool changed = false;
     graph_each_block(g, simplify_block, &changed);

@@ -39,7 +39,8 @@ static bool emit_with(void (*generator)(struct emit_kernel *, kval, const struct
     assert_true(cpu_target_create(&c.arena, &opt, &c.target, err));
     struct target target = *c.target;
     target.emit_contract = generator;
-    assert_true(graph_infer(g, err) && passes_run(g, &target, err));
+    assert_true(graph_infer(g, err) &&
+                passes_run(g, &(struct pass_options){.target = &target}, err));
     struct program *p = program_build(&c.arena, g, err);
     assert_non_null(p);
     struct emit_schedules *s = emit_schedule(&c.arena, p, &target);

@@ -48,7 +48,7 @@ static bool emit(struct error *err)
     const struct target *target;
     struct graph *g = graph_parse(&arena, network, err);
     if (!g || !cpu_target_create(&arena, &options, &target, err) || !graph_infer(g, err) ||
-        !passes_run(g, target, err))
+        !passes_run(g, &(struct pass_options){.target = target}, err))
         return false;
     struct program *p = program_build(&arena, g, err);
     if (!p)

@@ -41,6 +41,8 @@ static bool prefer_blocks(const struct target *t, const struct kernel *k, struct
     return true;
 }
 
+static const struct pass_options no_options = {0};
+
 static const struct target blocks_target = {.name = "blocks", .prefer_layouts = prefer_blocks};
 
 /* ---- what a graph computes ---- */
@@ -155,7 +157,7 @@ static char *next_line(char **text)
 struct test_case {
     const struct pass *pass[8];
     size_t n_passes;
-    const struct target *target;
+    struct pass_options opt;
     const char *input, *expected;
 };
 
@@ -167,7 +169,7 @@ static struct test_case read_case(const char *what, char *text)
         char *line = next_line(&text);
         if (!strncmp(line, "target ", 7)) {
             assert_string_equal(line, "target blocks");
-            c.target = &blocks_target;
+            c.opt.target = &blocks_target;
         }
         if (strncmp(line, "pass ", 5) != 0)
             continue;
@@ -202,7 +204,7 @@ static void run_case(const char *what, char *text)
     for (size_t i = 0; i < c.n_passes; i++) {
         bool changed = false;
         const char *was = text_of(g);
-        if (!c.pass[i]->run(g, c.target, &changed, &err) || !graph_validate(g, &err))
+        if (!c.pass[i]->run(g, &c.opt, &changed, &err) || !graph_validate(g, &err))
             fail_msg("%s: %s: %s", what, c.pass[i]->name, err.text);
         if (inferred && changed != (strcmp(was, text_of(g)) != 0))
             fail_msg("%s: %s says that it %s", what, c.pass[i]->name,
@@ -279,8 +281,9 @@ static void test_all_passes(void **state)
     (void)state;
     for (int with_target = 0; with_target < 2; with_target++) {
         int n = 0;
+        struct pass_options opt = {.target = with_target ? &blocks_target : NULL};
         struct graph *g = parse("network", network);
-        if (!passes_run_observed(g, with_target ? &blocks_target : NULL, count_pass, &n, &err))
+        if (!passes_run_observed(g, &opt, count_pass, &n, &err))
             fail_msg("%s", err.text);
         assert_true(n >= 6);
         struct node *const *nodes = g->body.nodes;
@@ -292,7 +295,7 @@ static void test_all_passes(void **state)
         assert_int_equal(layout_is_plain(&nodes[4]->out[0]->layout), !with_target);
         struct graph *before = parse("network", network);
         bool changed;
-        assert_true(pass_fold_constants(before, NULL, &changed, &err));
+        assert_true(pass_fold_constants(before, &opt, &changed, &err));
         struct run a = run_graph(before), b = run_graph(g);
         assert_same_outputs("network", &a, &b);
     }
@@ -303,11 +306,11 @@ static void test_passes_are_idempotent(void **state)
 {
     (void)state;
     struct graph *g = parse("network", network);
-    assert_true(passes_run(g, NULL, &err));
+    assert_true(passes_run(g, &no_options, &err));
     const char *text = text_of(g);
     for (const struct pass *p = passes_table; p->name; p++) {
         bool changed;
-        assert_true(p->run(g, NULL, &changed, &err));
+        assert_true(p->run(g, &no_options, &changed, &err));
         if (changed)
             fail_msg("%s changed the graph again", p->name);
     }
@@ -323,7 +326,7 @@ static void test_faults_of_the_model(void **state)
                                      "  %z = add \"Add_0\" (%x, %y)\n"
                                      "  return %z\n"
                                      "}\n");
-    assert_false(passes_run(g, NULL, &err));
+    assert_false(passes_run(g, &no_options, &err));
     assert_non_null(strstr(err.text, "m.onnx: node 'Add_0'"));
     assert_null(pass_by_name("no_such_pass"));
 }

@@ -36,14 +36,22 @@ static void vary_constants(struct graph *g)
     }
 }
 
+bool compiled_target(struct arena *a, const char *cpu, const struct target **out_target,
+                     struct error *err)
+{
+    size_t n = strcspn(cpu, ",");
+    struct cpu_target_options opt = {.cpu = arena_strndup(a, cpu, n),
+                                     .features = cpu[n] ? cpu + n + 1 : NULL};
+    return cpu_target_create(a, &opt, out_target, err);
+}
+
 bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
                          bool step_functions, struct error *err)
 {
     struct arena *a = &c->arena;
-    struct cpu_target_options opt = {.cpu = cpu};
     c->graph = g;
-    if (!cpu_target_create(a, &opt, &c->target, err) || !graph_infer(g, err) ||
-        !passes_run(g, c->target, err))
+    if (!compiled_target(a, cpu, &c->target, err) || !graph_infer(g, err) ||
+        !passes_run(g, &(struct pass_options){.target = c->target}, err))
         return false;
     c->program = program_build(a, c->graph, err);
     if (!c->program)
@@ -77,6 +85,77 @@ bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, 
     return compiled_open_graph(c, g, cpu, true, false, err);
 }
 
+/* ---- a kernel ---- */
+
+static const struct tensor *random_content(struct arena *a, const struct kbuf *b, uint64_t *state)
+{
+    struct tensor *t = tensor_new(a, b->dtype, b->rank, b->dims);
+    for (int64_t i = 0, n = tensor_elems(t); i < n; i++) {
+        uint64_t r = next(state);
+        if (dtype_is_float(b->dtype))
+            tensor_set(t, i, (double)(r >> 40) / (1 << 22) - 2.0);
+        else
+            tensor_set_int(t, i, (int64_t)(r >> 8));
+    }
+    return t;
+}
+
+/* A program of one call: what the kernel reads and writes are the client's tensors. */
+static struct program *program_of(struct arena *a, struct kernel *k)
+{
+    struct program *p = arena_new(a, struct program);
+    struct step *s = arena_new(a, struct step);
+    uint64_t state = 7;
+    p->arena = a;
+    p->name = k->name;
+    s->name = k->name;
+    s->kernel = k;
+    s->args = arena_array(a, k->n_bufs, sizeof *s->args);
+    s->cond = s->trip = s->index = -1;
+    for (size_t i = 0; i < k->n_bufs; i++) {
+        struct kbuf *kb = &k->bufs[i];
+        if (kb->constant && !kb->constant->data)
+            kb->constant = random_content(a, kb, &state);
+        struct pbuf b = {.name = kb->name,
+                         .dtype = kb->dtype,
+                         .rank = kb->rank,
+                         .layout = kb->layout,
+                         .area = kb->constant             ? AREA_CONSTANT
+                                 : kb->role == KBUF_LOCAL ? AREA_ACTIVATION
+                                                          : AREA_MUTABLE,
+                         .role = kb->role == KBUF_OUT ? SHEAF_ROLE_OUTPUT : SHEAF_ROLE_INPUT,
+                         .constant = kb->constant,
+                         .view_of = -1};
+        memcpy(b.dims, kb->dims, sizeof b.dims);
+        memcpy(b.extent_buf, kb->extent_buf, sizeof b.extent_buf);
+        b.bytes = dtype_bytes(b.dtype, layout_elems(&b.layout, b.dims));
+        s->args[i] = (int)i;
+        ARENA_PUSH(a, p->bufs, p->n_bufs, p->cap_bufs) = b;
+    }
+    ARENA_PUSH(a, p->body.step, p->body.n, p->body.cap) = s;
+    p->n_steps = 1;
+    return p;
+}
+
+bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const char *cpu,
+                          struct error *err)
+{
+    struct arena *a = &c->arena;
+    memset(c, 0, sizeof *c);
+    arena_init(a);
+    struct kernel *k = kernel_parse(a, kernel_text, err);
+    if (!k || !kernel_validate(k, err) || !compiled_target(a, cpu, &c->target, err))
+        return false;
+    c->program = program_of(a, k);
+    c->schedules = emit_schedule(a, c->program, c->target);
+    plan_program(c->program, true);
+    c->weights = weights_make(a, c->program);
+    c->request = (struct emit_request){
+        .program = c->program, .target = c->target, .entry = "net", .source = "net"};
+    return emit_object(a, &c->request, c->schedules, true, &c->code, err) &&
+           pipeline_run_open(&c->run, a, c->program, c->weights.data, "net", &c->code.object, err);
+}
+
 void compiled_close(struct compiled *c)
 {
     pipeline_run_close(&c->run);
@@ -89,9 +168,8 @@ bool compiled_host_runs(const char *cpu)
     arena_init(&a);
     struct error err;
     error_init(&err);
-    struct cpu_target_options host = {.cpu = "native"}, want = {.cpu = cpu};
     const struct target *h, *w;
-    bool runs = cpu_target_create(&a, &host, &h, &err) && cpu_target_create(&a, &want, &w, &err);
+    bool runs = compiled_target(&a, "native", &h, &err) && compiled_target(&a, cpu, &w, &err);
     for (const char *p = runs ? w->features : ""; *p;) {
         size_t n = strcspn(p, ",");
         runs = runs && target_lists(h->features, p + 1, n - 1);
@@ -146,14 +224,22 @@ static void spoil_activations(struct compiled *c)
     memset(c->run.area[AREA_ACTIVATION], 0xff, (size_t)c->program->area_bytes[AREA_ACTIVATION]);
 }
 
+static void fill_buffer(struct compiled *c, int buf, enum compiled_fill kind, uint64_t *state)
+{
+    const struct pbuf *b = &c->program->bufs[buf];
+    /* What a blocked layout adds is filled as well: it may hold anything. */
+    struct tensor t = {.dtype = b->dtype, .rank = 1, .dims = {layout_elems(&b->layout, b->dims)}};
+    t.data = pipeline_run_data(&c->run, buf);
+    fill_tensor(&t, kind, state);
+}
+
 void compiled_fill(struct compiled *c, enum compiled_fill kind, uint64_t seed)
 {
     spoil_activations(c);
-    for (size_t i = 0; i < c->graph->body.n_in; i++) {
-        const struct value *v = c->graph->body.in[i];
-        struct tensor t = {.dtype = v->dtype, .rank = v->shape.rank};
-        memcpy(t.dims, v->shape.dims, sizeof t.dims);
-        t.data = compiled_input(c, i);
-        fill_tensor(&t, kind, &seed);
-    }
+    for (size_t i = 0; c->graph && i < c->graph->body.n_in; i++)
+        fill_buffer(c, program_find_value(c->program, c->graph->body.in[i]), kind, &seed);
+    for (size_t i = 0; !c->graph && i < c->program->n_bufs; i++)
+        if (c->program->bufs[i].area == AREA_MUTABLE &&
+            c->program->bufs[i].role == SHEAF_ROLE_INPUT)
+            fill_buffer(c, (int)i, kind, &seed);
 }

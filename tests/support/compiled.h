@@ -23,14 +23,21 @@ struct compiled {
     struct pipeline_run run;
 };
 
-/* `cpu`: "native" or an LLVM name.  On failure returns false; compiled_close is due all the same.
+/* `cpu`: "native" or an LLVM name, behind it features as for -mattr: "haswell,-fma".  On failure returns false; compiled_close is due all the same.
    The mutable area is zero.  Float constants are varied element by element. */
 bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err);
 /* The same for a graph that lies in c->arena, which the caller has initialised, constants as they
    are.  `keep_all` as in plan_program, `step_functions` as in struct emit_request. */
 bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
                          bool step_functions, struct error *err);
+/* One kernel in text form: no graph, no symbols.  Constants whose content the text leaves out get
+   numbers of their whole range. */
+bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const char *cpu,
+                          struct error *err);
 void compiled_close(struct compiled *c);
+
+bool compiled_target(struct arena *a, const char *cpu, const struct target **out_target,
+                     struct error *err);
 
 /* Whether this machine can run code for the processor. */
 bool compiled_host_runs(const char *cpu);

@@ -1,0 +1,173 @@
+/*
+ * Which contractions have quantized operands: float ones between dequantized values, and ONNX's
+ * QLinearConv and QLinearMatMul.
+ *
+ * The latter are exact: their sums are integers, and the reference scales them in 64-bit floats
+ * by a factor that is a 32-bit float, adds the zero point and rounds halves to even.  A product of
+ * a 32-bit sum and the factor's 24 bits is exact in 64 bits, so that "even" rescaling by the
+ * factor's significand gives the same result.
+ */
+#include "ir/ops/common.h"
+#include "ir/passes/lower_quantized.h"
+#include "ir/quantize/fixed_point.h"
+
+/* ---- float contractions ---- */
+
+static bool conv_of(struct lowering *l, const struct node *n, struct contraction *c)
+{
+    struct operand x, w;
+    if (!lq_operand(n->in[0], &x) || !lq_operand(n->in[1], &w))
+        return false;
+    *c = (struct contraction){OP_conv_integer, x, w, 0, 1, false, 1, NULL, 1, false};
+    if (ops_has_input(n, 2))
+        c->bias = lq_float_constant(l, n->in[2]);
+    return !ops_has_input(n, 2) || c->bias;
+}
+
+static bool gemm_of(struct lowering *l, const struct node *n, struct contraction *c)
+{
+    const struct gemm_attrs *a = n->attrs;
+    struct operand x, w;
+    if (!lq_operand(n->in[0], &x) || !lq_operand(n->in[1], &w) || a->transA ||
+        !(a->alpha >= 0x1p-60f && a->alpha <= 0x1p60f) || (a->transB && !lq_is_constant(w.stored)))
+        return false;
+    *c = (struct contraction){OP_matmul_integer, x,    w,   0,    1, a->transB != 0,
+                              (double)a->alpha,  NULL, 1.0, false};
+    if (!ops_has_input(n, 2))
+        return true;
+    c->bias = lq_float_constant(l, n->in[2]);
+    c->bias_factor = (double)a->beta;
+    return c->bias;
+}
+
+static bool matmul_of(const struct node *n, struct contraction *c)
+{
+    struct operand a, b;
+    if (!lq_operand(n->in[0], &a) || !lq_operand(n->in[1], &b))
+        return false;
+    bool swapped = lq_is_constant(a.stored);
+    *c = (struct contraction){OP_matmul_integer,
+                              swapped ? b : a,
+                              swapped ? a : b,
+                              swapped,
+                              !swapped,
+                              false,
+                              1,
+                              NULL,
+                              1,
+                              false};
+    return true;
+}
+
+static bool float_contraction(struct lowering *l, const struct node *n, struct contraction *c)
+{
+    bool ok = n->op == OP_conv   ? conv_of(l, n, c)
+              : n->op == OP_gemm ? gemm_of(l, n, c)
+                                 : n->op == OP_matmul && matmul_of(n, c);
+    return ok && !lq_is_constant(c->x.stored);
+}
+
+/* y = dequantized sums + a bias that integers do not hold. */
+static void become_biased(struct lowering *l, struct node *n, const struct contraction *c,
+                          const struct sums *s)
+{
+    struct value *y = n->out[0];
+    int rank = y->shape.rank - 1 - s->axis;
+    int64_t dims[MAX_RANK] = {tensor_elems(s->late_bias)};
+    for (int d = 1; d <= rank; d++)
+        dims[d] = 1;
+    struct tensor *t = tensor_new(l->g->arena, DTYPE_F32, rank + 1, dims);
+    for (int64_t i = 0; i < dims[0]; i++)
+        tensor_set(t, i, tensor_get(s->late_bias, i) * c->bias_factor);
+    struct value *name_only[1] = {s->v};
+    struct node *m = lq_begin(l, OP_identity, NULL, 1, name_only);
+    struct value *plain = lq_end(l, m, lq_name(l, y, "unbiased"));
+    plain->dtype = DTYPE_F32;
+    lq_become_dequantized(l, m, s->v, s->scale, s->n, s->axis);
+    struct value *in[2] = {plain, lq_constant(l, lq_name(l, y, "bias"), t)};
+    n->name = y->name;
+    lq_become(l, n, OP_add, 2, in);
+    lq_became(l, n);
+}
+
+bool lq_lower_contraction(struct lowering *l, struct node *n)
+{
+    struct contraction c;
+    if (!lq_fused(l) || !float_contraction(l, n, &c) || lq_contraction_obstacle(l, n, &c))
+        return false;
+    struct sums s = lq_make_sums(l, n, &c);
+    if (s.late_bias)
+        become_biased(l, n, &c, &s);
+    else
+        lq_become_dequantized(l, n, s.v, s.scale, s.n, s.axis);
+    return true;
+}
+
+/* ---- QLinearConv and QLinearMatMul ---- */
+
+enum { A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, Y_SCALE, Y_ZERO, BIAS };
+
+static bool qlinear_of(const struct node *n, struct contraction *c)
+{
+    for (size_t i = 0; i < n->n_in; i++)
+        if (i != A && i != B && n->in[i] && !lq_is_constant(n->in[i]))
+            return false;
+    bool conv = n->op == OP_qlinear_conv;
+    *c = (struct contraction){.op = conv ? OP_conv_integer : OP_matmul_integer,
+                              .w_in = 1,
+                              .factor = 1,
+                              .bias_factor = 1,
+                              .bias_is_sum = true};
+    c->x = (struct operand){n->in[A], n->in[A_SCALE]->constant, n->in[A_ZERO]->constant, 0};
+    c->w = (struct operand){n->in[B], n->in[B_SCALE]->constant, n->in[B_ZERO]->constant,
+                            conv ? 0 : n->in[B]->shape.rank - 1};
+    if (ops_has_input(n, BIAS))
+        c->bias = n->in[BIAS]->constant;
+    return !lq_is_constant(n->in[A]);
+}
+
+/* sx * sw / sy in the reference's order and 32-bit floats; false where it is no usable number. */
+static bool exact_factors(struct lowering *l, const struct node *n, int64_t n_factors,
+                          int32_t *multiplier, int *shift)
+{
+    (void)l;
+    float x = (float)tensor_get(n->in[A_SCALE]->constant, 0);
+    float y = (float)tensor_get(n->in[Y_SCALE]->constant, 0);
+    for (int64_t i = 0; i < n_factors; i++) {
+        float f = x * (float)tensor_get(n->in[B_SCALE]->constant, i) / y;
+        if (!(f >= 0 && f < 0x1p24f))
+            return false;
+        fixed_point_exact(f, &multiplier[i], &shift[i]);
+    }
+    return true;
+}
+
+bool lq_lower_qlinear(struct lowering *l, struct node *n)
+{
+    struct contraction c;
+    if ((n->op != OP_qlinear_conv && n->op != OP_qlinear_matmul) || !qlinear_of(n, &c) ||
+        lq_contraction_obstacle(l, n, &c))
+        return false;
+    int64_t n_factors = tensor_elems(c.w.scale);
+    int32_t *multiplier = arena_array(&l->scratch, (size_t)n_factors, sizeof *multiplier);
+    int *shift = arena_array(&l->scratch, (size_t)n_factors, sizeof *shift);
+    if (!exact_factors(l, n, n_factors, multiplier, shift))
+        return false;
+    struct value *y = n->out[0];
+    struct quant q = {(float)tensor_get(n->in[Y_SCALE]->constant, 0),
+                      (int32_t)tensor_get_int(n->in[Y_ZERO]->constant, 0)};
+    struct sums s = lq_make_sums(l, n, &c);
+    struct rescale_spec spec = {.to = y->dtype,
+                                .multiplier = multiplier,
+                                .shift = shift,
+                                .n = n_factors,
+                                .n_shift = n_factors,
+                                .axis = s.axis,
+                                .y_zero = q.zero_point,
+                                .bound = lq_bound(l, s.v),
+                                .even = true};
+    n->name = y->name;
+    lq_become_rescale(l, n, s.v, &spec);
+    lq_set_quant(l, y, &q);
+    return true;
+}

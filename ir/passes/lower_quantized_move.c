@@ -1,0 +1,324 @@
+/*
+ * Operators that move or choose values work on integers as they do on floats:
+ *
+ *     op(dequantize(x)) = dequantize(op(x))     quantize(op(x)) = op(quantize(x))
+ *
+ * with one scale and zero point for all inputs and outputs.  This is exact: dequantizing and
+ * quantizing are monotone, so that maxima and clips commute with them too.  Dequantizing moves
+ * down, behind such operators, quantizing up, before them, until both meet at what computes.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "ir/ops/common.h"
+#include "ir/passes/evaluate.h"
+#include "ir/passes/lower_quantized.h"
+
+/* Inputs from this one on are no data. */
+static size_t data_inputs(const struct node *n)
+{
+    switch (n->op) {
+    case OP_reshape:
+    case OP_flatten:
+    case OP_squeeze:
+    case OP_unsqueeze:
+    case OP_transpose:
+    case OP_split:
+    case OP_slice:
+    case OP_gather:
+    case OP_pad:
+    case OP_expand:
+    case OP_identity:
+    case OP_max_pool:
+    case OP_relu:
+    case OP_clip:
+        return 1;
+    case OP_concat:
+    case OP_max:
+    case OP_min:
+        return n->n_in;
+    default:
+        return 0;
+    }
+}
+
+static struct value *like(struct lowering *l, const struct value *x, const char *what, int64_t v)
+{
+    return lq_scalar(l, lq_name(l, x, what), x->dtype, v);
+}
+
+/* A constant float that (k - zero_point) * scale gives for some k of the type. */
+static bool exact_step(const struct tensor *t, const struct quant *q, enum dtype type,
+                       int64_t *out_step)
+{
+    double v = tensor_get(t, 0);
+    if (tensor_elems(t) != 1 || !(fabs(v) < 0x1p60))
+        return false;
+    *out_step = lq_quantize((float)v, q, type);
+    return (double)((float)(*out_step - q->zero_point) * q->scale) == v;
+}
+
+static const struct tensor *pad_value(const struct node *n, bool *out_given)
+{
+    *out_given = ops_has_input(n, 2);
+    return *out_given && lq_is_constant(n->in[2]) ? n->in[2]->constant : NULL;
+}
+
+/* ---- down ---- */
+
+static bool same_parameters(const struct quant *a, const struct quant *b)
+{
+    return !(a->scale < b->scale || a->scale > b->scale) && a->zero_point == b->zero_point;
+}
+
+/* All data inputs are dequantized alike. */
+static bool common_operand(const struct node *n, struct operand *out, struct quant *out_quant)
+{
+    for (size_t i = 0; i < data_inputs(n); i++) {
+        struct operand o;
+        struct quant q;
+        if (!lq_tensor_operand(n->in[i], &o, &q) || !lq_is_narrow(o.stored->dtype))
+            return false;
+        if (i && (o.stored->dtype != out->stored->dtype || !same_parameters(&q, out_quant)))
+            return false;
+        *out = o;
+        *out_quant = q;
+    }
+    return true;
+}
+
+/* Bounds as integers; false where they are none. */
+static bool side_inputs(struct lowering *l, const struct node *n, const struct operand *o,
+                        const struct quant *q, struct value **in)
+{
+    enum dtype t = o->stored->dtype;
+    int64_t step = q->zero_point;
+    bool given;
+    if (n->op == OP_relu)
+        in[1] = like(l, o->stored, "zero", step);
+    if (n->op == OP_pad) {
+        const struct tensor *v = pad_value(n, &given);
+        if (given && (!v || !exact_step(v, q, t, &step)))
+            return false;
+        in[2] = like(l, o->stored, "padding", step);
+    }
+    for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++) {
+        if (!n->in[i])
+            continue;
+        if (!lq_is_constant(n->in[i]) || !exact_step(n->in[i]->constant, q, t, &step))
+            return false;
+        in[i] = like(l, o->stored, "bound", step);
+    }
+    return true;
+}
+
+/* Takes the place of output i of n. */
+static void dequantize_output(struct lowering *l, struct node *n, size_t i, struct value *stored,
+                              const struct node *from)
+{
+    struct value *y = n->out[i];
+    struct value *in[3] = {stored, from->in[1], ops_has_input(from, 2) ? from->in[2] : NULL};
+    struct node *d = lq_begin(l, OP_dequantize_linear, y->name, in[2] ? 3 : 2, in);
+    d->out[0] = y;
+    y->producer = d;
+    n->out[i] = NULL;
+    lq_became(l, d);
+}
+
+/* A relu whose zero is the least value of the type changes nothing. */
+static bool drop_relu(struct lowering *l, struct node *n, const struct operand *o,
+                      const struct quant *q)
+{
+    if (n->op != OP_relu || q->zero_point != dtype_int_min(o->stored->dtype))
+        return false;
+    lq_bypass(l, n, n->in[0]);
+    return true;
+}
+
+static enum op integer_op(const struct node *n)
+{
+    return n->op == OP_relu ? OP_clip : n->op;
+}
+
+bool lq_move_dequantize_down(struct lowering *l, struct node *n)
+{
+    struct operand o;
+    struct quant q;
+    if (!data_inputs(n) || !common_operand(n, &o, &q))
+        return false;
+    if (lq_is_constant(o.stored) || drop_relu(l, n, &o, &q))
+        return !lq_is_constant(o.stored);
+    const struct node *from = n->in[0]->producer;
+    size_t n_in = n->n_in > 3 ? n->n_in : n->op == OP_pad ? 3 : n->op == OP_relu ? 2 : n->n_in;
+    struct value **in = arena_array(&l->scratch, n_in, sizeof(struct value *));
+    memcpy(in, n->in, n->n_in * sizeof *in);
+    for (size_t i = 0; i < data_inputs(n); i++) {
+        struct operand each;
+        lq_operand(n->in[i], &each);
+        in[i] = each.stored;
+    }
+    if (!side_inputs(l, n, &o, &q, in))
+        return false;
+    struct node *m = graph_insert_node(l->g, l->b, l->at++, integer_op(n), n->name, n_in, n->n_out);
+    for (size_t i = 0; i < n_in; i++) {
+        m->in[i] = in[i];
+        if (in[i])
+            in[i]->n_uses++;
+    }
+    if (n->op != OP_relu)
+        m->attrs = n->attrs;
+    for (size_t i = 0; i < n->n_out; i++)
+        if (n->out[i])
+            graph_node_output(l->g, m, i, lq_name(l, n->out[i], "q"));
+    lq_became(l, m);
+    for (size_t i = 0; i < n->n_out; i++) {
+        if (!n->out[i])
+            continue;
+        lq_set_quant(l, m->out[i], &q);
+        dequantize_output(l, n, i, m->out[i], from);
+    }
+    lq_kill(l, n);
+    l->changed = true;
+    return true;
+}
+
+/* ---- weights ---- */
+
+/* Dimension of the result that shows dimension `axis` of the input. */
+static int transposed_axis(const struct node *n, int axis)
+{
+    const struct transpose_attrs *a = n->attrs;
+    int rank = n->out[0]->shape.rank;
+    for (int i = 0; a->perm.v && i < rank; i++)
+        if (a->perm.v[i] == axis)
+            return i;
+    return rank - 1 - axis;
+}
+
+/* What a transpose or view makes of constants; with one scale per channel only a transpose. */
+bool lq_move_weights(struct lowering *l, struct node *n)
+{
+    struct operand o;
+    bool view = op_desc(n->op)->flags & OP_VIEW;
+    if ((n->op != OP_transpose && !view) || n->n_out != 1 || !lq_operand(n->in[0], &o) ||
+        !lq_is_constant(o.stored) || (view && !lq_is_per_tensor(&o)))
+        return false;
+    const struct node *from = n->in[0]->producer;
+    struct node moved = *n;
+    struct value out = *n->out[0], *in[2] = {o.stored, n->n_in > 1 ? n->in[1] : NULL};
+    struct value *outs[1] = {&out};
+    const struct tensor *t;
+    out.dtype = o.stored->dtype;
+    moved.in = in;
+    moved.out = outs;
+    if (n->n_in > 2 || !evaluate_node(l->g->arena, &moved, &t))
+        return false;
+    struct value *with[3] = {lq_constant(l, o.stored->name, t), from->in[1],
+                             ops_has_input(from, 2) ? from->in[2] : NULL};
+    lq_become(l, n, OP_dequantize_linear, with[2] ? 3 : 2, with);
+    struct dequantize_linear_attrs *a = n->attrs;
+    if (!lq_is_per_tensor(&o))
+        a->axis = transposed_axis(&moved, o.axis);
+    lq_became(l, n);
+    return true;
+}
+
+/* ---- up ---- */
+
+/* Whether the values of n may be quantized before it: nobody else needs them as floats, or it costs
+   nothing to compute them twice. */
+static bool may_lift(const struct node *n)
+{
+    bool clips = n->op == OP_relu || n->op == OP_clip;
+    return data_inputs(n) && n->n_out == 1 && n->op != OP_split && n->op != OP_identity &&
+           (clips || n->out[0]->n_uses == 1);
+}
+
+static bool has_integer_sides(const struct node *n)
+{
+    bool given;
+    if (n->op == OP_pad) {
+        const struct tensor *v = pad_value(n, &given);
+        return v ? !isnan(tensor_get(v, 0)) : !given;
+    }
+    for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++)
+        if (n->in[i] && (!lq_is_constant(n->in[i]) || isnan(tensor_get(n->in[i]->constant, 0))))
+            return false;
+    return true;
+}
+
+static struct value *quantized_bound(struct lowering *l, const struct node *n, size_t i,
+                                     const struct node *q, const struct quant *to)
+{
+    enum dtype t = q->out[0]->dtype;
+    float v = (float)tensor_get(n->in[i]->constant, 0);
+    int64_t bound = lq_quantize(v, to, t);
+    if (bound == (i == 1 ? dtype_int_min(t) : dtype_int_max(t)))
+        return NULL;
+    return like(l, q->out[0], "bound", bound);
+}
+
+/* The bounds of a relu or clip in steps; none where the type has them anyway. */
+static void lift_bounds(struct lowering *l, const struct node *n, const struct node *q,
+                        const struct quant *to, struct value **in)
+{
+    enum dtype t = q->out[0]->dtype;
+    in[1] = in[2] = NULL;
+    if (n->op == OP_relu && to->zero_point != dtype_int_min(t))
+        in[1] = like(l, q->out[0], "bound", to->zero_point);
+    for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++)
+        if (n->in[i])
+            in[i] = quantized_bound(l, n, i, q, to);
+}
+
+/* Quantizes x as q does its input. */
+static struct value *quantize_as(struct lowering *l, const struct node *q, struct value *x)
+{
+    struct value *in[3] = {x, q->in[1], ops_has_input(q, 2) ? q->in[2] : NULL};
+    struct node *m = lq_begin(l, OP_quantize_linear, NULL, in[2] ? 3 : 2, in);
+    m->attrs = q->attrs;
+    return lq_end(l, m, lq_name(l, x, "q"));
+}
+
+bool lq_move_quantize_up(struct lowering *l, struct node *q)
+{
+    struct quant to;
+    if (q->op != OP_quantize_linear || !lq_target(q, &to) || !q->in[0]->producer)
+        return false;
+    const struct node *n = q->in[0]->producer;
+    if (!may_lift(n) || !has_integer_sides(n))
+        return false;
+    bool clips = n->op == OP_relu || n->op == OP_clip;
+    size_t n_in = clips || (n->op == OP_pad && n->n_in < 3) ? 3 : n->n_in;
+    struct value **in = arena_array(&l->scratch, n_in, sizeof(struct value *));
+    memcpy(in, n->in, (n->n_in < n_in ? n->n_in : n_in) * sizeof *in);
+    if (clips)
+        lift_bounds(l, n, q, &to, in);
+    if (clips && !in[1] && !in[2]) {
+        struct value *with[3] = {n->in[0], q->in[1], ops_has_input(q, 2) ? q->in[2] : NULL};
+        void *attrs = q->attrs;
+        lq_become(l, q, OP_quantize_linear, with[2] ? 3 : 2, with);
+        q->attrs = attrs;
+        lq_became(l, q);
+        return true;
+    }
+    if (n->op == OP_pad) {
+        bool given;
+        const struct tensor *v = pad_value(n, &given);
+        int64_t step =
+            v ? lq_quantize((float)tensor_get(v, 0), &to, q->out[0]->dtype) : to.zero_point;
+        in[2] = like(l, q->out[0], "padding", step);
+    }
+    for (size_t i = 0; i < data_inputs(n); i++)
+        in[i] = quantize_as(l, q, n->in[i]);
+    enum op op = clips ? OP_clip : n->op;
+    const char *name = n->name;
+    void *attrs = n->attrs;
+    lq_become(l, q, op, n_in, in);
+    q->name = name;
+    if (!clips)
+        q->attrs = attrs;
+    lq_became(l, q);
+    lq_set_quant(l, q->out[0], &to);
+    return true;
+}

@@ -1,0 +1,397 @@
+/*
+ * Sums of products of quantized values, in integers.
+ *
+ *     sum (x - zx) (w - zw) = sum x (w - zw) - zx sum (w - zw)
+ *
+ * With constant w the second part is a constant per output channel and joins the bias, which counts
+ * in units of sx * sw.  The operator's own padding is filled with zx, so that the formula holds at
+ * the borders too.  A zero point of w goes into the weights where their type holds the difference.
+ *
+ * A float contraction becomes these sums and their dequantization.  Where it is quantized again
+ * behind that, lower_quantized_terms.c takes the floats away.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "ir/checked.h"
+#include "ir/ops/common.h"
+#include "ir/passes/lower_quantized.h"
+
+/* ---- how constant weights lie ---- */
+
+/* [M,inner] of a convolution, [batch,K,N] of a matrix product. */
+struct weights {
+    const struct tensor *t;
+    const struct operand *from;
+    int64_t n_channels; /* output channels: M or N */
+    int64_t n_sums;     /* different sums over all weights of a result: M, or batch * N */
+    int64_t inner;      /* elements per channel of a convolution, else 0 */
+};
+
+static int64_t channel_of(const struct weights *w, int64_t i)
+{
+    return w->inner ? i / w->inner : i % w->n_channels;
+}
+
+static int64_t sum_of(const struct weights *w, int64_t i)
+{
+    if (w->inner)
+        return i / w->inner;
+    int64_t n = w->n_channels, k = w->t->dims[w->t->rank - 2];
+    return i / (k * n) * n + i % n;
+}
+
+static struct tensor *transposed(struct arena *a, const struct tensor *t)
+{
+    int64_t dims[2] = {t->dims[1], t->dims[0]};
+    struct tensor *r = tensor_new(a, t->dtype, 2, dims);
+    for (int64_t i = 0; i < dims[0]; i++)
+        for (int64_t j = 0; j < dims[1]; j++)
+            tensor_set_int(r, i * dims[1] + j, tensor_get_int(t, j * dims[0] + i));
+    return r;
+}
+
+static struct weights weights_of(struct lowering *l, const struct contraction *c)
+{
+    struct weights w = {c->w.stored->constant, &c->w, 0, 0, 0};
+    if (c->transposed)
+        w.t = transposed(l->g->arena, w.t);
+    if (c->op == OP_conv_integer) {
+        w.n_channels = w.n_sums = w.t->dims[0];
+        w.inner = w.n_channels ? tensor_elems(w.t) / w.n_channels : 1;
+    } else {
+        w.n_channels = w.t->dims[w.t->rank - 1];
+        int64_t k = w.t->dims[w.t->rank - 2];
+        w.n_sums = k ? tensor_elems(w.t) / k : 0;
+    }
+    return w;
+}
+
+/* Whether i8 (or i16) holds every weight less its zero point. */
+static bool zero_points_fit(const struct weights *w, enum dtype to)
+{
+    int64_t lo = dtype_int_min(to), hi = dtype_int_max(to);
+    for (int64_t i = 0; i < tensor_elems(w->t); i++) {
+        int64_t v = tensor_get_int(w->t, i) - lq_zero(w->from, channel_of(w, i));
+        if (v < lo || v > hi)
+            return false;
+    }
+    return true;
+}
+
+static bool has_zero_points(const struct operand *o)
+{
+    for (int64_t i = 0; o->zero && i < tensor_elems(o->zero); i++)
+        if (tensor_get_int(o->zero, i))
+            return true;
+    return false;
+}
+
+static enum dtype symmetric_type(enum dtype t)
+{
+    return dtype_bits(t) == 16 ? DTYPE_I16 : DTYPE_I8;
+}
+
+/* The weights without zero points, where that is possible: *out_zero tells whether they keep
+   them. */
+static struct value *plain_weights(struct lowering *l, struct weights *w, bool *out_zero)
+{
+    struct value *stored = w->from->stored;
+    enum dtype to = symmetric_type(stored->dtype);
+    bool zero = has_zero_points(w->from);
+    *out_zero = (zero || stored->dtype != to) && !zero_points_fit(w, to);
+    if (*out_zero || (!zero && stored->dtype == to))
+        return w->t == stored->constant ? stored : lq_constant(l, stored->name, w->t);
+    struct tensor *t = tensor_new(l->g->arena, to, w->t->rank, w->t->dims);
+    for (int64_t i = 0; i < tensor_elems(t); i++)
+        tensor_set_int(t, i, tensor_get_int(w->t, i) - lq_zero(w->from, channel_of(w, i)));
+    return lq_constant(l, stored->name, t);
+}
+
+/* ---- sums over weights ---- */
+
+struct weight_sums {
+    int64_t *plain, *absolute; /* n_sums of each, of weights less their zero points */
+};
+
+static struct weight_sums sum_weights(struct lowering *l, const struct weights *w)
+{
+    struct weight_sums s = {arena_array(&l->scratch, (size_t)w->n_sums, sizeof(int64_t)),
+                            arena_array(&l->scratch, (size_t)w->n_sums, sizeof(int64_t))};
+    for (int64_t i = 0; i < tensor_elems(w->t); i++) {
+        int64_t v = tensor_get_int(w->t, i) - lq_zero(w->from, channel_of(w, i)), at = sum_of(w, i);
+        s.plain[at] += v;
+        s.absolute[at] += v < 0 ? -v : v;
+    }
+    return s;
+}
+
+/* The largest absolute sum without bias. */
+static int64_t largest_sum(const struct weights *w, const struct weight_sums *s, int64_t reach)
+{
+    int64_t largest = 0;
+    for (int64_t i = 0; i < w->n_sums; i++)
+        largest = s->absolute[i] > largest ? s->absolute[i] : largest;
+    return checked_mul(largest, reach, &largest) ? largest : INT64_MAX;
+}
+
+static bool is_wide(const struct contraction *c)
+{
+    return dtype_bits(c->x.stored->dtype) == 16 || dtype_bits(c->w.stored->dtype) == 16;
+}
+
+/* Sums stay where a rescale's products with 20 bits and more fit in 64. */
+static int64_t sum_limit(const struct contraction *c)
+{
+    return is_wide(c) ? (int64_t)1 << 42 : INT32_MAX;
+}
+
+static int64_t x_reach(const struct contraction *c)
+{
+    return lq_reach(c->x.stored->dtype, lq_zero(&c->x, 0));
+}
+
+/* ---- bias ---- */
+
+static double unit_of(const struct contraction *c, int64_t channel)
+{
+    return c->factor * lq_scale(&c->x, 0) * lq_scale(&c->w, channel);
+}
+
+static double bias_at(const struct contraction *c, int64_t channel)
+{
+    double b = tensor_get(c->bias, tensor_elems(c->bias) == 1 ? 0 : channel);
+    return c->bias_is_sum ? b : rint(b * c->bias_factor / unit_of(c, channel));
+}
+
+/* Adds the bias to k; false where a sum with it may not fit. */
+static bool add_bias(const struct contraction *c, const struct weights *w,
+                     const struct weight_sums *s, int64_t reach, double *k)
+{
+    double limit = (double)sum_limit(c);
+    for (int64_t i = 0; c->bias && i < w->n_sums; i++) {
+        double b = bias_at(c, i % w->n_channels);
+        if (!(fabs(b) + (double)s->absolute[i] * (double)reach <= limit))
+            return false;
+        k[i] = b;
+    }
+    return true;
+}
+
+/* ---- what cannot be done ---- */
+
+/* Constant weights as the second operand: their sums are known. */
+static bool has_plain_weights(const struct contraction *c)
+{
+    return lq_is_constant(c->w.stored) && c->x_in == 0;
+}
+
+static int64_t products_bound(const struct contraction *c)
+{
+    const struct shape *x = &c->x.stored->shape;
+    int64_t depth = x->dims[c->x_in == 0 || x->rank < 2 ? x->rank - 1 : x->rank - 2], bound;
+    int64_t reach = x_reach(c) * lq_reach(c->w.stored->dtype, lq_zero(&c->w, 0));
+    return checked_mul(depth, reach, &bound) ? bound : INT64_MAX;
+}
+
+static bool bias_fits_shape(const struct contraction *c, int64_t n_channels)
+{
+    if (!c->bias || tensor_elems(c->bias) == 1)
+        return true;
+    return tensor_elems(c->bias) == n_channels && c->bias->dims[c->bias->rank - 1] == n_channels;
+}
+
+static const char *weights_obstacle(struct lowering *l, const struct contraction *c)
+{
+    const struct tensor *t = c->w.stored->constant;
+    bool conv = c->op == OP_conv_integer;
+    int axis = conv || c->transposed ? 0 : t->rank - 1;
+    if (!tensor_elems(t) || t->rank < 2)
+        return "the weights have no matrix";
+    if (!lq_is_per_tensor(&c->w) && c->w.axis != axis)
+        return "the weights' scales do not belong to output channels";
+    struct weights w = weights_of(l, c);
+    struct weight_sums s = sum_weights(l, &w);
+    if (!bias_fits_shape(c, w.n_channels))
+        return "the bias is not one number per output channel";
+    if (largest_sum(&w, &s, x_reach(c)) > sum_limit(c))
+        return "sums may not fit in 32 bits";
+    return NULL;
+}
+
+const char *lq_contraction_obstacle(struct lowering *l, const struct node *n,
+                                    const struct contraction *c)
+{
+    if (!lq_is_per_tensor(&c->x))
+        return "the data has more than one scale";
+    if (!lq_is_narrow(c->x.stored->dtype))
+        return "the data has neither 8 nor 16 bits";
+    if (n->out[0]->dtype == DTYPE_F16 || n->out[0]->dtype == DTYPE_BF16)
+        return "the result is a 16-bit float";
+    if (has_plain_weights(c))
+        return weights_obstacle(l, c);
+    if (c->op == OP_conv_integer)
+        return "the weights are not constant";
+    if (!lq_is_per_tensor(&c->w) || !lq_is_narrow(c->w.stored->dtype) || c->bias)
+        return "the second operand has more than one scale";
+    return products_bound(c) > sum_limit(c) ? "sums may not fit in 32 bits" : NULL;
+}
+
+/* ---- sums with constant weights on the right ---- */
+
+static struct value *sums_node(struct lowering *l, const struct node *n,
+                               const struct contraction *c, int64_t pad_value,
+                               struct value *const *in, size_t n_in)
+{
+    struct node *m = lq_begin(l, c->op, n->name, n_in, in);
+    if (c->op == OP_conv_integer) {
+        /* conv and qlinear_conv have the same attributes but for the padding's value. */
+        const struct conv_attrs *from = n->attrs;
+        const struct qlinear_conv_attrs *qfrom = n->attrs;
+        bool float_conv = n->op == OP_conv;
+        struct conv_integer_attrs *a = m->attrs;
+        a->auto_pad = float_conv ? from->auto_pad : qfrom->auto_pad;
+        a->dilations = float_conv ? from->dilations : qfrom->dilations;
+        a->group = float_conv ? from->group : qfrom->group;
+        a->kernel_shape = float_conv ? from->kernel_shape : qfrom->kernel_shape;
+        a->pads = float_conv ? from->pads : qfrom->pads;
+        a->strides = float_conv ? from->strides : qfrom->strides;
+        a->pad_value = pad_value;
+    }
+    return lq_end(l, m, lq_name(l, n->out[0], "sums"));
+}
+
+/* One per output channel, in a shape that broadcasts to the sums. */
+static struct value *offsets(struct lowering *l, const struct contraction *c,
+                             const struct weights *w, const double *k, const struct value *sums)
+{
+    int64_t dims[MAX_RANK] = {0};
+    int rank = 0;
+    if (c->op == OP_conv_integer) {
+        rank = sums->shape.rank - 1;
+        for (int d = 1; d < rank; d++)
+            dims[d] = 1;
+        dims[0] = w->n_channels;
+    } else {
+        for (int d = w->t->rank > 2 ? 0 : 1; d < w->t->rank; d++)
+            dims[rank++] = d == w->t->rank - 2 ? 1 : w->t->dims[d];
+    }
+    struct tensor *t = tensor_new(l->g->arena, sums->dtype, rank, dims);
+    for (int64_t i = 0; i < w->n_sums; i++) {
+        /* In 32 bits everything is meant modulo 2^32; the sum with it fits again. */
+        int64_t v = (int64_t)k[i];
+        tensor_set_int(t, i, sums->dtype == DTYPE_I32 ? (int32_t)(uint32_t)(uint64_t)v : v);
+    }
+    return lq_constant(l, lq_name(l, sums, "offset"), t);
+}
+
+static struct value *add_offsets(struct lowering *l, const struct contraction *c,
+                                 const struct weights *w, const double *k, struct value *sums,
+                                 const struct value *y)
+{
+    bool any = false;
+    for (int64_t i = 0; i < w->n_sums; i++)
+        any |= k[i] != 0;
+    if (!any)
+        return sums;
+    struct value *in[2] = {sums, offsets(l, c, w, k, sums)};
+    return lq_op(l, OP_add, 2, in, lq_name(l, y, "total"));
+}
+
+/* Where the processor's dot product takes u8, data of 8 bits is that. */
+static void use_unsigned_bytes(struct lowering *l, struct operand *x)
+{
+    const struct target *t = l->opt->target;
+    if (!t || !t->unsigned_bytes || x->stored->dtype != DTYPE_I8 || lq_is_constant(x->stored))
+        return;
+    struct tensor *zero = tensor_new(&l->scratch, DTYPE_I32, 0, NULL);
+    tensor_set_int(zero, 0, lq_zero(x, 0) + 128);
+    x->stored = lq_shift_zero(l, x->stored, 0, 128, DTYPE_U8, lq_name(l, x->stored, "u8"));
+    x->zero = zero;
+}
+
+static struct value *zero_points(struct lowering *l, const struct operand *o)
+{
+    if (!has_zero_points(o))
+        return NULL;
+    int64_t n = tensor_elems(o->zero);
+    struct tensor *t = tensor_new(l->g->arena, o->stored->dtype, n > 1, &n);
+    for (int64_t i = 0; i < n; i++)
+        tensor_set_int(t, i, tensor_get_int(o->zero, i));
+    return lq_constant(l, lq_name(l, o->stored, "zero_point"), t);
+}
+
+static const double *units(struct lowering *l, const struct contraction *c, int64_t n)
+{
+    double *u = arena_array(&l->scratch, (size_t)n, sizeof *u);
+    for (int64_t i = 0; i < n; i++)
+        u[i] = unit_of(c, i);
+    return u;
+}
+
+static int64_t bound_with(const struct weights *w, const struct weight_sums *s, int64_t reach,
+                          const double *bias)
+{
+    int64_t bound = 1;
+    for (int64_t i = 0; i < w->n_sums; i++) {
+        int64_t b = s->absolute[i] * reach + (int64_t)fabs(bias[i]);
+        bound = b > bound ? b : bound;
+    }
+    return bound;
+}
+
+static struct sums sums_of_weights(struct lowering *l, const struct node *n,
+                                   const struct contraction *given)
+{
+    struct contraction c = *given;
+    int64_t reach = x_reach(&c);
+    struct weights w = weights_of(l, &c);
+    struct weight_sums s = sum_weights(l, &w);
+    double *k = arena_array(&l->scratch, (size_t)w.n_sums, sizeof *k);
+    bool late = !add_bias(&c, &w, &s, reach, k);
+    for (int64_t i = 0; late && i < w.n_sums; i++)
+        k[i] = 0;
+    int64_t bound = bound_with(&w, &s, reach, k);
+
+    use_unsigned_bytes(l, &c.x);
+    int64_t zx = lq_zero(&c.x, 0);
+    for (int64_t i = 0; i < w.n_sums; i++)
+        k[i] -= (double)zx * (double)s.plain[i];
+    bool keeps_zero;
+    struct value *in[4] = {c.x.stored, plain_weights(l, &w, &keeps_zero), NULL, NULL};
+    if (keeps_zero)
+        in[3] = zero_points(l, &c.w);
+    struct value *sums = sums_node(l, n, &c, zx, in, in[3] ? 4 : 2);
+    sums = add_offsets(l, &c, &w, k, sums, n->out[0]);
+    lq_set_bound(l, sums, bound);
+
+    struct sums r = {.v = sums, .n = lq_is_per_tensor(&c.w) ? 1 : w.n_channels};
+    r.scale = units(l, &c, r.n);
+    r.axis = c.op == OP_conv_integer ? 1 : sums->shape.rank - 1;
+    r.late_bias = late ? c.bias : NULL;
+    return r;
+}
+
+/* ---- sums of two operands that are both computed, or with weights on the left ---- */
+
+static struct sums sums_of_products(struct lowering *l, const struct node *n,
+                                    const struct contraction *c)
+{
+    struct value *in[4];
+    in[c->x_in] = c->x.stored;
+    in[c->w_in] = c->w.stored;
+    in[2 + c->x_in] = zero_points(l, &c->x);
+    in[2 + c->w_in] = zero_points(l, &c->w);
+    size_t n_in = in[3] ? 4 : in[2] ? 3 : 2;
+    struct sums r = {.v = sums_node(l, n, c, 0, in, n_in), .n = 1, .scale = units(l, c, 1)};
+    r.axis = r.v->shape.rank - 1;
+    lq_set_bound(l, r.v, products_bound(c));
+    return r;
+}
+
+struct sums lq_make_sums(struct lowering *l, const struct node *n, const struct contraction *c)
+{
+    if (has_plain_weights(c))
+        return sums_of_weights(l, n, c);
+    return sums_of_products(l, n, c);
+}
