@@ -26,6 +26,9 @@ static void print_packing(const struct kernel *k, const struct koperand *o, stru
         strbuf_printf(out, " pack \"%s\"", layout_print(&b->layout, out->arena));
 }
 
+static const char *const dot_names[] = {
+    [SCHEDULE_DOT4] = "4", [SCHEDULE_DOT2] = "2", [SCHEDULE_DOT_TILE] = "tile"};
+
 static void print_contract(const struct schedule_entry *e, const struct kernel *k,
                            struct strbuf *out)
 {
@@ -39,6 +42,8 @@ static void print_contract(const struct schedule_entry *e, const struct kernel *
     strbuf_printf(out, " %d cols d%d %dx%d", e->tile_m, e->col_iter, e->tile_n, e->vector);
     if (e->k_iter >= 0)
         strbuf_printf(out, " k d%d/%d", e->k_iter, e->k_block);
+    if (e->dot != SCHEDULE_MULTIPLY_ADD)
+        strbuf_printf(out, " dot %s of d%d", dot_names[e->dot], e->group_iter);
     const struct kcontract *c = kernel_inst(k, e->region)->region->contract;
     print_packing(k, &c->a, out);
     print_packing(k, &c->b, out);

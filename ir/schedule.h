@@ -8,6 +8,7 @@
  * Text form, one line per entry, regions numbered as in the kernel's text:
  *     map %7: for d0 d2 d3 d1/16 d1%16 vector 16
  *     contract %9: tile rows d2,d3 14 cols d1 2x16 k d4/16 pack "abcd16b32a"
+ *     contract %9: tile rows d3 14 cols d1 2x16 k d4/64 dot 4 of d4 pack "abcd16b32a4b"
  *     contract %9: expanded
  * dN is index N of the region; dN/B counts blocks of B, dN%B goes through one.
  */
@@ -25,6 +26,14 @@ struct schedule_loop {
     int64_t block; /* OUTER, INNER: index = outer * block + inner */
 };
 
+/* What one step of a contraction does per accumulator. */
+enum schedule_dot {
+    SCHEDULE_MULTIPLY_ADD, /* one K value: multiply and add */
+    SCHEDULE_DOT4,         /* four bytes of K at once ("dot 4") */
+    SCHEDULE_DOT2,         /* four bytes of K as two pairs of 16 bits ("dot 2") */
+    SCHEDULE_DOT_TILE      /* rows x columns x K in tile registers ("dot tile") */
+};
+
 struct schedule_entry {
     kval region;
     /* map */
@@ -34,12 +43,15 @@ struct schedule_entry {
     /* contract */
     int tile_m;             /* result rows (pixels) in registers */
     int tile_n;             /* vectors of result columns (channels) in registers */
-    int vector;             /* lanes of one vector */
+    int vector;             /* lanes of one vector of accumulators */
     int k_block;            /* contiguous K elements of operand A */
     int row_iter, col_iter; /* region indices that the rows (-1: none) and the vectors run over */
     int row_outer;          /* index outside row_iter that tiles span too; -1: none */
     int tile_outer; /* values of row_outer in a tile; 0: joined with row_iter into one run */
     int k_iter;     /* index whose blocks of k_block are innermost; -1: none */
+    enum schedule_dot dot;
+    int group;      /* K values in one step, side by side in packed B; 1 for MULTIPLY_ADD */
+    int group_iter; /* the K index they belong to; -1 where group is 1 */
 };
 
 struct schedule {

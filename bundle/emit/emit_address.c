@@ -40,6 +40,64 @@ static bool split(const struct emit_kernel *ek, const struct eaffine *a, int64_t
     return least >= 0 && most < block;
 }
 
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a < 0 ? -a : a;
+}
+
+/*
+ * The same where the terms that do not divide run through the block in even steps, like tiles of 32
+ * columns through blocks of 64, and the lanes stay inside a step: quotient and remainder of those
+ * terms are computed, once, outside the lanes.
+ */
+static bool split_steps(struct emit_kernel *ek, const struct eaffine *a, int64_t block,
+                        struct eaffine *hi, struct eaffine *lo)
+{
+    struct emit *e = ek->e;
+    struct eaffine run = eaffine_const(0);
+    int64_t rest = a->offset % block, step = block, within = 0, most = 0;
+    if (rest < 0)
+        rest += block;
+    *hi = eaffine_const((a->offset - rest) / block);
+    for (int i = 0; i < a->n_terms; i++) {
+        int var = a->term[i].var;
+        int64_t coef = a->term[i].coef, extent = ek->vars[var].extent;
+        if (coef % block == 0) {
+            eaffine_add_term(hi, var, coef / block);
+            continue;
+        }
+        if (coef < 0 || extent == 0)
+            return false;
+        if (var == EVAR_LANE) {
+            within = coef * (extent - 1);
+            continue;
+        }
+        if (!ek->vars[var].value)
+            return false; /* half of a joined pair */
+        eaffine_add_term(&run, var, coef);
+        step = common_divisor(step, coef);
+        most += coef * (extent - 1);
+    }
+    if (run.n_terms == 0 || rest % step + within >= step)
+        return false;
+    run.offset = rest - rest % step;
+    most += run.offset;
+    LLVMValueRef v = eaffine_value(ek, &run);
+    LLVMValueRef in_block = LLVMBuildURem(e->b, v, emit_i64(e, block), "");
+    in_block = LLVMBuildUDiv(e->b, in_block, emit_i64(e, step), "");
+    LLVMValueRef outer = LLVMBuildUDiv(e->b, v, emit_i64(e, block), "");
+    eaffine_add_term(hi, emit_add_var(ek, outer, most / block + 1), 1);
+    *lo = eaffine_const(rest % step);
+    eaffine_add_term(lo, emit_add_var(ek, in_block, block / step), step);
+    eaffine_add_term(lo, EVAR_LANE, eaffine_lane(a));
+    return true;
+}
+
 /* A varying or opaque index: added to the address as a value. */
 static void add_value(struct emit_kernel *ek, struct eaddress *at, LLVMValueRef v, bool varying,
                       int64_t stride)
@@ -74,12 +132,12 @@ static void add_dim(struct emit_kernel *ek, struct eaddress *at, const struct kb
                     const struct layout_strides *s, int d, const struct eaffine *index)
 {
     const struct layout *l = &buf->layout;
-    struct eaffine rest = *index, hi, lo;
+    struct eaffine rest = *index, hi, lo[LAYOUT_MAX_BLOCKS];
     for (int b = l->n_blocks - 1; b >= 0; b--) {
         if (l->block[b].dim != d)
             continue;
-        if (!split(ek, &rest, l->block[b].size, &hi, &lo)) {
-            /* Start over with the value: the digits below are still to be added as well. */
+        if (!split(ek, &rest, l->block[b].size, &hi, &lo[b]) &&
+            !split_steps(ek, &rest, l->block[b].size, &hi, &lo[b])) {
             bool varying;
             LLVMValueRef v = eaffine_full(ek, index, &varying);
             add_digits(ek, at, l, s, d, v, varying);
@@ -87,14 +145,9 @@ static void add_dim(struct emit_kernel *ek, struct eaddress *at, const struct kb
         }
         rest = hi;
     }
-    rest = *index;
-    for (int b = l->n_blocks - 1; b >= 0; b--) {
-        if (l->block[b].dim != d)
-            continue;
-        split(ek, &rest, l->block[b].size, &hi, &lo);
-        eaffine_add(&at->affine, &lo, s->inner[b]);
-        rest = hi;
-    }
+    for (int b = 0; b < l->n_blocks; b++)
+        if (l->block[b].dim == d)
+            eaffine_add(&at->affine, &lo[b], s->inner[b]);
     eaffine_add(&at->affine, &rest, s->outer[d]);
 }
 

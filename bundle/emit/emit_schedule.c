@@ -54,6 +54,37 @@ static int packed_copy(struct collector *c, int buf, const struct layout *layout
     return (int)p->n_bufs - 1;
 }
 
+/* Scratch that the schedule asks for beside the kernel's own. */
+static int scratch_buf(struct program *p, const struct kbuf *k)
+{
+    struct pbuf b = {.name = k->name,
+                     .dtype = k->dtype,
+                     .rank = k->rank,
+                     .layout = k->layout,
+                     .area = AREA_ACTIVATION,
+                     .view_of = -1};
+    memcpy(b.dims, k->dims, sizeof b.dims);
+    memcpy(b.extent_buf, k->extent_buf, sizeof b.extent_buf);
+    b.bytes = dtype_bytes(b.dtype, layout_elems(&b.layout, b.dims));
+    ARENA_PUSH(p->arena, p->bufs, p->n_bufs, p->cap_bufs) = b;
+    return (int)p->n_bufs - 1;
+}
+
+static void add_scratch(struct collector *c, struct step *step, const struct kernel *own)
+{
+    struct kernel *k = step->kernel;
+    if (own->n_bufs == k->n_bufs)
+        return;
+    int *args = arena_array(c->p->arena, own->n_bufs, sizeof *args);
+    memcpy(args, step->args, k->n_bufs * sizeof *args);
+    for (size_t b = k->n_bufs; b < own->n_bufs; b++) {
+        assert(own->bufs[b].role == KBUF_LOCAL);
+        args[b] = scratch_buf(c->p, &own->bufs[b]);
+        ARENA_PUSH(k->arena, k->bufs, k->n_bufs, k->cap_bufs) = own->bufs[b];
+    }
+    step->args = args;
+}
+
 static void schedule_step(struct step *step, void *arg)
 {
     struct collector *c = arg;
@@ -62,6 +93,7 @@ static void schedule_step(struct step *step, void *arg)
     uint32_t i = find_or_add(c, step->kernel);
     c->s->of_step[step->id] = i;
     const struct kernel *own = c->s->kernel[i].kernel;
+    add_scratch(c, step, own);
     for (size_t b = 0; b < step->kernel->n_bufs; b++) {
         const struct layout *want = &own->bufs[b].layout;
         if (layout_equal(want, &step->kernel->bufs[b].layout))

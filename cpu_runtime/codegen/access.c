@@ -45,3 +45,64 @@ bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval in
     *out_stride = stride;
     return true;
 }
+
+bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
+                           const struct schedule_entry *e)
+{
+    const struct koperand *a = &r->contract->a;
+    const struct kbuf *b = &k->bufs[a->buf];
+    kval index = r->index[e->group_iter];
+    int64_t stride;
+    if (e->k_iter != e->group_iter)
+        return cpu_access_stride(b, a->dim, index, &stride) && stride == 1;
+    /* Inside a block: the start of each group must be a multiple of it. */
+    for (int d = 0; d < b->rank; d++) {
+        if (kaffine_coef(&a->dim[d], index) == 0)
+            continue;
+        if (a->dim[d].offset % e->group != 0 || e->k_block % e->group != 0)
+            return false;
+        for (int i = 0; i < a->dim[d].n_terms; i++)
+            if (a->dim[d].term[i].var != index && a->dim[d].term[i].coef % e->group != 0)
+                return false;
+    }
+    const struct layout *l = &b->layout;
+    return kaffine_coef(&a->dim[l->block[l->n_blocks - 1].dim], index) == 1;
+}
+
+/* The greatest value of an affine form over the indices of a region; false where it has others. */
+static bool greatest(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
+                     int64_t *out_most)
+{
+    int64_t most = a->offset;
+    for (int i = 0; i < a->n_terms; i++) {
+        int64_t n = 0;
+        for (int j = 0; j < r->n_dims; j++)
+            if (r->index[j] == a->term[i].var)
+                n = kernel_static_extent(k, r, j);
+        if (n == 0)
+            return false;
+        if (a->term[i].coef > 0)
+            most += a->term[i].coef * (n - 1);
+    }
+    *out_most = most;
+    return true;
+}
+
+bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
+                           const struct schedule_entry *e)
+{
+    const struct koperand *a = &r->contract->a;
+    const struct kbuf *b = &k->bufs[a->buf];
+    int64_t n = kernel_static_extent(k, r, e->group_iter);
+    int64_t over = (e->group - n % e->group) % e->group;
+    for (int d = 0; d < b->rank; d++) {
+        int64_t coef = kaffine_coef(&a->dim[d], r->index[e->group_iter]);
+        int64_t block = layout_block_size(&b->layout, d), most;
+        if (coef == 0)
+            continue;
+        if (!greatest(k, r, &a->dim[d], &most) ||
+            most + coef * over >= (b->dims[d] + block - 1) / block * block)
+            return false;
+    }
+    return true;
+}

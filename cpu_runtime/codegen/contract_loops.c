@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 
+#include "cpu_runtime/codegen/contract_amx.h"
 #include "cpu_runtime/codegen/contract_tile.h"
 
 /* ---- tiles of rows ---- */
@@ -20,10 +21,12 @@ static bool same_pattern(struct tile *t, int m, int64_t a, int64_t b, int rows)
         x.inner = y.inner = m == t->e->row_iter ? rows : 1;
         x.first_row = x.first_outer = a;
         y.first_row = y.first_outer = b;
-        for (int64_t k = 0; k < tile_extent(t, pad->k); k++) {
+        /* Whole groups: whether a group can be read at once depends on what lies behind K. */
+        int64_t step = tile_k_step(t, pad->k), n = tile_extent(t, pad->k);
+        for (int64_t k = 0; k < (n + step - 1) / step * step; k++) {
             x.k_at[pad->k] = y.k_at[pad->k] = k;
             for (int i = 0; i < rows; i++)
-                if (tile_is_inside(&x, pad, i) != tile_is_inside(&y, pad, i))
+                if (tile_is_inside(&x, pad, i, 0) != tile_is_inside(&y, pad, i, 0))
                     return false;
         }
     }
@@ -254,9 +257,31 @@ static void add_padding(struct tile *t, int m)
     }
 }
 
+/* What the step needs to know of operand A: whether padding is part of the sum, and how groups of K
+   values lie. */
+static void describe_a(struct tile *t)
+{
+    const struct kernel *k = t->ek->k;
+    const struct koperand *a = &t->c->a;
+    if (a->padded) {
+        const struct kinst *pad = kernel_inst(k, a->pad);
+        bool zero = dtype_is_float(pad->type) ? pad->imm.f == 0 : pad->imm.i == 0;
+        t->pad_counts = !zero || a->prologue.n;
+    }
+    t->group_have = t->e->group;
+    if (t->e->group_iter < 0)
+        return;
+    t->group_is_adjacent = cpu_group_is_adjacent(k, t->r, t->e);
+    t->group_may_overrun = cpu_group_may_overrun(k, t->r, t->e);
+}
+
 void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry)
 {
     assert(entry);
+    if (entry->dot == SCHEDULE_DOT_TILE) {
+        cpu_emit_amx(ek, contract, entry);
+        return;
+    }
     struct tile t = {.ek = ek, .r = kernel_inst(ek->k, contract)->region, .e = entry};
     t.c = t.r->contract;
     for (int i = 0; i < t.r->n_dims; i++)
@@ -265,6 +290,7 @@ void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct sched
     add_padding(&t, entry->row_iter);
     if (!is_joined(entry))
         add_padding(&t, entry->row_outer);
+    describe_a(&t);
     t.n_tiles = tiles_of(&t) * outer_tiles_of(&t);
     for (int i = 0; i < t.r->n_dims; i++)
         if (t.c->kind[i] == KITER_M && i != entry->row_iter && i != entry->row_outer)

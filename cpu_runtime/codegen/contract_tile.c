@@ -1,17 +1,18 @@
 /*
- * The tile generator: contractions in f32 on any vector width.
+ * The tile generator: contractions on any vector width.
  *
  *   for each batch index and column block
  *     for each row outside the tile (image rows)
  *       for each tile of rows
  *         accumulators = 0
  *         for K, outermost index first, blocks of operand A innermost
- *           b[j] = vector of B;  for each row i: acc[i][j] += broadcast A[i] * b[j]
+ *           a step (contract_step.c): every accumulator takes in the next products
  *         epilogue on every accumulator
  *
- * Padding costs nothing: where a row index and a K index share a padded dimension of A, that K
- * index is unrolled and the steps that fall outside are left out, tile by tile (tiles with the same
- * pattern share code); for other padded dimensions the range of the K index is computed.
+ * Padding with zero costs nothing: where a row index and a K index share a padded dimension of A,
+ * that K index is unrolled and the steps that fall outside are left out, tile by tile (tiles with
+ * the same pattern share code); for other padded dimensions the range of the K index is computed.
+ * Other padding, the zero point of quantized inputs, is multiplied like an element.
  *
  * The accumulators are stack slots that LLVM's sroa turns into registers.
  *
@@ -20,181 +21,62 @@
  * therefore prefetches its share of the next column block.
  */
 #include <assert.h>
-#include <string.h>
 
 #include "cpu_runtime/codegen/contract_tile.h"
 
-enum { MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 56, LINE_FLOATS = 16 };
-
-int64_t tile_extent(const struct tile *t, int i)
-{
-    return kernel_static_extent(t->ek->k, t->r, i);
-}
-
-static struct eaffine bound(struct emit_kernel *ek, const struct kaffine *a)
-{
-    struct eaffine r = eaffine_const(a->offset);
-    for (int i = 0; i < a->n_terms; i++)
-        eaffine_add(&r, &ek->bind[a->term[i].var], a->term[i].coef);
-    return r;
-}
-
-static struct eaddress operand_address(struct tile *t, const struct koperand *o)
-{
-    struct eaffine idx[MAX_RANK];
-    int rank = t->ek->k->bufs[o->buf].rank;
-    for (int d = 0; d < rank; d++)
-        idx[d] = bound(t->ek, &o->dim[d]);
-    return emit_address_affine(t->ek, o->buf, idx);
-}
-
-/* Row i: value i % inner of row_iter, i / inner of the row outside it. */
-static void bind_row(struct tile *t, int i)
-{
-    const struct schedule_entry *e = t->e;
-    if (e->row_iter < 0)
-        return;
-    bool joined = e->row_outer >= 0 && e->tile_outer == 0;
-    struct eaffine a = joined ? eaffine_var(t->ek->join.inner) : t->row0;
-    a.offset += i % t->inner;
-    emit_bind_index(t->ek, t->r->index[e->row_iter], &a);
-    if (e->row_outer >= 0 && !joined) {
-        struct eaffine o = t->outer0;
-        o.offset += i / t->inner;
-        emit_bind_index(t->ek, t->r->index[e->row_outer], &o);
-    }
-}
-
-static void bind_col(struct tile *t, int64_t vector, int64_t lane0)
-{
-    struct eaffine a = t->col0, lane = eaffine_var(EVAR_LANE);
-    a.offset += vector * t->e->vector + lane0;
-    eaffine_add(&a, &lane, 1);
-    emit_bind_index(t->ek, t->r->index[t->e->col_iter], &a);
-}
-
-bool tile_is_inside(const struct tile *t, const struct tile_pad *pad, int i)
-{
-    const struct kaffine *a = &t->c->a.dim[pad->dim];
-    int64_t row =
-        pad->m == t->e->row_iter ? t->first_row + i % t->inner : t->first_outer + i / t->inner;
-    int64_t at = a->offset + row * kaffine_coef(a, t->r->index[pad->m]) +
-                 t->k_at[pad->k] * kaffine_coef(a, t->r->index[pad->k]);
-    return at >= 0 && at < t->ek->k->bufs[t->c->a.buf].dims[pad->dim];
-}
-
-static bool row_is_inside(const struct tile *t, int i)
-{
-    for (int p = 0; p < t->n_pads; p++)
-        if (!tile_is_inside(t, &t->pad[p], i))
-            return false;
-    return true;
-}
-
-/* acc + a * b */
-static LLVMValueRef multiply_add(struct emit_kernel *ek, LLVMValueRef a, LLVMValueRef b,
-                                 LLVMValueRef acc)
-{
-    struct emit *e = ek->e;
-    if (e->target->has_fma) {
-        LLVMTypeRef t = LLVMTypeOf(acc);
-        LLVMValueRef args[3] = {a, b, acc};
-        return emit_intrinsic(e, "llvm.fma", &t, 1, args, 3);
-    }
-    return LLVMBuildFAdd(e->b, LLVMBuildFMul(e->b, a, b, ""), acc, "");
-}
-
-/* One step of K with all indices bound. */
-static void step(struct tile *t)
-{
-    struct emit_kernel *ek = t->ek;
-    LLVMBuilderRef b = ek->e->b;
-    LLVMTypeRef vec = emit_lane_type(ek, DTYPE_F32, true);
-    LLVMValueRef bv[MAX_ACC];
-    for (int j = 0; j < t->vectors; j++) {
-        bool varying;
-        bind_col(t, j, 0);
-        struct eaddress at = operand_address(t, &t->c->b);
-        bv[j] = emit_load(ek, &at, &varying);
-        if (!varying)
-            bv[j] = emit_splat(ek, bv[j]);
-    }
-    for (int i = 0; i < t->rows; i++) {
-        if (!row_is_inside(t, i))
-            continue;
-        bool varying;
-        bind_row(t, i);
-        struct eaddress at = operand_address(t, &t->c->a);
-        LLVMValueRef av = emit_load(ek, &at, &varying);
-        assert(!varying);
-        av = emit_splat(ek, av);
-        for (int j = 0; j < t->vectors; j++) {
-            LLVMValueRef slot = t->acc[i * t->vectors + j];
-            LLVMValueRef sum = LLVMBuildLoad2(b, vec, slot, "");
-            LLVMBuildStore(b, multiply_add(ek, av, bv[j], sum), slot);
-        }
-    }
-}
-
-/*
- * This tile's share of the lines of B that `steps` steps of the next column block will read, to the
- * second-level cache.  Behind the last block lie the constants that are needed next.
- */
-static void prefetch_share(struct tile *t, int64_t steps)
-{
-    struct emit_kernel *ek = t->ek;
-    struct emit *e = ek->e;
-    int64_t lines = steps * t->e->tile_n * t->e->vector / LINE_FLOATS;
-    if (!ek->k->bufs[t->c->b.buf].constant || t->n_tiles < 2 || t->n_tiles > lines)
-        return;
-    int64_t share = (lines + t->n_tiles - 1) / t->n_tiles;
-    bind_col(t, t->e->tile_n, 0);
-    struct eaddress at = operand_address(t, &t->c->b);
-    struct eaffine first = at.affine;
-    eaffine_add(&first, &t->tile, share * LINE_FLOATS);
-    for (int64_t i = 0; i < share; i++) {
-        LLVMValueRef off = eaffine_value(ek, &first);
-        LLVMValueRef args[4] = {
-            LLVMBuildGEP2(e->b, e->f32, ek->buf[t->c->b.buf], &off, 1, ""),
-            LLVMConstInt(e->i32, 0, 0), /* read */
-            LLVMConstInt(e->i32, 2, 0), /* second-level cache */
-            LLVMConstInt(e->i32, 1, 0), /* data */
-        };
-        LLVMTypeRef type = e->ptr;
-        emit_intrinsic(e, "llvm.prefetch", &type, 1, args, 4);
-        first.offset += LINE_FLOATS;
-    }
-}
+enum { MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 56 };
 
 static void k_level(struct tile *t, int level);
 
-/* `count` steps of index i from a base, several per round where the tile is small. */
-static void k_run(struct tile *t, int level, int i, const struct eaffine *base, int64_t count)
+/* Whole steps of index i from a base, several per round where the tile is small. */
+static void k_steps(struct tile *t, int level, int i, const struct eaffine *base, int64_t steps)
 {
     struct emit_kernel *ek = t->ek;
     bool innermost = level + 1 == t->n_k + (t->e->k_iter >= 0);
-    int unroll = 1;
+    int unroll = 1, width = tile_k_step(t, i);
     while (innermost && unroll < MAX_UNROLL && t->rows * t->vectors * unroll < MIN_FMA_PER_ROUND &&
-           count % (unroll * 2) == 0)
+           steps % (unroll * 2) == 0)
         unroll *= 2;
     struct eloop l = {0};
     struct eaffine round = eaffine_const(0);
-    if (innermost && t->e->k_iter >= 0)
-        prefetch_share(t, count);
-    if (count > unroll) {
-        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, count / unroll), 1);
-        struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, count / unroll));
-        eaffine_add(&round, &v, unroll);
+    if (steps > unroll) {
+        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, steps / unroll), 1);
+        struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, steps / unroll));
+        eaffine_add(&round, &v, (int64_t)unroll * width);
     }
     for (int u = 0; u < unroll; u++) {
         struct eaffine a = *base;
         eaffine_add(&a, &round, 1);
-        a.offset += u;
+        a.offset += (int64_t)u * width;
         emit_bind_index(ek, t->r->index[i], &a);
         k_level(t, level + 1);
     }
-    if (count > unroll)
+    if (steps > unroll)
         emit_loop_end(ek, &l);
+}
+
+/* `count` values of index i from a base.  A last group that does not come out even is a step of its
+   own, unless what it reads too much is harmless: B is zero there. */
+static void k_run(struct tile *t, int level, int i, const struct eaffine *base, int64_t count)
+{
+    int width = tile_k_step(t, i);
+    int64_t steps = count / width, rest = count % width;
+    if (level + 1 > t->n_k)
+        tile_prefetch(t, count);
+    if (rest && t->group_may_overrun) {
+        steps++;
+        rest = 0;
+    }
+    if (steps > 0)
+        k_steps(t, level, i, base, steps);
+    if (rest) {
+        struct eaffine last = *base;
+        last.offset += steps * width;
+        emit_bind_index(t->ek, t->r->index[i], &last);
+        t->group_have = (int)rest;
+        k_level(t, level + 1);
+        t->group_have = width;
+    }
 }
 
 /* The blocked index: full blocks in a loop, the rest behind it. */
@@ -222,20 +104,32 @@ static void k_blocks(struct tile *t, int level, int i)
     }
 }
 
-/* The values of an unrolled index that reach inside A for some row of the tile. */
+static bool reaches_inside(const struct tile *t, const struct tile_pad *pad)
+{
+    for (int i = 0; i < t->rows; i++)
+        for (int further = 0; further < tile_k_step(t, pad->k); further++)
+            if (tile_is_inside(t, pad, i, further))
+                return true;
+    return false;
+}
+
+/* The values of an unrolled index that reach inside A for some row of the tile; all where padding
+   counts. */
 static void k_unrolled(struct tile *t, int level, const struct tile_pad *pad)
 {
-    for (int64_t k = 0; k < tile_extent(t, pad->k); k++) {
-        bool any = false;
+    int width = tile_k_step(t, pad->k);
+    for (int64_t k = 0, n = tile_extent(t, pad->k); k < n; k += width) {
         t->k_at[pad->k] = k;
-        for (int i = 0; i < t->rows; i++)
-            any = any || tile_is_inside(t, pad, i);
-        if (!any)
+        if (!t->pad_counts && !reaches_inside(t, pad))
             continue;
         struct eaffine a = eaffine_const(k);
         emit_bind_index(t->ek, t->r->index[pad->k], &a);
+        if (width > 1)
+            t->group_have = (int)(n - k < width ? n - k : width);
         k_level(t, level + 1);
     }
+    if (width > 1)
+        t->group_have = width;
 }
 
 static const struct tile_pad *pad_of(const struct tile *t, int i)
@@ -270,6 +164,20 @@ static LLVMValueRef clamp(struct emit *e, LLVMValueRef v, int64_t least, int64_t
     return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, v, hi, ""), hi, v, "");
 }
 
+/* Values of index i from `from` up to `to`, which lie inside or outside A for every row. */
+static void k_between(struct tile *t, int level, int i, LLVMValueRef from, LLVMValueRef to,
+                      bool outside)
+{
+    bool saved = t->outside;
+    struct eloop l = emit_loop_begin(t->ek, from, to, 1);
+    struct eaffine v = eaffine_var(emit_add_var(t->ek, l.phi, tile_extent(t, i)));
+    emit_bind_index(t->ek, t->r->index[i], &v);
+    t->outside = saved || outside;
+    k_level(t, level + 1);
+    t->outside = saved;
+    emit_loop_end(t->ek, &l);
+}
+
 /*
  * 0 <= s + c k < n, with s the part that the row outside sets: k from ceil(-s / c) up to
  * floor((n - 1 - s) / c).  The divisions are of non-negative numbers after adding c times the
@@ -284,18 +192,18 @@ static void k_ranged(struct tile *t, int level, int i, int d)
     int64_t c = kaffine_coef(a, t->r->index[i]);
     struct eaffine zero = eaffine_const(0);
     emit_bind_index(ek, t->r->index[i], &zero);
-    struct eaffine start = bound(ek, a);
+    struct eaffine start = tile_bound(ek, a);
     LLVMValueRef s = eaffine_value(ek, &start);
     LLVMValueRef lo = LLVMBuildSub(e->b, emit_i64(e, c - 1), s, "");
     lo = LLVMBuildSDiv(e->b, clamp(e, lo, 0, c * extent), emit_i64(e, c), "");
     LLVMValueRef hi = LLVMBuildSub(e->b, emit_i64(e, n - 1 + c), s, "");
     hi = clamp(e, LLVMBuildSDiv(e->b, clamp(e, hi, 0, c * (extent + 1)), emit_i64(e, c), ""), 0,
                extent);
-    struct eloop l = emit_loop_begin(ek, lo, hi, 1);
-    struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, extent));
-    emit_bind_index(ek, t->r->index[i], &v);
-    k_level(t, level + 1);
-    emit_loop_end(ek, &l);
+    if (t->pad_counts)
+        k_between(t, level, i, emit_i64(e, 0), lo, true);
+    k_between(t, level, i, lo, hi, false);
+    if (t->pad_counts)
+        k_between(t, level, i, hi, emit_i64(e, extent), true);
 }
 
 /* Levels 0 .. n_k-1 are the K indices; one more runs inside the blocks of A. */
@@ -312,7 +220,7 @@ static void k_level(struct tile *t, int level)
         return;
     }
     if (level >= t->n_k) {
-        step(t);
+        tile_step(t);
         return;
     }
     int i = t->k_order[level];
@@ -347,19 +255,18 @@ static LLVMValueRef lanes_of(struct emit_kernel *ek, LLVMValueRef v, int lane0, 
 static void epilogue(struct tile *t)
 {
     struct emit_kernel *ek = t->ek;
-    LLVMTypeRef vec = emit_lane_type(ek, DTYPE_F32, true);
     int width = t->e->vector;
     for (int i = 0; i < t->rows; i++) {
         for (int j = 0; j < t->vectors; j++) {
-            LLVMValueRef sum = LLVMBuildLoad2(ek->e->b, vec, t->acc[i * t->vectors + j], "");
+            LLVMValueRef sum = tile_sum(t, i, j);
             int exist = j + 1 == t->vectors ? t->last_lanes : width;
             int at = 0;
             for (int lanes = width; lanes >= 1; lanes /= 2) {
                 if (exist - at < lanes)
                     continue;
                 emit_set_lanes(ek, lanes);
-                bind_row(t, i);
-                bind_col(t, j, at);
+                tile_bind_row(t, i);
+                tile_bind_col(t, j, at);
                 if (lanes == 1) {
                     /* A single column: no lane takes part. */
                     struct eaffine a = t->col0;
@@ -378,14 +285,7 @@ static void epilogue(struct tile *t)
 
 void tile_emit(struct tile *t)
 {
-    struct emit_kernel *ek = t->ek;
-    LLVMTypeRef vec = emit_lane_type(ek, DTYPE_F32, true);
-    int n = t->rows * t->vectors;
-    assert(n <= MAX_ACC);
-    for (int i = 0; i < n; i++) {
-        t->acc[i] = emit_alloca(ek, vec);
-        LLVMBuildStore(ek->e->b, LLVMConstNull(vec), t->acc[i]);
-    }
+    tile_clear(t);
     k_level(t, 0);
     epilogue(t);
 }

@@ -1,6 +1,6 @@
 /*
- * contract_tile.h: the tile generator's two halves: what happens inside a tile (contract_tile.c)
- * and the loops that walk over the tiles (contract_loops.c).
+ * contract_tile.h: the parts of the tile generator: one step of K (contract_step.c), all of K and
+ * the epilogue (contract_tile.c), and the loops that walk over the tiles (contract_loops.c).
  */
 #ifndef SHEAF_CPU_CONTRACT_TILE_H
 #define SHEAF_CPU_CONTRACT_TILE_H
@@ -8,7 +8,7 @@
 #include "bundle/emit/emit_internal.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 
-enum { MAX_ACC = 64 };
+enum { MAX_ACC = 64, MAX_TILE_VECTORS = 8 };
 
 /* A dimension of padded A that an M index of the tile and a K index share.  The K index is
    unrolled, so that for each row of the tile it is known whether it falls outside. */
@@ -28,20 +28,44 @@ struct tile {
     struct eaffine row0, outer0, col0;
     int64_t first_row, first_outer; /* where the tiles that share this code start */
     LLVMValueRef acc[MAX_ACC];
+    LLVMValueRef excess[MAX_TILE_VECTORS]; /* per column: what signed bytes read as unsigned add */
     struct tile_pad pad[2];
     int n_pads;
+    bool pad_counts;               /* what lies outside A is part of the sum */
+    bool outside;                  /* the step being emitted is outside A for every row */
     int64_t k_at[KREGION_MAX_DIMS]; /* values of the unrolled K indices */
     int k_order[KREGION_MAX_DIMS];
     int n_k;
+    int group_have;         /* K values of the group being emitted that exist */
+    bool group_is_adjacent; /* in A */
+    bool group_may_overrun; /* what a group reads behind the end of K is memory of A */
     struct eaffine outer_tile; /* tiles in the outer rows before this one */
     struct eaffine tile;       /* position of this tile among those of the column block */
     int64_t n_tiles;           /* of a column block */
 };
 
 int64_t tile_extent(const struct tile *t, int i);
+/* K values that a step of index i takes. */
+int tile_k_step(const struct tile *t, int i);
 
-/* Whether row i of the tile is inside A along one padded dimension, as k_at stands. */
-bool tile_is_inside(const struct tile *t, const struct tile_pad *pad, int i);
+/* Whether row i of the tile is inside A along one padded dimension, as k_at stands, `further`
+   values of the K index on. */
+bool tile_is_inside(const struct tile *t, const struct tile_pad *pad, int i, int further);
+
+/* The value of an affine access as the indices are bound. */
+struct eaffine tile_bound(struct emit_kernel *ek, const struct kaffine *a);
+void tile_bind_row(struct tile *t, int i);
+/* Lane 0 of `vector`, plus lane0, plus the lane. */
+void tile_bind_col(struct tile *t, int64_t vector, int64_t lane0);
+
+/* Accumulators at the start of a tile, and what they come to at its end. */
+void tile_clear(struct tile *t);
+LLVMValueRef tile_sum(struct tile *t, int row, int vector);
+/* One step of K with all indices bound. */
+void tile_step(struct tile *t);
+/* Fetches this tile's share of the part of B that `count` values of K of the next column block
+   will read. */
+void tile_prefetch(struct tile *t, int64_t count);
 
 /* Accumulators, all of K, and the epilogue, for the tile that row0, outer0 and col0 say. */
 void tile_emit(struct tile *t);

@@ -1,4 +1,5 @@
 /* Schedules of whole kernels for CPUs, and the layouts that make them fast. */
+#include "cpu_runtime/codegen/contract_amx.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 
 struct pass {
@@ -51,6 +52,7 @@ struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct ke
 {
     struct schedule *s = arena_new(a, struct schedule);
     struct pass p = {.t = t, .a = a, .k = k, .s = s};
+    cpu_prepare_amx(t, k);
     tile_block(&p, &k->body);
     for (size_t i = 0; i < p.n_untiled; i++)
         kernel_expand_contract(k, p.untiled[i]);
@@ -83,6 +85,61 @@ static int channel_dim(const struct kernel *k, const struct kregion *r, const st
     return best;
 }
 
+/* Channels of dimension d in blocks of a vector of them. */
+static struct layout in_blocks(const struct target *t, const struct kbuf *b, int d)
+{
+    int widest = t->vector_bytes * 8 / (int)dtype_bits(b->dtype);
+    int block = cpu_pow2_ceil(b->dims[d]) < widest ? cpu_pow2_ceil(b->dims[d]) : widest;
+    return layout_blocked(layout_plain(b->rank), d, block);
+}
+
+/* The dimension of operand A that one K index runs over by itself; -1 where none is. */
+static int summed_dim(const struct kernel *k, const struct kregion *r)
+{
+    const struct koperand *a = &r->contract->a;
+    for (int d = 0; d < k->bufs[a->buf].rank; d++) {
+        bool has_k = false, has_m = false;
+        for (int i = 0; i < r->n_dims; i++) {
+            bool used = kaffine_coef(&a->dim[d], r->index[i]) != 0;
+            has_k |= used && r->contract->kind[i] == KITER_K;
+            has_m |= used && r->contract->kind[i] == KITER_M;
+        }
+        if (has_k && !has_m)
+            return d;
+    }
+    return -1;
+}
+
+/* Extent of the K index that runs along the innermost dimension of operand A. */
+static int64_t window_width(const struct kernel *k, const struct kregion *r)
+{
+    const struct koperand *a = &r->contract->a;
+    int64_t n = 1;
+    for (int i = 0; i < r->n_dims; i++)
+        if (r->contract->kind[i] == KITER_K &&
+            kaffine_coef(&a->dim[k->bufs[a->buf].rank - 1], r->index[i]))
+            n *= kernel_static_extent(k, r, i);
+    return n;
+}
+
+/*
+ * Bytes are summed four channels at a time, so channels of the input belong side by side.  With few
+ * of them, as in an image, four neighbours along a row of the window do as well, and whoever makes
+ * the input need not scatter it.
+ */
+static bool prefer_input_layout(const struct target *t, const struct kernel *k,
+                                const struct kregion *r, struct layout *layouts)
+{
+    enum { FEW_CHANNELS = 16, WIDE_WINDOW = 3 };
+    int buf = r->contract->a.buf;
+    const struct kbuf *a = &k->bufs[buf];
+    if (dtype_bits(a->dtype) != 8 || a->rank < 3 || a->role != KBUF_IN || summed_dim(k, r) != 1 ||
+        a->dims[1] < 2 || (a->dims[1] < FEW_CHANNELS && window_width(k, r) >= WIDE_WINDOW))
+        return false;
+    layouts[buf] = in_blocks(t, a, 1);
+    return true;
+}
+
 bool cpu_prefer_layouts(const struct target *t, const struct kernel *k, struct layout *layouts)
 {
     kval contract = 0;
@@ -90,22 +147,13 @@ bool cpu_prefer_layouts(const struct target *t, const struct kernel *k, struct l
     if (!contract)
         return false;
     const struct kregion *r = kernel_inst(k, contract)->region;
-    if (r->contract->acc != DTYPE_F32)
-        return false;
-    bool any = false;
+    bool any = prefer_input_layout(t, k, r, layouts);
     for (size_t i = 0; i < r->block[0].n; i++) {
         const struct kinst *in = kernel_inst(k, r->block[0].insts[i]);
-        if (in->op != KOP_STORE || k->bufs[in->buf].rank < 3)
+        if (in->op != KOP_STORE || k->bufs[in->buf].rank < 3 || channel_dim(k, r, in) != 1 ||
+            k->bufs[in->buf].dims[1] < 2)
             continue;
-        int d = channel_dim(k, r, in);
-        if (d != 1)
-            continue;
-        int64_t channels = k->bufs[in->buf].dims[d];
-        int widest = t->vector_bytes / 4;
-        int block = cpu_pow2_ceil(channels) < widest ? cpu_pow2_ceil(channels) : widest;
-        if (channels < 2)
-            continue;
-        layouts[in->buf] = layout_blocked(layout_plain(k->bufs[in->buf].rank), d, block);
+        layouts[in->buf] = in_blocks(t, &k->bufs[in->buf], 1);
         any = true;
     }
     return any;

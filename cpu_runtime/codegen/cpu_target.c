@@ -234,6 +234,7 @@ bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
     if (opt->features && !apply_features(a, opt->features, &t->features, err))
         return false;
     choose_registers(arch, t);
+    t->unsigned_bytes = strcmp(arch, "x86_64") == 0;
     t->prefer_layouts = cpu_prefer_layouts;
     t->schedule = cpu_schedule;
     t->emit_contract = cpu_emit_contract;

@@ -33,6 +33,18 @@ void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct sched
    affine forms; false where it is not one number. */
 bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
                        int64_t *out_stride);
+/* Whether it adds up products of bytes in 32 bits, those of B constant: what dot products take. */
+bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c);
+/* Whether a group of K values that starts at a multiple of the group lies side by side in A. */
+bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
+                           const struct schedule_entry *e);
+/* Whether a last group that reaches behind the end of K still reads A's own storage. */
+bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
+                           const struct schedule_entry *e);
+/* Whether two indices can run as one in all that an epilogue reads and writes: a step of `outer` is n
+   steps of `inner`. */
+bool cpu_epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer, kval inner,
+                        int64_t n);
 /* The smallest power of two not below n. */
 int cpu_pow2_ceil(int64_t n);
 

@@ -1,0 +1,117 @@
+/*
+ * kernel_stage.c: operand A of a contraction brought into a local buffer first.
+ *
+ *     map (i..) { store local[i..] = load_or a[i.. + least], pad }
+ *     contract { a local[..] }
+ *
+ * The local buffer holds the range of indices that the contraction reads, pad values included, so
+ * that nothing of it lies outside, in a layout that the caller chooses.  For generators that read
+ * whole blocks of A: elements side by side, no test at the border.  The copy costs one pass over A;
+ * the alternative, testing each block where it is read, costs that as often as A is read.
+ */
+#include <assert.h>
+
+#include "ir/kernel.h"
+#include "ir/kernel_raw.h"
+
+/* The block that v stands in, and where. */
+static struct kblock *find_block(const struct kernel *k, struct kblock *b, kval v, size_t *out_at)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->insts[i] == v) {
+            *out_at = i;
+            return b;
+        }
+        if (!kernel_inst(k, b->insts[i])->region)
+            continue;
+        struct kblock *inner[KREGION_MAX_BLOCKS];
+        int n = kernel_raw_blocks(k, b->insts[i], inner);
+        for (int j = 0; j < n; j++) {
+            struct kblock *found = find_block(k, inner[j], v, out_at);
+            if (found)
+                return found;
+        }
+    }
+    return NULL;
+}
+
+static int own_index(const struct kregion *r, kval var)
+{
+    for (int i = 0; i < r->n_dims; i++)
+        if (r->index[i] == var)
+            return i;
+    return -1;
+}
+
+void kernel_stage_split(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
+                        struct kaffine *out_own, struct kaffine *out_rest, int64_t *out_extent)
+{
+    int64_t least = 0, most = 0;
+    *out_own = kaffine_const(0);
+    *out_rest = kaffine_const(a->offset);
+    for (int i = 0; i < a->n_terms; i++) {
+        int at = own_index(r, a->term[i].var);
+        int64_t coef = a->term[i].coef;
+        kaffine_add(at < 0 ? out_rest : out_own, a->term[i].var, coef);
+        if (at < 0)
+            continue;
+        int64_t span = coef * (kernel_static_extent(k, r, at) - 1);
+        *(span < 0 ? &least : &most) += span;
+    }
+    out_own->offset = -least;
+    out_rest->offset += least;
+    *out_extent = most - least + 1;
+}
+
+/* index + rest, in the open block. */
+static kval moved(struct kernel *k, kval index, const struct kaffine *rest)
+{
+    kval sum = index;
+    for (int i = 0; i < rest->n_terms; i++) {
+        kval coef = kernel_const_index(k, rest->term[i].coef);
+        kval term = kernel_binary(k, KOP_MUL, rest->term[i].var, coef);
+        sum = kernel_binary(k, KOP_ADD, sum, term);
+    }
+    kval offset = kernel_const_index(k, rest->offset);
+    return kernel_binary(k, KOP_ADD, sum, offset);
+}
+
+int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *layout)
+{
+    struct kregion *r = kernel_inst(k, contract)->region;
+    struct koperand *a = &r->contract->a;
+    struct kaffine own[MAX_RANK], rest[MAX_RANK];
+    int64_t dims[MAX_RANK];
+    int rank = k->bufs[a->buf].rank;
+    for (int d = 0; d < rank; d++)
+        kernel_stage_split(k, r, &a->dim[d], &own[d], &rest[d], &dims[d]);
+    const char *name = arena_printf(k->arena, "%s.staged", k->bufs[a->buf].name);
+    int local = kernel_add_buf(k, name, k->bufs[a->buf].dtype, KBUF_LOCAL, rank, dims);
+    k->bufs[local].layout = *layout;
+
+    struct kblock copy = {0};
+    assert((size_t)k->n_open < sizeof k->open / sizeof k->open[0]);
+    k->open[k->n_open++] = &copy;
+    kval extent[MAX_RANK], index[MAX_RANK], from[MAX_RANK];
+    for (int d = 0; d < rank; d++)
+        extent[d] = kernel_const_index(k, dims[d]);
+    kernel_map_begin(k, rank, extent, index);
+    for (int d = 0; d < rank; d++)
+        from[d] = moved(k, index[d], &rest[d]);
+    kval v = a->padded ? kernel_load_or(k, a->buf, from, a->pad) : kernel_load(k, a->buf, from);
+    kernel_store(k, local, index, v);
+    kernel_map_end(k);
+    k->n_open--;
+
+    size_t at;
+    struct kblock *block = find_block(k, &k->body, contract, &at);
+    assert(block);
+    for (size_t i = 0; i < copy.n; i++)
+        kernel_raw_insert(k, block, at + i, copy.insts[i]);
+    a->buf = local;
+    a->padded = false;
+    a->pad = 0;
+    for (int d = 0; d < rank; d++)
+        a->dim[d] = own[d];
+    return local;
+}
