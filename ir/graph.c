@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ir/hash.h"
+
 /* Open addressing over the values' names.  A renamed value leaves its old slot behind, where its
    name no longer matches, so that no slot ever needs to be cleared. */
 struct graph_names {
@@ -12,10 +14,7 @@ struct graph_names {
 
 static size_t names_hash(const char *s)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (; *s; s++)
-        h = (h ^ (uint8_t)*s) * 0x100000001b3u;
-    return (size_t)(h ^ h >> 32);
+    return (size_t)hash_bytes(HASH_START, s, strlen(s));
 }
 
 static void names_insert(struct arena *a, struct graph_names *t, struct value *v)

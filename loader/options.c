@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "loader/option_table.h"
+#include "loader/spelling.h"
 
 const struct option_desc option_table[OPTION_ID_COUNT] = {
 #define OPTION_GROUP(id, group_title) [OPTION_ROW_##id] = {.title = group_title},
@@ -62,37 +63,6 @@ static int find_option(const char *word)
     return -1;
 }
 
-/*
- * Distance of two names: insertions, deletions, changes and swaps of neighbours, upper and lower
- * case alike (optimal string alignment, row by row).
- */
-static int edit_distance(const char *a, size_t na, const char *b)
-{
-    int row[3][NAME_MAX_CHARS + 1];
-    size_t nb = strlen(b);
-    if (nb > NAME_MAX_CHARS)
-        nb = NAME_MAX_CHARS;
-    for (size_t j = 0; j <= nb; j++)
-        row[0][j] = (int)j;
-    for (size_t i = 1; i <= na; i++) {
-        int *now = row[i % 3], *before = row[(i + 2) % 3], *before2 = row[(i + 1) % 3];
-        now[0] = (int)i;
-        for (size_t j = 1; j <= nb; j++) {
-            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
-            int best = before[j - 1] + (x != y);
-            if (before[j] + 1 < best)
-                best = before[j] + 1;
-            if (now[j - 1] + 1 < best)
-                best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
-                y == tolower((unsigned char)a[i - 2]) && before2[j - 2] + 1 < best)
-                best = before2[j - 2] + 1;
-            now[j] = best;
-        }
-    }
-    return row[na % 3][nb];
-}
-
 /* The nearest name, where at most half of what was typed is wrong; else NULL. */
 static const char *nearest_name(const char *typed, size_t n)
 {
@@ -101,19 +71,13 @@ static const char *nearest_name(const char *typed, size_t n)
         return NULL;
     for (size_t i = 0; i < n; i++)
         text[i] = typed[i] == '_' ? '-' : typed[i];
-    const char *nearest = NULL;
-    int least = (int)n / 2 + 1;
+    text[n] = '\0';
+    struct spelling s = spelling_of(text);
     for (int i = 0; i < OPTION_ID_COUNT; i++) {
-        const char *names[2] = {option_table[i].name, option_table[i].alias};
-        for (int k = 0; k < 2; k++) {
-            int distance = names[k] ? edit_distance(text, n, names[k]) : least;
-            if (distance < least) {
-                least = distance;
-                nearest = names[k];
-            }
-        }
+        spelling_try(&s, option_table[i].name);
+        spelling_try(&s, option_table[i].alias);
     }
-    return nearest;
+    return s.nearest;
 }
 
 static bool unknown_option(const char *word, struct error *err)
@@ -241,6 +205,11 @@ static bool set_option(struct arena *a, struct loader_options *opt, const struct
         *(int *)field = i;
         return true;
     }
+    case OPTION_KIND_NUMBER:
+        if (option_parse_float(text, field))
+            return true;
+        return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s takes a number, '%s' is none",
+                         d->name, text);
     case OPTION_KIND_REPEAT:
         return add_item(a, d, field, text, err);
     case OPTION_KIND_LIST:
@@ -254,7 +223,7 @@ static bool set_option(struct arena *a, struct loader_options *opt, const struct
 static bool is_single(enum option_kind kind)
 {
     return kind == OPTION_KIND_BOOL || kind == OPTION_KIND_INT || kind == OPTION_KIND_STRING ||
-           kind == OPTION_KIND_CHOICE;
+           kind == OPTION_KIND_CHOICE || kind == OPTION_KIND_NUMBER;
 }
 
 static bool ends_in(const char *text, const char *suffix)

@@ -33,6 +33,7 @@ struct option_ints {
 #define OPTION_TYPE_INT    int64_t
 #define OPTION_TYPE_STRING const char *
 #define OPTION_TYPE_CHOICE int
+#define OPTION_TYPE_NUMBER double
 #define OPTION_TYPE_LIST   struct option_texts
 #define OPTION_TYPE_REPEAT struct option_texts
 #define OPTION_TYPE_FLOATS struct option_floats
@@ -60,10 +61,12 @@ enum image_mode {
 enum image_layout { IMAGE_LAYOUT_NCHW, IMAGE_LAYOUT_NHWC };
 enum image_order { IMAGE_ORDER_RGB, IMAGE_ORDER_BGR };
 
-/* An -input or -output. */
+/* An -input, -input-dir, -input-list or -output. */
+enum tensor_arg_kind { TENSOR_ARG_FILE, TENSOR_ARG_DIR, TENSOR_ARG_LIST };
 struct tensor_arg {
     const char *name; /* of the tensor */
     const char *path;
+    enum tensor_arg_kind kind;
 };
 
 struct loader_options {
@@ -75,10 +78,12 @@ struct loader_options {
     bool given[OPTION_ID_COUNT]; /* on the command line */
     struct option_texts images;  /* the words that are no options */
 
-    /* Made by options_check from the texts above, one for one. */
+    /* Made by options_check from the texts above, one for one; `inputs` from those of all three
+       kinds. */
     struct import_input *model_inputs;
     struct import_symbol *symbols;
     struct tensor_arg *inputs, *outputs;
+    size_t n_inputs;
 };
 
 /*

@@ -18,12 +18,15 @@ static const struct {
     {OPTION_ID_verify, OPTION_ID_interpreter, "-verify runs both compiled code and evaluator"},
     {OPTION_ID_emit_bundle, OPTION_ID_verify, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_input, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_input_dir, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_input_list, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_output, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_topk, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_labels, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_label_offset, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_compute_softmax, "a bundle holds the network as it is"},
     {OPTION_ID_emit_bundle, OPTION_ID_expected_labels, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_expected_labels_file, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_time, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_iterations, "writing a bundle runs nothing"},
     {OPTION_ID_verify, OPTION_ID_output, "-verify writes no tensors"},
@@ -32,8 +35,25 @@ static const struct {
     {OPTION_ID_verify, OPTION_ID_label_offset, "-verify prints no labels"},
     {OPTION_ID_verify, OPTION_ID_compute_softmax, "-verify prints no labels"},
     {OPTION_ID_verify, OPTION_ID_expected_labels, "-verify prints no labels"},
+    {OPTION_ID_verify, OPTION_ID_expected_labels_file, "-verify prints no labels"},
     {OPTION_ID_verify, OPTION_ID_time, "-verify runs node by node"},
     {OPTION_ID_verify, OPTION_ID_iterations, "-verify runs once"},
+    {OPTION_ID_dump_profile, OPTION_ID_load_profile, "profiles are taken of the float network"},
+    {OPTION_ID_dump_profile, OPTION_ID_convert_to_fp16, "profiles are taken of the float network"},
+    {OPTION_ID_dump_profile, OPTION_ID_weights_only, "profiles are taken of the float network"},
+    {OPTION_ID_dump_profile, OPTION_ID_emit_bundle, "first take the profile, then use it"},
+    {OPTION_ID_dump_profile, OPTION_ID_interpreter, "profiles are taken of compiled code"},
+    {OPTION_ID_dump_profile, OPTION_ID_verify, "each decides what the network is run for"},
+    {OPTION_ID_dump_profile, OPTION_ID_output, "taking a profile writes no tensors"},
+    {OPTION_ID_dump_profile, OPTION_ID_topk, "taking a profile prints no labels"},
+    {OPTION_ID_dump_profile, OPTION_ID_labels, "taking a profile prints no labels"},
+    {OPTION_ID_dump_profile, OPTION_ID_label_offset, "taking a profile prints no labels"},
+    {OPTION_ID_dump_profile, OPTION_ID_compute_softmax, "taking a profile prints no labels"},
+    {OPTION_ID_dump_profile, OPTION_ID_expected_labels, "taking a profile prints no labels"},
+    {OPTION_ID_dump_profile, OPTION_ID_expected_labels_file, "taking a profile prints no labels"},
+    {OPTION_ID_dump_profile, OPTION_ID_time, "most of the time is not the network's"},
+    {OPTION_ID_dump_profile, OPTION_ID_iterations, "a sample counts once"},
+    {OPTION_ID_expected_labels, OPTION_ID_expected_labels_file, "each states what is right"},
     {OPTION_ID_use_imagenet_normalization, OPTION_ID_mean, "each states the mean"},
     {OPTION_ID_use_imagenet_normalization, OPTION_ID_stddev, "each states the standard deviation"},
 };
@@ -46,12 +66,36 @@ static const struct {
     {OPTION_ID_main_entry_name, OPTION_ID_emit_bundle, "it names the function of a bundle"},
     {OPTION_ID_save_asm, OPTION_ID_emit_bundle, "the file is written beside the bundle"},
     {OPTION_ID_target, OPTION_ID_emit_bundle, "code for another machine cannot run here"},
+    {OPTION_ID_quantization_report, OPTION_ID_load_profile, "it tells what quantization does"},
+    {OPTION_ID_quantize_until, OPTION_ID_load_profile, "it starts from the quantized network"},
+    {OPTION_ID_merge_profile, OPTION_ID_dump_profile, "it names the file for the sum"},
 };
+
+/* A bundle can be asked for in one go with what its network is measured on. */
+static bool is_measured_on(const struct loader_options *opt, enum option_id id)
+{
+    static const enum option_id samples[] = {
+        OPTION_ID_input,
+        OPTION_ID_input_dir,
+        OPTION_ID_input_list,
+        OPTION_ID_expected_labels,
+        OPTION_ID_expected_labels_file,
+        OPTION_ID_topk,
+        OPTION_ID_label_offset,
+    };
+    if (!opt->quantization_report && !opt->given[OPTION_ID_quantize_until])
+        return false;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
+        if (samples[i] == id)
+            return true;
+    return false;
+}
 
 static bool check_pairs(const struct loader_options *opt, struct error *err)
 {
     for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++)
-        if (option_active(opt, conflicts[i].a) && option_active(opt, conflicts[i].b))
+        if (option_active(opt, conflicts[i].a) && option_active(opt, conflicts[i].b) &&
+            !(conflicts[i].a == OPTION_ID_emit_bundle && is_measured_on(opt, conflicts[i].b)))
             return error_set(err, SHEAF_ERROR_ARGUMENT,
                              "options -%s and -%s exclude each other: %s",
                              option_table[conflicts[i].a].name, option_table[conflicts[i].b].name,
@@ -64,12 +108,44 @@ static bool check_pairs(const struct loader_options *opt, struct error *err)
     return true;
 }
 
+/* Merging knows of files only. */
+static bool check_merge(const struct loader_options *opt, struct error *err)
+{
+    for (int id = 0; id < OPTION_ID_COUNT; id++)
+        if (opt->given[id] && id != OPTION_ID_merge_profile && id != OPTION_ID_dump_profile)
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "options -merge-profile and -%s exclude each other: merging reads "
+                             "nothing but profiles",
+                             option_table[id].name);
+    if (opt->images.n)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "%s: merging reads nothing but profiles, and they are named in "
+                         "-merge-profile, with commas between them",
+                         opt->images.item[0]);
+    return true;
+}
+
 static bool check_range(enum option_id id, int64_t v, int64_t low, int64_t high, struct error *err)
 {
     if (v >= low && v <= high)
         return true;
     return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s must lie in %lld to %lld, not %lld",
                      option_table[id].name, (long long)low, (long long)high, (long long)v);
+}
+
+static bool check_until(const struct loader_options *opt, struct error *err)
+{
+    if (!opt->given[OPTION_ID_quantize_until])
+        return true;
+    if (!(opt->quantize_until >= 0 && opt->quantize_until <= 100))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -quantize-until must lie in 0 to 100, not %g",
+                         opt->quantize_until);
+    if (opt->expected_labels.n == 0 && !opt->expected_labels_file)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -quantize-until needs -expected-labels or -expected-labels-file: "
+                         "it counts right labels");
+    return true;
 }
 
 static bool check_values(const struct loader_options *opt, struct error *err)
@@ -83,6 +159,8 @@ static bool check_values(const struct loader_options *opt, struct error *err)
     if (!check_range(OPTION_ID_topk, opt->topk, 1, 1000000, err) ||
         !check_range(OPTION_ID_iterations, opt->iterations, 1, 1000000000, err) ||
         !check_range(OPTION_ID_label_offset, opt->label_offset, -1000000000, 1000000000, err))
+        return false;
+    if (!check_until(opt, err))
         return false;
     for (size_t i = 0; i < opt->stddev.n; i++)
         if (opt->stddev.item[i] <= 0)
@@ -216,31 +294,52 @@ static bool parse_symbols(struct arena *a, struct loader_options *opt, struct er
     return true;
 }
 
-static bool parse_tensor_args(struct arena *a, const struct option_texts *texts, const char *option,
-                              struct tensor_arg **out_args, struct error *err)
+/* Appends to `args`, which has n_before and room. */
+static bool parse_tensor_args(struct arena *a, const struct option_texts *texts, enum option_id id,
+                              enum tensor_arg_kind kind, struct tensor_arg *args, size_t n_before,
+                              struct error *err)
 {
-    struct tensor_arg *args = arena_array(a, texts->n, sizeof *args);
+    const char *option = option_table[id].name;
     for (size_t i = 0; i < texts->n; i++) {
         const char *equals = strchr(texts->item[i], '=');
+        struct tensor_arg *arg = &args[n_before + i];
         if (!equals || equals == texts->item[i] || !equals[1])
             return error_set(err, SHEAF_ERROR_ARGUMENT,
-                             "-%s '%s': the name of a tensor, '=' and a file are needed", option,
-                             texts->item[i]);
-        args[i].name = arena_strndup(a, texts->item[i], (size_t)(equals - texts->item[i]));
-        args[i].path = equals + 1;
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(args[i].name, args[j].name) == 0)
-                return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s names '%s' twice", option,
-                                 args[i].name);
+                             "-%s '%s': the name of a tensor, '=' and a %s are needed", option,
+                             texts->item[i], kind == TENSOR_ARG_DIR ? "folder" : "file");
+        arg->name = arena_strndup(a, texts->item[i], (size_t)(equals - texts->item[i]));
+        arg->path = equals + 1;
+        arg->kind = kind;
+        for (size_t j = 0; j < n_before + i; j++)
+            if (strcmp(arg->name, args[j].name) == 0)
+                return error_set(err, SHEAF_ERROR_ARGUMENT,
+                                 j < n_before ? "option -%s names '%s', which has files already"
+                                              : "option -%s names '%s' twice",
+                                 option, arg->name);
     }
-    *out_args = args;
     return true;
+}
+
+static bool parse_tensors(struct arena *a, struct loader_options *opt, struct error *err)
+{
+    size_t n_file = opt->input.n, n_dir = opt->input_dir.n, n_list = opt->input_list.n;
+    opt->n_inputs = n_file + n_dir + n_list;
+    opt->inputs = arena_array(a, opt->n_inputs, sizeof *opt->inputs);
+    opt->outputs = arena_array(a, opt->output.n, sizeof *opt->outputs);
+    return parse_tensor_args(a, &opt->input, OPTION_ID_input, TENSOR_ARG_FILE, opt->inputs, 0,
+                             err) &&
+           parse_tensor_args(a, &opt->input_dir, OPTION_ID_input_dir, TENSOR_ARG_DIR, opt->inputs,
+                             n_file, err) &&
+           parse_tensor_args(a, &opt->input_list, OPTION_ID_input_list, TENSOR_ARG_LIST,
+                             opt->inputs, n_file + n_dir, err) &&
+           parse_tensor_args(a, &opt->output, OPTION_ID_output, TENSOR_ARG_FILE, opt->outputs, 0,
+                             err);
 }
 
 bool options_check(struct arena *a, struct loader_options *opt, struct error *err)
 {
+    if (opt->merge_profile.n)
+        return check_pairs(opt, err) && check_merge(opt, err);
     return check_pairs(opt, err) && check_values(opt, err) && parse_model_inputs(a, opt, err) &&
-           parse_symbols(a, opt, err) &&
-           parse_tensor_args(a, &opt->input, "input", &opt->inputs, err) &&
-           parse_tensor_args(a, &opt->output, "output", &opt->outputs, err);
+           parse_symbols(a, opt, err) && parse_tensors(a, opt, err);
 }

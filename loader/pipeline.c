@@ -17,17 +17,23 @@
 #include "ir/passes/passes.h"
 #include "ir/program.h"
 #include "loader/import/import.h"
+#include "loader/pipeline_quantize.h"
 #include "loader/pipeline_run.h"
 
 struct pipeline {
     struct arena *arena;
     const struct loader_options *opt;
+    struct pipeline_variant variant;
     FILE *log;
     double started;    /* of the step that pipeline_log reports next */
     const char *model; /* the last part of its path */
     const char *name, *entry;
     const struct target *target;
+    struct profile_identity identity;
     struct graph *graph;
+    const struct quantize_report *quantized; /* NULL: no profile was used */
+    const char **traced;                     /* names of tensors, where the variant wants them */
+    size_t n_traced, cap_traced;
     struct program *program;
     struct emit_schedules *schedules;
     struct weights weights;
@@ -100,7 +106,49 @@ static bool choose_target(struct pipeline *p, struct error *err)
                                   : "native",
         .features = opt->mattr.n ? strbuf_text(&features) : NULL,
     };
+    if (p->variant.here)
+        target = (struct cpu_target_options){.cpu = "native"};
     return cpu_target_create(p->arena, &target, &p->target, err);
+}
+
+/* ---- tracing ---- */
+
+/* The names of all float tensors of the body. */
+static void trace_names(struct pipeline *p)
+{
+    const struct block *body = &p->graph->body;
+    if (!p->variant.traced)
+        return;
+    for (size_t i = 0; i < body->n_in; i++)
+        if (dtype_is_float(body->in[i]->dtype))
+            ARENA_PUSH(p->arena, p->traced, p->n_traced, p->cap_traced) = body->in[i]->name;
+    for (size_t i = 0; i < body->n_nodes; i++)
+        for (size_t k = 0; k < body->nodes[i]->n_out; k++) {
+            const struct value *v = body->nodes[i]->out[k];
+            if (v && dtype_is_float(v->dtype))
+                ARENA_PUSH(p->arena, p->traced, p->n_traced, p->cap_traced) = v->name;
+        }
+}
+
+static bool is_output(const struct graph *g, const struct value *v)
+{
+    for (size_t i = 0; i < g->body.n_out; i++)
+        if (g->body.out[i] == v)
+            return true;
+    return false;
+}
+
+/* What is traced must reach memory, as an output does.  Before PASSES_LOWER this holds on to every
+   tensor; behind it, it changes nothing of how the network computes. */
+static void trace_values(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->n_traced; i++) {
+        struct value *v = graph_find_value(p->graph, p->traced[i]);
+        if (!v || v->role != VALUE_TEMP || is_output(p->graph, v))
+            continue;
+        v->layout = layout_plain(v->shape.rank);
+        block_add_output(p->graph, &p->graph->body, v);
+    }
 }
 
 /* ---- the way of the model ---- */
@@ -127,6 +175,48 @@ static bool import_graph(struct pipeline *p, const struct image_size *image, str
     return p->graph != NULL;
 }
 
+/* Every node becomes a kernel by itself, so that all tensors reach memory; layouts are those that
+   the network has otherwise. */
+static bool run_profile_passes(struct pipeline *p, struct error *err)
+{
+    struct pass_options opt = {.target = p->target};
+    bool changed;
+    if (!passes_run_stage(p->graph, PASSES_CLEAN, &opt, err))
+        return false;
+    opt.stage = PASSES_LOWER;
+    return pass_choose_layout(p->graph, &opt, &changed, err);
+}
+
+static bool quantize(struct pipeline *p, struct error *err)
+{
+    struct quantize_step step = {
+        .opt = p->opt,
+        .variant = &p->variant,
+        .target = p->target,
+        .model_name = p->model,
+        .identity = p->identity,
+        .graph = p->graph,
+    };
+    return pipeline_quantize(&step, &p->quantized, err);
+}
+
+static bool run_passes(struct pipeline *p, struct error *err)
+{
+    struct pass_options passes = {.target = p->target, .qdq = (enum qdq_mode)p->opt->qdq};
+    if (!passes_run_stage(p->graph, PASSES_CLEAN, &passes, err))
+        return false;
+    trace_names(p);
+    if (!quantize(p, err))
+        return false;
+    if (!p->quantized)
+        trace_values(p);
+    if (!passes_run_stage(p->graph, PASSES_LOWER, &passes, err))
+        return false;
+    if (p->quantized)
+        trace_values(p);
+    return true;
+}
+
 static bool compile(struct pipeline *p, const struct image_size *image, struct error *err)
 {
     if (!choose_names(p, err) || !choose_target(p, err))
@@ -135,7 +225,8 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
         return false;
     log_step(p, "import");
 
-    if (!passes_run(p->graph, p->target, err))
+    p->identity = profile_identity_of(p->graph);
+    if (!(p->variant.profiled ? run_profile_passes(p, err) : run_passes(p, err)))
         return false;
     log_step(p, "passes");
 
@@ -145,7 +236,7 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
     log_step(p, "lowering");
 
     p->schedules = emit_schedule(p->arena, p->program, p->target);
-    plan_program(p->program, p->opt->verify);
+    plan_program(p->program, p->opt->verify || p->variant.profiled);
     p->weights = weights_make(p->arena, p->program);
     p->symbols = names_symbols(p->arena, p->program, &p->n_symbols);
     log_step(p, "scheduling, planning and packing");
@@ -153,12 +244,14 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
 }
 
 bool pipeline_open(struct arena *a, const struct loader_options *opt,
-                   const struct image_size *first_image, FILE *log, struct pipeline **out_pipeline,
-                   struct error *err)
+                   const struct pipeline_variant *variant, const struct image_size *first_image,
+                   FILE *log, struct pipeline **out_pipeline, struct error *err)
 {
     struct pipeline *p = arena_new(a, struct pipeline);
     p->arena = a;
     p->opt = opt;
+    if (variant)
+        p->variant = *variant;
     p->log = log;
     p->started = now();
     if (!compile(p, first_image, err))
@@ -170,6 +263,28 @@ bool pipeline_open(struct arena *a, const struct loader_options *opt,
 const struct graph *pipeline_graph(const struct pipeline *p)
 {
     return p->graph;
+}
+
+struct profile_identity pipeline_identity(const struct pipeline *p)
+{
+    return p->identity;
+}
+
+void pipeline_describe(const struct pipeline *p, struct profile *profile)
+{
+    struct strbuf processor;
+    strbuf_init(&processor, p->arena);
+    strbuf_add(&processor, p->target->cpu);
+    for (size_t i = 0; i < p->opt->mattr.n; i++)
+        strbuf_printf(&processor, ",%s", p->opt->mattr.item[i]);
+    profile->model = p->model;
+    profile->processor = strbuf_text(&processor);
+    profile->identity = p->identity;
+}
+
+const struct quantize_report *pipeline_quantized(const struct pipeline *p)
+{
+    return p->quantized;
 }
 
 /* ---- emission ---- */
@@ -274,6 +389,37 @@ const void *pipeline_output(const struct pipeline *p, size_t i, int64_t *out_dim
     int buf = program_find_value(p->program, p->graph->body.out[i]);
     pipeline_run_dims(&p->run, buf, out_dims);
     return pipeline_run_data(&p->run, buf);
+}
+
+int pipeline_find(const struct pipeline *p, const struct value *v)
+{
+    return program_find_value(p->program, v);
+}
+
+const void *pipeline_data(const struct pipeline *p, int buf, int64_t *out_dims)
+{
+    pipeline_run_dims(&p->run, buf, out_dims);
+    return pipeline_run_data(&p->run, buf);
+}
+
+size_t pipeline_traced(const struct pipeline *p, const char *const **out_names)
+{
+    *out_names = p->traced;
+    return p->n_traced;
+}
+
+bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *out_tensor,
+                     struct quant *out_quant)
+{
+    const struct value *v = graph_find_value(p->graph, name);
+    int buf = v && v->role != VALUE_CONST ? program_find_value(p->program, v) : -1;
+    if (buf < 0 || !layout_is_plain(&v->layout))
+        return false;
+    *out_tensor = (struct tensor){.dtype = v->dtype, .rank = v->shape.rank};
+    pipeline_run_dims(&p->run, buf, out_tensor->dims);
+    out_tensor->data = pipeline_run_data(&p->run, buf);
+    *out_quant = v->quant;
+    return true;
 }
 
 bool pipeline_verify(struct pipeline *p, struct strbuf *report, struct error *err)

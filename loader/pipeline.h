@@ -8,22 +8,63 @@
 #include <stdio.h>
 
 #include "ir/graph.h"
+#include "ir/quantize/quantize.h"
 #include "loader/input/image.h"
 #include "loader/options.h"
 
 struct pipeline;
 
 /*
+ * Where a compilation departs from the command line: for what compiles one model several times.
+ * Zeroed, it is the command line itself.
+ */
+struct pipeline_variant {
+    bool in_float;           /* as the model has it, whatever the options say about quantization */
+    bool traced;             /* tensors can be read by name, see pipeline_traced */
+    bool profiled;           /* every tensor reaches memory, see pipeline_find */
+    bool here;               /* code for this machine, even where a bundle is asked for */
+    const char *const *keep; /* nodes or tensors that stay in float beside those of the options */
+    size_t n_keep;
+};
+
+/*
  * Import, passes and program.  `first_image` (or NULL) gives the shape of an image input that
  * neither the model nor -model-input states.  `log` gets the text of -verbose; NULL: none.
+ * `variant` NULL: as the options say.
  */
 bool pipeline_open(struct arena *a, const struct loader_options *opt,
-                   const struct image_size *first_image, FILE *log, struct pipeline **out_pipeline,
-                   struct error *err);
+                   const struct pipeline_variant *variant, const struct image_size *first_image,
+                   FILE *log, struct pipeline **out_pipeline, struct error *err);
 
 /* The compiled graph.  Its inputs and outputs are those of the model, in the model's order, with
-   plain layout. */
+   plain layout; behind the outputs there are more where it is traced. */
 const struct graph *pipeline_graph(const struct pipeline *p);
+
+/* What the quantizer did; NULL where it had nothing to do. */
+const struct quantize_report *pipeline_quantized(const struct pipeline *p);
+
+/* Whose profile can be used: taken of the graph as imported. */
+struct profile_identity pipeline_identity(const struct pipeline *p);
+/* Model, processor and identity of a profile that is taken of it. */
+void pipeline_describe(const struct pipeline *p, struct profile *profile);
+
+/*
+ * The names of the tensors that a traced pipeline shows, inputs and outputs included, in the order
+ * of the network.  In float these are all float tensors of the graph after PASSES_CLEAN. Quantized,
+ * it is those of them that the lowered network still has.
+ */
+size_t pipeline_traced(const struct pipeline *p, const char *const **out_names);
+
+/* After pipeline_run of a traced pipeline: the tensor of that name, dense at its true extents, and
+   what its integers mean (scale 0: it is no integer form).  False where it is not shown. */
+bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *out_tensor,
+                     struct quant *out_quant);
+
+/* The buffer of a value of the graph; -1 where it does not reach memory. */
+int pipeline_find(const struct pipeline *p, const struct value *v);
+/* After pipeline_run of a profiled pipeline: the buffer's content, laid out as the value's layout
+   says, and its true extents. */
+const void *pipeline_data(const struct pipeline *p, int buf, int64_t *out_dims);
 
 /* The texts of the -dump options, each complete. */
 enum pipeline_dump {

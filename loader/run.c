@@ -1,6 +1,6 @@
 /*
- * run.c: the order of the tool's work: find the images, compile, then inspect, write the bundle,
- * verify, or run.  What the inputs hold is in run_inputs.c.
+ * run.c: the order of the tool's work: find the files, compile, then inspect, write the bundle,
+ * verify, profile, or run.  What the inputs hold is in run_inputs.c.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "loader/run.h"
@@ -9,18 +9,20 @@
 #include <time.h>
 
 #include "bundle/write/file.h"
-#include "loader/input/labels.h"
 #include "loader/input/tensor_file.h"
 #include "loader/pipeline.h"
 #include "loader/report.h"
 #include "loader/run_inputs.h"
+#include "loader/run_labels.h"
+#include "loader/run_measure.h"
+#include "loader/run_profile.h"
 
 struct run {
     struct arena *arena;
     const struct loader_options *opt;
-    FILE *out;
-    struct lines images; /* paths */
-    struct lines names;  /* of labels */
+    FILE *out, *errout;
+    struct run_files files;
+    struct run_labels labels;
     struct pipeline *pipeline;
     const struct graph *graph;
     struct run_inputs inputs;
@@ -35,47 +37,19 @@ static void print(struct run *run, const struct strbuf *text)
     fflush(run->out);
 }
 
-static bool gather_images(struct run *run, struct error *err)
-{
-    const struct loader_options *opt = run->opt;
-    struct lines *all = &run->images;
-    for (size_t i = 0; i < opt->images.n; i++)
-        ARENA_PUSH(run->arena, all->line, all->n, all->cap) = opt->images.item[i];
-    size_t n_dirs = opt->input_image_dir.n, n_files = opt->input_image_list_file.n;
-    for (size_t i = 0; i < n_dirs + n_files; i++) {
-        struct lines more;
-        if (i < n_dirs
-                ? !image_dir_read(run->arena, opt->input_image_dir.item[i], &more, err)
-                : !lines_read(run->arena, opt->input_image_list_file.item[i - n_dirs], &more, err))
-            return false;
-        for (size_t k = 0; k < more.n; k++)
-            if (*more.line[k])
-                ARENA_PUSH(run->arena, all->line, all->n, all->cap) = more.line[k];
-    }
-    return true;
-}
-
 /* What can be said before the model is read. */
 static bool check_files(struct run *run, struct image_size *out_first, struct error *err)
 {
     const struct loader_options *opt = run->opt;
-    for (size_t i = 0; i < opt->input.n; i++)
-        if (!tensor_file_known(opt->inputs[i].path, err))
-            return false;
     for (size_t i = 0; i < opt->output.n; i++)
         if (!tensor_file_known(opt->outputs[i].path, err))
             return false;
-    if (!gather_images(run, err))
+    if (!run_files_find(run->arena, opt, &run->files, err))
         return false;
-    size_t n_items = run->images.n ? run->images.n : 1;
-    if (opt->expected_labels.n && opt->expected_labels.n != n_items)
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "option -expected-labels has %zu label%s for %zu image%s",
-                         opt->expected_labels.n, opt->expected_labels.n == 1 ? "" : "s", n_items,
-                         n_items == 1 ? "" : "s");
-    if (opt->labels && !lines_read(run->arena, opt->labels, &run->names, err))
+    if (!run_labels_read(run->arena, opt, &run->files, &run->labels, err))
         return false;
-    return run->images.n == 0 || image_read_png_size(run->images.line[0], out_first, err);
+    return run->files.images.n == 0 ||
+           image_read_png_size(run->files.images.line[0], out_first, err);
 }
 
 static bool dump(struct run *run, bool *out_any, struct error *err)
@@ -145,59 +119,23 @@ static bool write_outputs(struct run *run, struct error *err)
     return true;
 }
 
-/* The scores of item `item` of `batch` in the first output, dequantized. */
-static bool item_scores(const struct run *run, struct arena *a, int64_t item, int64_t batch,
-                        double **out_scores, size_t *out_n, struct error *err)
-{
-    if (run->graph->body.n_out == 0)
-        return error_set(err, SHEAF_ERROR_SHAPE,
-                         "%s: the network has no output to take labels from",
-                         run->opt->model.item[0]);
-    const struct value *v = run->graph->body.out[0];
-    struct tensor t = output_tensor(run, 0);
-    if (batch > 1 && (t.rank == 0 || t.dims[0] != batch))
-        return error_set(err, SHEAF_ERROR_SHAPE,
-                         "output '%s' is %s, which has no labels for each of %lld images: use "
-                         "-output",
-                         v->name, tensor_describe(a, &t), (long long)batch);
-    int64_t n = tensor_elems(&t) / batch;
-    double *scores = arena_array(a, (size_t)n, sizeof *scores);
-    for (int64_t i = 0; i < n; i++) {
-        scores[i] = tensor_get(&t, item * n + i);
-        if (v->quant.scale != 0)
-            scores[i] = (scores[i] - v->quant.zero_point) * v->quant.scale;
-    }
-    *out_scores = scores;
-    *out_n = (size_t)n;
-    return true;
-}
-
-static bool print_item_labels(struct run *run, const char *file, size_t which, int64_t item,
-                              int64_t batch, struct error *err)
+/* Of item `item` of the last run, which is item `which` of all. */
+static bool print_item_labels(struct run *run, const char *file, size_t which, size_t item,
+                              struct error *err)
 {
     const struct loader_options *opt = run->opt;
     struct arena a;
     arena_init(&a);
-    double *scores = NULL;
-    size_t n = 0;
-    bool ok = item_scores(run, &a, item, batch, &scores, &n, err);
+    struct run_top top;
+    bool ok = run_labels_top(&run->labels, run->pipeline, &a, item, run->inputs.batch, &top, err);
     if (ok) {
-        if (opt->compute_softmax)
-            report_softmax(scores, n);
-        size_t k = (size_t)opt->topk < n ? (size_t)opt->topk : n;
-        struct report_label *top = arena_array(&a, k, sizeof *top);
-        report_top_labels(scores, n, k, opt->label_offset, top);
         struct strbuf text;
         strbuf_init(&text, &a);
-        report_print_labels(&text, file, top, k, report_is_distribution(scores, n),
-                            opt->labels ? &run->names : NULL);
+        report_print_labels(&text, file, top.label, top.n, top.is_probability,
+                            opt->labels ? &run->labels.names : NULL);
         print(run, &text);
-        if (opt->expected_labels.n) {
-            bool found = false;
-            for (size_t i = 0; i < k; i++)
-                found = found || top[i].label == opt->expected_labels.item[which];
-            run->n_mismatches += !found;
-        }
+        if (run->labels.expected && !run_labels_right(&run->labels, &top, which))
+            run->n_mismatches++;
     }
     arena_done(&a);
     return ok;
@@ -206,23 +144,29 @@ static bool print_item_labels(struct run *run, const char *file, size_t which, i
 static bool wants_labels(const struct run *run)
 {
     const struct loader_options *opt = run->opt;
-    return opt->given[OPTION_ID_topk] || opt->labels || opt->expected_labels.n ||
-           opt->compute_softmax || (run->images.n && !opt->output.n);
+    return opt->given[OPTION_ID_topk] || opt->labels || run->labels.expected ||
+           opt->compute_softmax || (run->files.images.n && !opt->output.n);
 }
 
-static void print_tensors(struct run *run)
+/* `file` NULL: there is one run only. */
+static void print_tensors(struct run *run, const char *file)
 {
+    struct arena a;
     struct strbuf text;
-    strbuf_init(&text, run->arena);
+    arena_init(&a);
+    strbuf_init(&text, &a);
+    if (file)
+        strbuf_printf(&text, " File: %s\n", file);
     for (size_t i = 0; i < run->graph->body.n_out; i++) {
         struct tensor t = output_tensor(run, i);
         report_print_tensor(&text, run->graph->body.out[i]->name, &t);
     }
     print(run, &text);
+    arena_done(&a);
 }
 
-/* One run, -iterations times, on the inputs as they stand; group is the first image. */
-static bool run_group(struct run *run, size_t group, struct error *err)
+/* One run, -iterations times, on the inputs as they stand. */
+static bool run_once(struct run *run, size_t which, struct error *err)
 {
     for (int64_t i = 0; i < run->opt->iterations; i++) {
         struct timespec start, end;
@@ -235,23 +179,23 @@ static bool run_group(struct run *run, size_t group, struct error *err)
     }
     if (!write_outputs(run, err))
         return false;
-    if (!run->images.n && !run->opt->output.n)
-        print_tensors(run);
+    const char *name = run_inputs_name(&run->inputs, which);
+    if (!run->files.images.n && !run->opt->output.n)
+        print_tensors(run, run->inputs.n_runs > 1 ? name : NULL);
     if (!wants_labels(run))
         return true;
-    int64_t batch = run->images.n ? run->inputs.plan.batch : 1;
-    for (int64_t item = 0; item < batch; item++) {
-        size_t which = group + (size_t)item;
-        const char *file = run->images.n       ? run->images.line[which]
-                           : run->opt->input.n ? run->opt->inputs[0].path
+    size_t batch = run->inputs.batch;
+    for (size_t item = 0; item < batch; item++) {
+        const char *file = run->files.images.n ? run->files.images.line[which * batch + item]
+                           : name              ? name
                                                : run->opt->model.item[0];
-        if (!print_item_labels(run, file, which, item, batch, err))
+        if (!print_item_labels(run, file, which * batch + item, item, err))
             return false;
     }
     return true;
 }
 
-static bool verify_group(struct run *run, struct error *err)
+static bool verify_once(struct run *run, struct error *err)
 {
     struct strbuf report;
     strbuf_init(&report, run->arena);
@@ -260,7 +204,23 @@ static bool verify_group(struct run *run, struct error *err)
     return ok;
 }
 
-/* Runs or verifies the network on each group of images, or once. */
+static bool run_each(struct run *run, struct error *err)
+{
+    const struct loader_options *opt = run->opt;
+    size_t n_items = run->inputs.n_runs * run->inputs.batch;
+    for (size_t i = 0; i < run->inputs.n_runs; i++)
+        if (!run_inputs_load(&run->inputs, run->pipeline, i, err) ||
+            !(opt->verify ? verify_once(run, err) : run_once(run, i, err)))
+            return false;
+    if (opt->time)
+        fprintf(run->out, "Wall time per item (s): %f\n",
+                run->seconds / ((double)n_items * (double)opt->iterations));
+    if (run->labels.expected)
+        fprintf(run->out, "Mismatches: %zu of %zu\n", run->n_mismatches, n_items);
+    return true;
+}
+
+/* Runs, verifies or profiles the network on what the command line names. */
 static bool run_network(struct run *run, struct error *err)
 {
     const struct loader_options *opt = run->opt;
@@ -268,42 +228,51 @@ static bool run_network(struct run *run, struct error *err)
     for (size_t i = 0; i < opt->output.n; i++)
         if (!find_output(run, opt->outputs[i].name, &ignored, err))
             return false;
-    if (!run_inputs_plan(run->arena, opt, run->graph, run->images.n, &run->inputs, err))
+    if (!run_inputs_plan(run->arena, opt, run->graph, &run->files, &run->inputs, err))
         return false;
-    size_t batch = run->images.n ? (size_t)run->inputs.plan.batch : 1;
-    size_t n_items = run->images.n ? run->images.n : 1;
-    if (opt->output.n && n_items != batch)
+    if (opt->output.n && run->inputs.n_runs != 1)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "option -output is for one run of the network, but %zu images make %zu",
-                         n_items, n_items / batch);
+                         "option -output is for one run of the network, but %zu %s make %zu",
+                         run_files_items(&run->files), run->files.images.n ? "images" : "files",
+                         run->inputs.n_runs);
     fprintf(run->out, "Model: %s\n", opt->model.item[0]);
     fflush(run->out);
-    if (!pipeline_prepare_run(run->pipeline, opt->interpreter, err) ||
-        !run_inputs_load(run->arena, &run->inputs, run->pipeline, err))
+    if (!pipeline_prepare_run(run->pipeline, opt->interpreter, err))
         return false;
-    for (size_t group = 0; group < n_items; group += batch) {
-        if (run->images.n &&
-            !run_inputs_load_images(&run->inputs, run->pipeline, run->images.line + group, err))
-            return false;
-        if (opt->verify ? !verify_group(run, err) : !run_group(run, group, err))
-            return false;
-    }
-    if (opt->time)
-        fprintf(run->out, "Wall time per item (s): %f\n",
-                run->seconds / ((double)n_items * (double)opt->iterations));
-    if (opt->expected_labels.n)
-        fprintf(run->out, "Mismatches: %zu of %zu\n", run->n_mismatches, n_items);
+    return opt->dump_profile ? run_profile(run->arena, opt, &run->inputs, run->pipeline, run->out,
+                                           run->errout, err)
+                             : run_each(run, err);
+}
+
+/* What is done with the float network and the quantized one side by side. */
+static bool compare_networks(struct run *run, const struct image_size *first_image,
+                             struct pipeline_variant *variant, struct error *err)
+{
+    const struct loader_options *opt = run->opt;
+    struct run_measure m = {run->arena, opt, &run->files, &run->labels, first_image, run->out};
+    struct run_kept kept = {0};
+    if (opt->given[OPTION_ID_quantize_until] && !run_until(&m, &kept, err))
+        return false;
+    if (opt->quantization_report && !run_report(&m, &kept, err))
+        return false;
+    variant->keep = kept.tensor;
+    variant->n_keep = kept.n;
     return true;
 }
 
 static bool run_open(struct run *run, struct error *err)
 {
     const struct loader_options *opt = run->opt;
-    struct image_size first;
+    struct pipeline_variant variant = {.in_float = opt->dump_profile, .profiled = opt->dump_profile};
+    struct image_size size, *first = NULL;
     bool dumped;
-    if (!check_files(run, &first, err) ||
-        !pipeline_open(run->arena, opt, run->images.n ? &first : NULL,
-                       opt->verbose ? run->out : NULL, &run->pipeline, err))
+    if (!check_files(run, &size, err))
+        return false;
+    if (run->files.images.n)
+        first = &size;
+    if (!compare_networks(run, first, &variant, err) ||
+        !pipeline_open(run->arena, opt, &variant, first, opt->verbose ? run->out : NULL,
+                       &run->pipeline, err))
         return false;
     run->graph = pipeline_graph(run->pipeline);
     if (!dump(run, &dumped, err))
@@ -311,16 +280,19 @@ static bool run_open(struct run *run, struct error *err)
     if (opt->emit_bundle)
         return pipeline_emit_bundle(run->pipeline, opt->emit_bundle, err);
     /* A dump alone asks for no run. */
-    bool idle = !run->images.n && !opt->input.n && !opt->output.n && !opt->verify;
+    bool idle = !run->files.images.n && !opt->n_inputs && !opt->output.n && !opt->verify &&
+                !opt->dump_profile;
     if (dumped && idle)
         return true;
     return run_network(run, err);
 }
 
-bool loader_run(struct arena *a, const struct loader_options *opt, FILE *out,
+bool loader_run(struct arena *a, const struct loader_options *opt, FILE *out, FILE *errout,
                 size_t *out_mismatches, struct error *err)
 {
-    struct run run = {.arena = a, .opt = opt, .out = out};
+    if (opt->merge_profile.n)
+        return run_merge_profiles(a, opt, out, err);
+    struct run run = {.arena = a, .opt = opt, .out = out, .errout = errout};
     bool ok = run_open(&run, err);
     pipeline_close(run.pipeline);
     *out_mismatches = run.n_mismatches;

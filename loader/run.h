@@ -8,8 +8,9 @@
 
 #include "loader/options.h"
 
-/* Prints results to `out`.  *out_mismatches counts images without their expected label. */
-bool loader_run(struct arena *a, const struct loader_options *opt, FILE *out,
+/* Prints results to `out` and, where that is a terminal, progress to `errout`.  *out_mismatches
+   counts images without their expected label. */
+bool loader_run(struct arena *a, const struct loader_options *opt, FILE *out, FILE *errout,
                 size_t *out_mismatches, struct error *err);
 
 #endif

@@ -60,23 +60,19 @@ static kval divisor(struct kernel *k, const struct window *w, bool include_pad, 
     return kernel_cast(k, type, ops_mul_const(k, varying, fixed));
 }
 
-static kval zero_of(struct kernel *k, enum dtype t)
-{
-    return kernel_const(k, t, 0);
-}
-
 void average_pool_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
     const struct average_pool_attrs *a = l->node->attrs;
-    enum dtype type = ops_compute_type(k->bufs[l->in[0]].dtype);
+    enum dtype stored = k->bufs[l->in[0]].dtype, type = ops_compute_type(stored);
     struct window_spec spec = spec_of(l->node);
     struct window w;
     window_compute(&spec, &l->node->in[0]->shape, NULL, &w, NULL);
 
     kval out[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
-    kval sum = window_reduce(k, &w, l->in[0], out, KCOMBINE_ADD, zero_of);
+    kval start = kernel_const_float(k, type, 0), outside = kernel_const_float(k, stored, 0);
+    kval sum = window_reduce(k, &w, l->in[0], out, KCOMBINE_ADD, start, outside);
     kval n = divisor(k, &w, a->count_include_pad != 0, out, type);
     ops_store(k, l->out[0], out, kernel_binary(k, KOP_DIV, sum, n));
     ops_map_end(k, l->out[0]);

@@ -23,6 +23,8 @@
 #define TYPES_INT    (TYPES_SIGNED | TYPE(U8) | TYPE(U16) | TYPE(U32) | TYPE(U64))
 #define TYPES_NUMBER (TYPES_FLOAT | TYPES_INT)
 #define TYPES_INDEX  (TYPE(I32) | TYPE(I64))
+#define TYPES_8      (TYPE(I8) | TYPE(U8))
+#define TYPES_16     (TYPE(I16) | TYPE(U16))
 #define TYPES_ANY    (TYPES_NUMBER | TYPE(BOOL) | TYPE(I4) | TYPE(U4))
 
 /* ---- infer (common_infer.c) ---- */

@@ -1,5 +1,7 @@
 #include "ir/ops/conv_common.h"
 
+#include "ir/ops/integer.h"
+
 bool conv_geometry(const struct node *n, const struct window_spec *spec, int64_t group, size_t w,
                    size_t bias, struct conv_geometry *out, struct error *err)
 {
@@ -109,4 +111,53 @@ void conv_store(struct lower *l, const struct conv_geometry *c, const struct con
     for (int d = 0; d < c->window.n; d++)
         idx[2 + d] = at->out[d];
     ops_store(l->kernel, l->out[0], idx, v);
+}
+
+/* ---- integers ---- */
+
+bool conv_check_parameter(const struct node *n, size_t i, int64_t channels, struct error *err)
+{
+    if (!ops_has_input(n, i))
+        return true;
+    const struct shape *s = &n->in[i]->shape;
+    if (!ops_check_static(n, i, err))
+        return false;
+    if (s->rank <= 1 && (shape_elems(s) == 1 || (channels > 0 && shape_elems(s) == channels)))
+        return true;
+    return error_set(err, SHEAF_ERROR_SHAPE, "parameter '%s' has %lld elements in %d dimensions",
+                     n->in[i]->name, (long long)shape_elems(s), s->rank);
+}
+
+kval conv_load_parameter(struct lower *l, size_t i, kval channel)
+{
+    return ops_load_broadcast(l->kernel, l->in[i], 1, &channel);
+}
+
+bool conv_integer_check(const struct node *n, const struct conv_integer_inputs *in, unsigned types,
+                        struct error *err)
+{
+    int64_t channels = n->in[in->w]->shape.rank ? n->in[in->w]->shape.dims[0] : 0;
+    return integer_check_operands(n, 0, in->x_zero, in->w, in->w_zero, types, err) &&
+           conv_check_parameter(n, in->x_zero, 0, err) &&
+           conv_check_parameter(n, in->w_zero, channels, err);
+}
+
+kval conv_integer_begin(struct lower *l, const struct conv_geometry *c,
+                        const struct conv_integer_inputs *in, struct conv_indices *out_indices)
+{
+    struct kernel *k = l->kernel;
+    const struct node *n = l->node;
+    enum dtype x = n->in[0]->dtype, acc = integer_accumulator(x, n->in[in->w]->dtype);
+    kval pad = c->window.any_outside ? kernel_const_int(k, x, in->pad) : 0;
+    struct kcontract *con = conv_begin(l, c, in->w, acc, pad, out_indices);
+    if (integer_has_zero(n, in->x_zero)) {
+        kval raw = kernel_contract_prologue(k, &con->a);
+        integer_prologue_end(k, acc, raw, ops_load_scalar(k, l->in[in->x_zero]));
+    }
+    if (integer_has_zero(n, in->w_zero)) {
+        kval raw = kernel_contract_prologue(k, &con->b);
+        kval channel = conv_channel(k, c, out_indices);
+        integer_prologue_end(k, acc, raw, conv_load_parameter(l, in->w_zero, channel));
+    }
+    return kernel_contract_epilogue(k);
 }

@@ -1,5 +1,6 @@
 /*
- * conv_common.h: what conv and qlinear_conv share: shapes and the affine form of the contraction.
+ * conv_common.h: what conv, conv_integer and qlinear_conv share: shapes and the affine form of the
+ * contraction.
  *
  * Iterations, outermost first: n, the group where there are several, the output channel within the
  * group, the output's spatial indices, the input channel within the group, the window's taps.
@@ -27,6 +28,21 @@ struct conv_indices {
 /* Opens the contraction x * w; `pad` is what lies around x.  Prologues and epilogue follow. */
 struct kcontract *conv_begin(struct lower *l, const struct conv_geometry *c, size_t w,
                              enum dtype acc, kval pad, struct conv_indices *out_indices);
+/* The integer form: inputs and what lies around x, as x holds it. */
+struct conv_integer_inputs {
+    size_t w, x_zero, w_zero;
+    int64_t pad;
+};
+/* Checks types (all of `types`) and zero points: x's of one element, w's also per output channel;
+   they may be left out. */
+bool conv_integer_check(const struct node *n, const struct conv_integer_inputs *in, unsigned types,
+                        struct error *err);
+/* Opens the contraction with its prologues and its epilogue; returns the sum. */
+kval conv_integer_begin(struct lower *l, const struct conv_geometry *c,
+                        const struct conv_integer_inputs *in, struct conv_indices *out_indices);
+/* Input i (where present) has one element or, with channels > 0, one per output channel. */
+bool conv_check_parameter(const struct node *n, size_t i, int64_t channels, struct error *err);
+kval conv_load_parameter(struct lower *l, size_t i, kval channel);
 /* The output channel over all groups. */
 kval conv_channel(struct kernel *k, const struct conv_geometry *c, const struct conv_indices *at);
 /* Stores v to output 0 in the epilogue. */

@@ -1,28 +1,43 @@
+/* DequantizeLinear-23 for integers: the product is rounded to f32, then to the result's type. */
 #include "ir/ops/quantize.h"
+
+enum { X, SCALE, ZERO };
+
+static struct quantize_axis axis_of(const struct node *n)
+{
+    const struct dequantize_linear_attrs *a = n->attrs;
+    return (struct quantize_axis){a->axis, a->block_size};
+}
 
 bool dequantize_linear_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
     const struct dequantize_linear_attrs *a = n->attrs;
-    if (!ops_check_type(n, 0, TYPES_QUANTIZED | TYPE(I32), err) ||
-        !ops_check_type(n, 1, TYPES_MATH, err) || !ops_check_same_type(n, 0, 2, err) ||
-        !quantize_check(n, a->axis, err))
-        return false;
-    return ops_set_output(n, 0, n->in[1]->dtype, &n->in[0]->shape, err);
+    struct quantize_axis axis = axis_of(n);
+    enum dtype to;
+    return ops_check_type(n, X, TYPES_QUANTIZED | TYPE(I32), err) &&
+           ops_check_type(n, SCALE, TYPES_MATH, err) && ops_check_same_type(n, X, ZERO, err) &&
+           quantize_check(n, &axis, err) &&
+           quantize_type(a->output_dtype, "output_dtype", TYPES_MATH, n->in[SCALE]->dtype, &to,
+                         err) &&
+           ops_set_output(n, 0, to, &n->in[X]->shape, err);
 }
 
 void dequantize_linear_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
-    const struct dequantize_linear_attrs *a = l->node->attrs;
+    struct quantize_axis axis = axis_of(l->node);
+    /* The difference of two i32 has one bit more. */
+    enum dtype type = l->node->in[X]->dtype == DTYPE_I32 ? DTYPE_I64 : DTYPE_I32;
     kval idx[MAX_RANK];
     ops_map_begin(k, l->out[0], idx);
-    kval x = kernel_cast(k, DTYPE_I32, kernel_load(k, l->in[0], idx));
-    if (ops_has_input(l->node, 2)) {
-        kval zero = quantize_parameter(l, 2, a->axis, idx);
-        x = kernel_binary(k, KOP_SUB, x, kernel_cast(k, DTYPE_I32, zero));
+    kval x = kernel_load(k, l->in[X], idx);
+    if (ops_has_input(l->node, ZERO)) {
+        kval zero = quantize_parameter(l, ZERO, &axis, idx);
+        x = kernel_cast(k, type, x);
+        x = kernel_binary(k, KOP_SUB, x, kernel_cast(k, type, zero));
     }
-    kval scale = quantize_parameter(l, 1, a->axis, idx);
+    kval scale = kernel_cast(k, DTYPE_F32, quantize_parameter(l, SCALE, &axis, idx));
     kval y = kernel_binary(k, KOP_MUL, kernel_cast(k, DTYPE_F32, x), scale);
     ops_store(k, l->out[0], idx, y);
     ops_map_end(k, l->out[0]);

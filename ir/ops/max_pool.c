@@ -22,6 +22,9 @@ void max_pool_lower(struct lower *l)
 
     kval out[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
-    ops_store(k, l->out[0], out, window_reduce(k, &w, l->in[0], out, KCOMBINE_MAX, ops_lowest));
+    enum dtype stored = k->bufs[l->in[0]].dtype;
+    kval start = ops_lowest(k, ops_compute_type(stored)), outside = ops_lowest(k, stored);
+    kval max = window_reduce(k, &w, l->in[0], out, KCOMBINE_MAX, start, outside);
+    ops_store(k, l->out[0], out, max);
     ops_map_end(k, l->out[0]);
 }

@@ -1,17 +1,25 @@
 /*
- * quantize.h: scale and zero point of QuantizeLinear and DequantizeLinear: one of each, or one per
- * index along the axis.
+ * quantize.h: scale and zero point of QuantizeLinear and DequantizeLinear: one of each; one per
+ * index along the axis; or, with a block size, one per block of so many indices along the axis and
+ * per index of the other dimensions.
  */
 #ifndef SHEAF_IR_OPS_QUANTIZE_H
 #define SHEAF_IR_OPS_QUANTIZE_H
 
 #include "ir/ops/common.h"
 
-#define TYPES_QUANTIZED (TYPE(I8) | TYPE(U8) | TYPE(I16) | TYPE(U16) | TYPE(I4) | TYPE(U4))
+#define TYPES_QUANTIZED (TYPES_8 | TYPES_16 | TYPE(I4) | TYPE(U4))
+
+struct quantize_axis {
+    int64_t axis, block_size; /* as the attributes say; block_size 0: no blocks */
+};
 
 /* Shapes of inputs 1 (scale) and 2 (zero point, optional). */
-bool quantize_check(const struct node *n, int64_t axis, struct error *err);
-/* Element of parameter `buf` for the element of input 0 at idx. */
-kval quantize_parameter(struct lower *l, size_t i, int64_t axis, const kval *idx);
+bool quantize_check(const struct node *n, const struct quantize_axis *a, struct error *err);
+/* The element of parameter `i` that belongs to the element of input 0 at idx, as it is stored. */
+kval quantize_parameter(struct lower *l, size_t i, const struct quantize_axis *a, const kval *idx);
+/* The type that attribute `name` holds the ONNX code of, one of `types`; `otherwise` for code 0. */
+bool quantize_type(int64_t code, const char *name, unsigned types, enum dtype otherwise,
+                   enum dtype *out, struct error *err);
 
 #endif

@@ -1,31 +1,69 @@
+/*
+ * QuantizeLinear-23 for integers.  x / scale is rounded as the type of the division rounds: that of
+ * `precision`, else the wider one of x and scale, f64 where x is i32 (ONNX's reference).
+ */
 #include "ir/ops/quantize.h"
+
+enum { X, SCALE, ZERO };
+
+static struct quantize_axis axis_of(const struct node *n)
+{
+    const struct quantize_linear_attrs *a = n->attrs;
+    return (struct quantize_axis){a->axis, a->block_size};
+}
+
+static enum dtype wider(enum dtype x, enum dtype scale)
+{
+    if (x == DTYPE_I32)
+        return DTYPE_F64;
+    return x == scale ? x : DTYPE_F32;
+}
+
+static bool types_of(const struct node *n, enum dtype *out_to, enum dtype *out_division,
+                     struct error *err)
+{
+    const struct quantize_linear_attrs *a = n->attrs;
+    enum dtype zero = ops_has_input(n, ZERO) ? n->in[ZERO]->dtype : DTYPE_NONE;
+    if (!quantize_type(a->output_dtype, "output_dtype", TYPES_QUANTIZED,
+                       zero != DTYPE_NONE ? zero : DTYPE_U8, out_to, err) ||
+        !quantize_type(a->precision, "precision", TYPES_FLOAT,
+                       wider(n->in[X]->dtype, n->in[SCALE]->dtype), out_division, err))
+        return false;
+    if (zero == DTYPE_NONE || zero == *out_to)
+        return true;
+    return error_set(err, SHEAF_ERROR_SHAPE, "the zero point is %s where the result is to be %s",
+                     dtype_name(zero), dtype_name(*out_to));
+}
 
 bool quantize_linear_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
-    const struct quantize_linear_attrs *a = n->attrs;
-    if (!ops_check_type(n, 0, TYPES_MATH | TYPE(I32), err) ||
-        !ops_check_type(n, 1, TYPES_MATH, err) || !ops_check_type(n, 2, TYPES_QUANTIZED, err) ||
-        !quantize_check(n, a->axis, err))
-        return false;
-    enum dtype to = ops_has_input(n, 2) ? n->in[2]->dtype : DTYPE_U8;
-    return ops_set_output(n, 0, to, &n->in[0]->shape, err);
+    struct quantize_axis axis = axis_of(n);
+    enum dtype to, division;
+    return ops_check_type(n, X, TYPES_MATH | TYPE(I32), err) &&
+           ops_check_type(n, SCALE, TYPES_MATH, err) &&
+           ops_check_type(n, ZERO, TYPES_QUANTIZED, err) && quantize_check(n, &axis, err) &&
+           types_of(n, &to, &division, err) && ops_set_output(n, 0, to, &n->in[X]->shape, err);
 }
 
 /* The conversion to the output's type saturates. */
 void quantize_linear_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
-    const struct quantize_linear_attrs *a = l->node->attrs;
+    struct quantize_axis axis = axis_of(l->node);
+    enum dtype to, division;
+    types_of(l->node, &to, &division, NULL);
     kval idx[MAX_RANK];
     ops_map_begin(k, l->out[0], idx);
-    kval x = kernel_cast(k, DTYPE_F32, ops_load(k, l->in[0], idx));
-    x = kernel_binary(k, KOP_DIV, x, quantize_parameter(l, 1, a->axis, idx));
-    x = kernel_unary(k, KOP_RINT, x);
-    if (ops_has_input(l->node, 2)) {
-        kval zero = quantize_parameter(l, 2, a->axis, idx);
+    kval x = kernel_cast(k, division, kernel_load(k, l->in[X], idx));
+    kval scale = kernel_cast(k, division, quantize_parameter(l, SCALE, &axis, idx));
+    x = kernel_unary(k, KOP_RINT, kernel_binary(k, KOP_DIV, x, scale));
+    if (ops_has_input(l->node, ZERO)) {
+        kval zero = quantize_parameter(l, ZERO, &axis, idx);
+        /* Exact where it matters: f32 has room for all sums that do not saturate. */
+        x = kernel_cast(k, DTYPE_F32, x);
         x = kernel_binary(k, KOP_ADD, x, kernel_cast(k, DTYPE_F32, zero));
     }
-    ops_store(k, l->out[0], idx, x);
+    kernel_store(k, l->out[0], idx, kernel_cast(k, to, x));
     ops_map_end(k, l->out[0]);
 }

@@ -137,18 +137,17 @@ bool window_infer_pool(struct node *n, unsigned types, const struct window_spec 
 }
 
 kval window_reduce(struct kernel *k, const struct window *w, int x, const kval *out,
-                   enum kcombine combine, kval (*identity)(struct kernel *k, enum dtype t))
+                   enum kcombine combine, kval start, kval outside)
 {
-    enum dtype stored = k->bufs[x].dtype, type = ops_compute_type(stored);
     kval tap[WINDOW_MAX_DIMS], size[WINDOW_MAX_DIMS], in[MAX_RANK] = {out[0], out[1]};
     for (int d = 0; d < w->n; d++)
         size[d] = kernel_const_index(k, w->kernel[d]);
-    kval start = identity(k, type), result;
+    kval result;
     kernel_reduce_begin(k, combine, 1, w->n, size, 1, &start, tap);
     for (int d = 0; d < w->n; d++)
         in[2 + d] = window_position(k, w, d, out[2 + d], tap[d]);
-    kval v = w->any_outside ? kernel_load_or(k, x, in, identity(k, stored)) : kernel_load(k, x, in);
-    v = kernel_cast(k, type, v);
+    kval v = w->any_outside ? kernel_load_or(k, x, in, outside) : kernel_load(k, x, in);
+    v = kernel_cast(k, kernel_inst(k, start)->type, v);
     kernel_reduce_end(k, &v, &result);
     return result;
 }

@@ -45,9 +45,9 @@ kval window_position(struct kernel *k, const struct window *w, int d, kval o, kv
 /* Input 0 is static and of one of `types`, output 0 its windows. */
 bool window_infer_pool(struct node *n, unsigned types, const struct window_spec *spec,
                        struct error *err);
-/* Reduces the window of output index `out` over input buffer x, in its compute type; `identity`
-   makes the value to begin with, which positions outside of x also have. */
+/* Reduces the window of output index `out` over input buffer x, in the type of `start`, with which
+   it begins; `outside`, of the buffer's type, stands for positions outside of x. */
 kval window_reduce(struct kernel *k, const struct window *w, int x, const kval *out,
-                   enum kcombine combine, kval (*identity)(struct kernel *k, enum dtype t));
+                   enum kcombine combine, kval start, kval outside);
 
 #endif

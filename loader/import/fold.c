@@ -18,8 +18,11 @@ static bool inputs_known(const struct node *n)
     return n->n_in > 0;
 }
 
+/* Dequantized weights stay apart: integer operators take them as they are. */
 static bool is_cheap(const struct node *n)
 {
+    if (n->op == OP_dequantize_linear)
+        return false;
     if (n->op == OP_shape || op_desc(n->op)->flags & OP_VIEW)
         return true;
     int64_t in = 0, out = 0;

@@ -109,8 +109,8 @@ bool onnx_adapt(struct onnx *o, struct draft *d);
 bool onnx_is_supported(const char *op_type);
 
 onnx_adapt_fn onnx_adapt_broadcast, onnx_adapt_prelu, onnx_adapt_clip, onnx_adapt_cast_name,
-    onnx_adapt_softmax, onnx_adapt_batch_norm, onnx_adapt_dropout, onnx_adapt_quantize,
-    onnx_adapt_dequantize, onnx_adapt_random; /* onnx_adapt_math.c */
+    onnx_adapt_softmax, onnx_adapt_batch_norm, onnx_adapt_dropout,
+    onnx_adapt_random; /* onnx_adapt_math.c */
 onnx_adapt_fn onnx_adapt_axes, onnx_adapt_reshape, onnx_adapt_split, onnx_adapt_slice,
     onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat,
     onnx_adapt_constant;                      /* onnx_adapt_shape.c */

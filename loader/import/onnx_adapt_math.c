@@ -161,56 +161,6 @@ bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
     return finish(o, d, build_op(&o->im, OP_identity, d->name, &d->in[0], 1, output_name(d)));
 }
 
-/* ---- quantization ---- */
-
-static bool no_blocks(struct onnx *o, struct draft *d)
-{
-    int64_t block_size;
-    if (!draft_take_int(o, d, "block_size", 0, &block_size))
-        return false;
-    return block_size == 0 ||
-           draft_error(o, d, SHEAF_ERROR_UNSUPPORTED, "blocked quantization is not supported");
-}
-
-/* The result's type may be stated instead of a zero point: then a zero point of zeros. */
-bool onnx_adapt_quantize(struct onnx *o, struct draft *d)
-{
-    int64_t code, precision;
-    if (!need_inputs(o, d, 2) || !no_blocks(o, d) ||
-        !draft_take_int(o, d, "output_dtype", 0, &code) ||
-        !draft_take_int(o, d, "precision", 0, &precision))
-        return false;
-    if (precision && precision != SHEAF_FLOAT32)
-        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED, "a precision of %s is not supported",
-                           onnx_type_name(o, precision));
-    enum dtype dtype = dtype_from_code(code);
-    const struct value *scale = d->in[1], *zero = draft_input(d, 2);
-    if (!code)
-        return true;
-    if (dtype == DTYPE_NONE)
-        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED, "results of type %s are not supported",
-                           onnx_type_name(o, code));
-    if (zero && zero->dtype != dtype)
-        return draft_error(o, d, SHEAF_ERROR_FORMAT,
-                           "the zero point is %s where the result is to be %s",
-                           dtype_name(zero->dtype), dtype_name(dtype));
-    if (!zero)
-        draft_set_input(o, d, 2, build_filled(&o->im, d->name, NULL, dtype, &scale->shape, 0));
-    return draft_input(d, 2) != NULL;
-}
-
-bool onnx_adapt_dequantize(struct onnx *o, struct draft *d)
-{
-    int64_t code;
-    if (!need_inputs(o, d, 2) || !no_blocks(o, d) ||
-        !draft_take_int(o, d, "output_dtype", 0, &code))
-        return false;
-    return !code || dtype_from_code(code) == d->in[1]->dtype ||
-           draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
-                       "a result of type %s from a scale of type %s is not supported",
-                       onnx_type_name(o, code), dtype_name(d->in[1]->dtype));
-}
-
 /* ---- random numbers ---- */
 
 /* The seed is a float in files; whole numbers stay what they are, others give their bits. */

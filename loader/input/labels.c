@@ -36,15 +36,24 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_png_file(const char *path)
+static const char *const image_endings[] = {".png", NULL};
+static const char *const tensor_endings[] = {".npy", ".pb", ".bin", NULL};
+
+static bool is_file_ending_in(const char *path, const char *const *endings)
 {
     size_t n = strlen(path);
     struct stat st;
-    return n > 4 && strcasecmp(path + n - 4, ".png") == 0 && stat(path, &st) == 0 &&
-           S_ISREG(st.st_mode);
+    for (; *endings; endings++) {
+        size_t m = strlen(*endings);
+        if (n > m && strcasecmp(path + n - m, *endings) == 0)
+            return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    }
+    return false;
 }
 
-bool image_dir_read(struct arena *a, const char *dir, struct lines *out_paths, struct error *err)
+/* `what` says which files the folder ought to have. */
+static bool dir_read(struct arena *a, const char *dir, const char *const *endings, const char *what,
+                     struct lines *out_paths, struct error *err)
 {
     DIR *handle = opendir(dir);
     if (!handle)
@@ -53,13 +62,23 @@ bool image_dir_read(struct arena *a, const char *dir, struct lines *out_paths, s
     struct lines paths = {0};
     for (struct dirent *entry; (entry = readdir(handle));) {
         const char *path = arena_printf(a, "%s/%s", dir, entry->d_name);
-        if (is_png_file(path))
+        if (is_file_ending_in(path, endings))
             ARENA_PUSH(a, paths.line, paths.n, paths.cap) = path;
     }
     closedir(handle);
     if (paths.n == 0)
-        return error_set(err, SHEAF_ERROR_NOT_FOUND, "%s: the folder has no .png file", dir);
+        return error_set(err, SHEAF_ERROR_NOT_FOUND, "%s: the folder has no %s file", dir, what);
     qsort(paths.line, paths.n, sizeof *paths.line, compare_paths);
     *out_paths = paths;
     return true;
+}
+
+bool image_dir_read(struct arena *a, const char *dir, struct lines *out_paths, struct error *err)
+{
+    return dir_read(a, dir, image_endings, ".png", out_paths, err);
+}
+
+bool tensor_dir_read(struct arena *a, const char *dir, struct lines *out_paths, struct error *err)
+{
+    return dir_read(a, dir, tensor_endings, ".npy, .pb or .bin", out_paths, err);
 }

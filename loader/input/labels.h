@@ -18,5 +18,7 @@ bool lines_read(struct arena *a, const char *path, struct lines *out_lines, stru
 
 /* Paths of the files NAME.png of a folder, sorted by bytes; fails where there is none. */
 bool image_dir_read(struct arena *a, const char *dir, struct lines *out_paths, struct error *err);
+/* The same with the files NAME.npy, NAME.pb and NAME.bin. */
+bool tensor_dir_read(struct arena *a, const char *dir, struct lines *out_paths, struct error *err);
 
 #endif

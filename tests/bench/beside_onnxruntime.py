@@ -1,10 +1,9 @@
 """Times a bundle beside ONNX Runtime: beside_onnxruntime.py MODEL BUNDLE_DIR NAME [ROUNDS]
 
 Both run in this process on one thread, by turns, on the same input; minima, medians and their
-ratios are printed, and the largest difference of the outputs.
+ratios are printed, and the largest difference of the outputs.  PYTHONPATH names tests/tools.
 """
 
-import ctypes
 import statistics
 import sys
 import time
@@ -12,48 +11,7 @@ import time
 import numpy as np
 import onnxruntime
 
-
-class Symbol(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("offset", ctypes.c_size_t),
-                ("size", ctypes.c_size_t), ("kind", ctypes.c_char)]
-
-
-class Config(ctypes.Structure):
-    _fields_ = [("constants", ctypes.c_size_t), ("mutable", ctypes.c_size_t),
-                ("activations", ctypes.c_size_t), ("alignment", ctypes.c_size_t),
-                ("n_symbols", ctypes.c_size_t), ("symbols", ctypes.POINTER(Symbol))]
-
-
-def aligned(size, alignment):
-    """Zeroed bytes at a multiple of the alignment."""
-    raw = np.zeros(size + alignment, np.uint8)
-    start = -raw.ctypes.data % alignment
-    return raw[start:start + size]
-
-
-class Bundle:
-    """The three areas of a bundle and its function."""
-
-    def __init__(self, folder, name):
-        library = ctypes.CDLL(f"{folder}/{name}.so")
-        config = Config.in_dll(library, f"{name}_config")
-        self.function = getattr(library, name)
-        self.function.argtypes = [ctypes.c_void_p] * 3
-        self.areas = [aligned(n, config.alignment)
-                      for n in (config.constants, config.mutable, config.activations)]
-        weights = np.fromfile(f"{folder}/{name}.weights", np.uint8)
-        self.areas[0][:] = weights
-        self.symbols = [(s.offset, s.size) for s in config.symbols[:config.n_symbols]
-                        if s.kind == b"\1"]
-
-    def tensor(self, index):
-        offset, size = self.symbols[index]
-        return self.areas[1][offset:offset + 4 * size].view(np.float32)
-
-    def run(self):
-        status = self.function(*(a.ctypes.data for a in self.areas))
-        if status:
-            raise SystemExit(f"the bundle returned status {status}")
+from bundle import Bundle
 
 
 def milliseconds(function):
@@ -73,10 +31,10 @@ def main():
     x = np.random.default_rng(1).standard_normal(shape, np.float32)
 
     bundle = Bundle(folder, name)
-    bundle.tensor(0)[:] = x.ravel()
+    bundle.inputs[0][:] = x
     bundle.run()
     want = session.run(None, {feed.name: x})[0].ravel()
-    got = bundle.tensor(1)
+    got = bundle.outputs[0].ravel()
     print(f"largest difference {np.abs(got - want).max():.3g} of {np.abs(want).max():.3g}")
 
     times = {"Sheaf": [], "ONNX Runtime": []}

@@ -20,14 +20,16 @@ ONNX_TYPE = helper.np_dtype_to_tensor_dtype
 
 
 class Case:
-    """A node with its inputs; those in `fixed` become initializers."""
+    """A node with its inputs; those in `fixed` become initializers.  With `exact` the onnx reference
+    gives the results: ONNX Runtime computes quantized operators in a rounding of its own."""
 
-    def __init__(self, op, inputs, fixed=(), n_out=1, **attributes):
+    def __init__(self, op, inputs, fixed=(), n_out=1, exact=False, **attributes):
         self.op = op
         # None: left out
         self.inputs = [None if x is None else np.asarray(x) for x in inputs]
         self.fixed = set(fixed)
         self.n_out = n_out
+        self.exact = exact
         self.attributes = attributes
 
     def model(self, output_types=None):
@@ -53,6 +55,8 @@ class Case:
 
     def run(self):
         feeds = {f"x{i}": x for i, x in self.fed()}
+        if self.exact:
+            return ReferenceEvaluator(self.model()).run(None, feeds)
         try:
             # Shape inference tells the types of the outputs.
             model = onnx.shape_inference.infer_shapes(self.model(), strict_mode=True)
@@ -218,17 +222,66 @@ def conv(r):
     return Case("Conv", [x, w, b], group=group, **a)
 
 
+def bytes_of(r, shape):
+    t = r.one_of(np.int8, np.uint8)
+    return r.ints(shape, np.iinfo(t).min, np.iinfo(t).max, t)
+
+
+def scales_of(r, shape, typical, dtype=np.float32):
+    return (np.abs(r.floats(shape, typical)) + typical / 20).astype(dtype)
+
+
+def like(r, x, shape=()):
+    """Zero points for x."""
+    t = np.iinfo(x.dtype)
+    return r.ints(shape, t.min, t.max, x.dtype)
+
+
+# The reference knows zero points and scales per channel for two spatial dimensions only.
 def qlinear_conv(r):
-    kernel, extent, a = window(r, 2, 3)
+    kernel, extent, a = window(r, 2, 2)
     ic, oc = r.int(1, 4), r.int(1, 4)
-    # Signed weights: ONNX Runtime saturates sums of two u8 x u8 products on some processors.
-    x = r.ints([1, ic] + extent, 0, 255, np.uint8)
-    w = r.ints([oc, ic] + kernel, -64, 63, np.int8)
-    scales = r.one_of(np.float32(0.02), np.abs(r.floats([oc], 0.02)) + np.float32(0.001))
-    zeros = np.zeros(np.shape(scales), np.int8)
-    inputs = [x, np.float32(0.05), np.uint8(r.int(0, 255)), w, scales, zeros]
-    inputs += [np.float32(0.2), np.uint8(r.int(0, 255)), r.ints([oc], -500, 500, np.int32)]
-    return Case("QLinearConv", inputs, fixed=range(1, 9), **a)
+    x, w = bytes_of(r, [1, ic] + extent), bytes_of(r, [oc, ic] + kernel)
+    per_channel = r.one_of((), (oc,))
+    y_zero = like(r, r.one_of(np.zeros((), np.int8), np.zeros((), np.uint8)))
+    inputs = [x, scales_of(r, (), 0.05), like(r, x)]
+    inputs += [w, scales_of(r, per_channel, 0.02), like(r, w, per_channel)]
+    inputs += [scales_of(r, (), 4), y_zero, r.ints([oc], -500, 500, np.int32)]
+    return Case("QLinearConv", inputs, fixed=range(1, 9), exact=True, **a)
+
+
+def conv_integer(r):
+    kernel, extent, a = window(r, 2, 2)
+    ic, oc = r.int(1, 4), r.int(1, 4)
+    x, w = bytes_of(r, [1, ic] + extent), bytes_of(r, [oc, ic] + kernel)
+    inputs = [x, w, like(r, x), like(r, w, r.one_of((), (oc,)))]
+    return Case("ConvInteger", inputs, fixed=r.one_of((2,), (1, 2, 3)), exact=True, **a)
+
+
+def integer_matrices(r):
+    m, n, k = r.int(1, 5), r.int(1, 5), r.int(1, 40)
+    batch = r.shape(0, 3, 3)
+    a = r.one_of(r.broadcast(batch) + (m, k), batch + (m, k))
+    b = r.one_of(r.broadcast(batch) + (k, n), batch + (k, n))
+    # The reference broadcasts parameters of a as numpy does: rows in the shape of a.
+    rows = r.one_of((), a[:-1] + (1,))
+    columns = r.one_of((), (n,), b[:-2] + (1, n))
+    return bytes_of(r, a), bytes_of(r, b), rows, columns
+
+
+def matmul_integer(r):
+    a, b, rows, columns = integer_matrices(r)
+    return Case("MatMulInteger", [a, b, like(r, a, rows), like(r, b, columns)], exact=True)
+
+
+def qlinear_matmul(r):
+    a, b, rows, columns = integer_matrices(r)
+    t = r.one_of(np.float32, np.float16)
+    y_zero = like(r, r.one_of(np.zeros((), np.int8), np.zeros((), np.uint8)))
+    inputs = [a, scales_of(r, rows, 0.05, t), like(r, a, rows)]
+    inputs += [b, scales_of(r, columns, 0.05, t), like(r, b, columns)]
+    inputs += [scales_of(r, (), 4, t), y_zero]
+    return Case("QLinearMatMul", inputs, fixed=r.one_of((), range(1, 8)), exact=True)
 
 
 def matmul(r):
@@ -443,24 +496,38 @@ def expand(r):
     return Case("Expand", [r.floats(r.broadcast(shape)), i64(shape)], [1])
 
 
-def quantize(r):
-    shape = r.shape(2)
+def quantize_parameters(r, shape, dtype, zero_type):
+    """Scale and zero point, one of each, along an axis or in blocks; and the attributes."""
     axis = r.int(0, len(shape) - 1)
-    t = r.one_of(np.int8, np.uint8, np.int16, np.uint16)
-    n = r.one_of((), (shape[axis],))
-    scale = np.abs(r.floats(n, 0.1)) + np.float32(0.01)
-    zero = r.ints(n, 0, 20, t)
-    return Case("QuantizeLinear", [r.floats(shape, 5), scale, zero], axis=axis)
+    block = r.int(1, shape[axis])
+    blocks = shape[:axis] + (-(-shape[axis] // block),) + shape[axis + 1 :]
+    kind = r.int(0, 2)
+    n = ((), (shape[axis],), blocks)[kind]
+    attributes = {"axis": axis, "block_size": block if kind == 2 else 0}
+    return scales_of(r, n, 0.1, dtype), like(r, np.zeros((), zero_type), n), attributes
+
+
+QUANTIZED = (np.int8, np.uint8, np.int16, np.uint16)
+
+
+def quantize(r):
+    shape, t = r.shape(2), r.one_of(np.float32, np.float16)
+    scale, zero, a = quantize_parameters(r, shape, t, r.one_of(*QUANTIZED))
+    if r.chance(0.3):
+        zero, a["output_dtype"] = None, ONNX_TYPE(np.dtype(r.one_of(*QUANTIZED)))
+    return Case("QuantizeLinear", [r.floats(shape, 5, t), scale, zero], exact=True, **a)
 
 
 def dequantize(r):
-    shape = r.shape(2)
-    axis = r.int(0, len(shape) - 1)
-    t = r.one_of(np.int8, np.uint8, np.int16, np.uint16)
-    n = r.one_of((), (shape[axis],))
-    scale = np.abs(r.floats(n, 0.1)) + np.float32(0.01)
-    zero = r.ints(n, 0, 20, t)
-    return Case("DequantizeLinear", [r.ints(shape, 0, 100, t), scale, zero], axis=axis)
+    shape, t = r.shape(2), r.one_of(*QUANTIZED)
+    scale, zero, a = quantize_parameters(r, shape, r.one_of(np.float32, np.float16), t)
+    x = like(r, zero, shape)
+    return Case("DequantizeLinear", [x, scale, r.one_of(None, zero)], exact=True, **a)
+
+
+def dynamic_quantize(r):
+    x = r.floats(r.shape(1), 5) + np.float32(r.one_of(-20, 0, 0, 20))
+    return Case("DynamicQuantizeLinear", [x], n_out=3, exact=True)
 
 
 def non_zero(r):
@@ -503,7 +570,10 @@ OPERATORS = {
     "Cast": cast,
     "Conv": conv,
     "QLinearConv": qlinear_conv,
+    "ConvInteger": conv_integer,
     "MatMul": matmul,
+    "MatMulInteger": matmul_integer,
+    "QLinearMatMul": qlinear_matmul,
     "Gemm": gemm,
     "Attention": attention,
     "LSTM": lstm,
@@ -529,6 +599,7 @@ OPERATORS = {
     "Expand": expand,
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
+    "DynamicQuantizeLinear": dynamic_quantize,
     "NonZero": non_zero,
 }
 

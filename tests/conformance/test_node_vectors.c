@@ -58,12 +58,9 @@ static const struct {
 } refused[] = {
     {"test_batchnorm_epsilon_training_mode", "training"},
     {"test_batchnorm_example_training_mode", "training"},
-    {"test_dequantizelinear_blocked", "blocked quantization"},
     {"test_flexattention_double_expanded_ver26", "softmax of f64"},
     {"test_maxpool_with_argmax_2d_precomputed_pads", "indices of the maxima"},
     {"test_maxpool_with_argmax_2d_precomputed_strides", "indices of the maxima"},
-    {"test_quantizelinear_blocked_asymmetric", "blocked quantization"},
-    {"test_quantizelinear_blocked_symmetric", "blocked quantization"},
     {NULL, NULL},
 };
 

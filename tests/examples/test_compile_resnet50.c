@@ -62,14 +62,33 @@ static void check_sample(const char *path, int number, const char *name)
     assert_string_equal(strchr(file, '_') + 1, support_printf("%s.png", name));
 }
 
+static size_t size_of(const char *path)
+{
+    size_t size = 0;
+    char *data = support_read_file(support_printf("%s/%s", support_tmp(), path), &size);
+    if (!data)
+        fail_msg("%s is absent", path);
+    free(data);
+    return size;
+}
+
+/* By default the network is quantized: its weights take about a quarter. */
 static void test_embedded(void **state)
 {
     (void)state;
     char *text;
+    if (run_make("embedded", "run QUANTIZE=NO", &text) != 0)
+        fail_msg("%s", text);
+    assert_true(each_file(text, check_sample) >= 10);
+    assert_null(strstr(text, "profile"));
+    free(text);
+    size_t in_float = size_of("embedded/resnet50.weights");
     if (run_make("embedded", "run", &text) != 0)
         fail_msg("%s", text);
     assert_true(each_file(text, check_sample) >= 10);
     free(text);
+    assert_true(size_of("embedded/resnet50.weights") < in_float / 3);
+    assert_true(size_of("embedded/profile.yml") > 0);
 }
 
 static void check_imagenet(const char *path, int number, const char *name)

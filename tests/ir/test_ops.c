@@ -4,137 +4,9 @@
  * vectors cover at ease is left to tests/conformance; here are the edges, and what inference
  * refuses.
  */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "ir/eval.h"
-#include "ir/graph.h"
-#include "ir/program.h"
-
-/* ---- running a graph ---- */
-
-struct run {
-    struct arena arena;
-    struct graph *g;
-    struct program *p;
-    uint8_t *areas[AREA_COUNT];
-};
-
-static struct graph *parse(struct arena *a, const char *body, struct error *err)
-{
-    struct graph *g = graph_parse(a, arena_printf(a, "graph \"t\" { %s }", body), err);
-    if (!g)
-        fail_msg("%s in: %s", err->text, body);
-    return g;
-}
-
-static void run_begin(struct run *r, const char *body)
-{
-    struct error err;
-    error_init(&err);
-    arena_init(&r->arena);
-    r->g = parse(&r->arena, body, &err);
-    if (!graph_infer(r->g, &err) || !graph_validate(r->g, &err))
-        fail_msg("%s in: %s", err.text, body);
-    r->p = program_build(&r->arena, r->g, &err);
-    if (!r->p)
-        fail_msg("%s in: %s", err.text, body);
-    plan_program(r->p, true);
-    if (!program_validate(r->p, &err))
-        fail_msg("%s in: %s", err.text, body);
-    for (int i = 0; i < AREA_COUNT; i++)
-        r->areas[i] = arena_alloc(&r->arena, (size_t)r->p->area_bytes[i] + 64);
-    r->areas[AREA_CONSTANT] = arena_copy(&r->arena, program_pack_constants(r->p, &r->arena),
-                                         (size_t)r->p->area_bytes[AREA_CONSTANT]);
-}
-
-static void run_once(struct run *r)
-{
-    const struct eval_options opt = {.blas = false};
-    eval_program(r->p, r->areas[AREA_CONSTANT], r->areas[AREA_MUTABLE], r->areas[AREA_ACTIVATION],
-                 &opt);
-}
-
-static const struct pbuf *output(const struct run *r, size_t i)
-{
-    for (size_t b = 0; b < r->p->n_bufs; b++)
-        if (r->p->bufs[b].role == SHEAF_ROLE_OUTPUT && r->p->bufs[b].area == AREA_MUTABLE && !i--)
-            return &r->p->bufs[b];
-    fail_msg("there is no such output");
-    return NULL;
-}
-
-/* Output i as a tensor of its true extents. */
-static struct tensor output_tensor(struct run *r, size_t i)
-{
-    const struct pbuf *b = output(r, i);
-    struct tensor t = {.dtype = b->dtype, .rank = b->rank, .data = r->areas[b->area] + b->offset};
-    for (int d = 0; d < b->rank; d++) {
-        t.dims[d] = b->dims[d];
-        if (b->extent_buf[d] >= 0) {
-            const struct pbuf *e = &r->p->bufs[b->extent_buf[d]];
-            memcpy(&t.dims[d], r->areas[e->area] + e->offset, sizeof t.dims[d]);
-        }
-    }
-    return t;
-}
-
-static void assert_output(struct run *r, size_t i, const char *type, const double *want, size_t n)
-{
-    struct tensor t = output_tensor(r, i);
-    struct shape s = shape_of_dims(t.rank, t.dims);
-    assert_string_equal(
-        arena_printf(&r->arena, "%s %s", dtype_name(t.dtype), shape_print(&s, &r->arena)), type);
-    assert_int_equal(tensor_elems(&t), n);
-    for (size_t e = 0; e < n; e++) {
-        double got = tensor_get(&t, (int64_t)e);
-        bool same = got == want[e] || (isnan(got) && isnan(want[e])) ||
-                    fabs(got - want[e]) <= 1e-6 * (1 + fabs(want[e]));
-        if (!same)
-            fail_msg("element %zu is %.9g where %.9g is right", e, got, want[e]);
-    }
-}
-
-static void check(const char *body, const char *type, const double *want, size_t n)
-{
-    struct run r;
-    run_begin(&r, body);
-    run_once(&r);
-    assert_output(&r, 0, type, want, n);
-    arena_done(&r.arena);
-}
-
-#define CHECK(body, type, ...)                                                                     \
-    do {                                                                                           \
-        const double want_[] = {__VA_ARGS__};                                                      \
-        check(body, type, want_, sizeof want_ / sizeof *want_);                                    \
-    } while (0)
-
-/* Inference fails with a sentence that ends like this. */
-static void refused(const char *body, const char *fault)
-{
-    struct arena a;
-    struct error err;
-    error_init(&err);
-    arena_init(&a);
-    struct graph *g = parse(&a, body, &err);
-    assert_false(graph_infer(g, &err));
-    if (!strstr(err.text, fault))
-        fail_msg("'%s' does not say '%s'", err.text, fault);
-    assert_null(strchr(err.text, '\n'));
-    arena_done(&a);
-}
+#include "tests/ir/ops_run.h"
 
 /* ---- element by element ---- */
-
-#define NAN_TEXT "nan.7fc00000"
 
 static void test_elementwise_edges(void **state)
 {
@@ -314,22 +186,6 @@ static void test_gemm(void **state)
     refused("const %a f32 [2,2] = fill 0 const %b f32 [2,3] = fill 0 const %c f32 [2] = fill 0"
             "%y = gemm (%a, %b, %c) return %y",
             "extents 3 and 2 in dimension 1 of the result differ");
-}
-
-static void test_qlinear_conv(void **state)
-{
-    (void)state;
-    /* Padding has the zero point's meaning: it adds nothing. */
-    CHECK("const %x u8 [1,1,2] = {12, 14} const %xs f32 [] = {0.5} const %xz u8 [] = {10}"
-          "const %w i8 [2,1,3] = {1, 1, 1, 0, 2, 0} const %ws f32 [2] = {1, 0.5}"
-          "const %wz i8 [2] = {0, 1} const %ys f32 [] = {0.25} const %yz u8 [] = {100}"
-          "const %b i32 [2] = {1, -1}"
-          "%y = qlinear_conv (%x, %xs, %xz, %w, %ws, %wz, %ys, %yz, %b) {pads=[1,1]} return %y",
-          "u8 [1,2,2]", 114, 114, 97, 101);
-    refused("input %x u8 [1,1,2] input %xz u8 [] const %s f32 [] = {1} const %w u8 [1,1,1] = {1}"
-            "const %z u8 [] = {0}"
-            "%y = qlinear_conv (%x, %s, %xz, %w, %s, %z, %s, %z) {pads=[1,1]} return %y",
-            "the zero point 'xz' must be constant where there is padding");
 }
 
 /* ---- normalization, pooling, reduction ---- */
@@ -553,20 +409,6 @@ static void test_pad(void **state)
     refused(PAD_3("mirror", "1", "1"), "mode 'mirror' is not known");
 }
 
-static void test_quantize(void **state)
-{
-    (void)state;
-    CHECK("const %x f32 [5] = {0.5, 1.5, 2.5, 1000, -1000} const %s f32 [] = {1}"
-          "const %z i8 [] = {1} %y = quantize_linear (%x, %s, %z) return %y",
-          "i8 [5]", 1, 3, 3, 127, -128);
-    CHECK("const %x f32 [2,2] = {1, 2, 3, 4} const %s f32 [2] = {0.5, 2} const %z u4 [2] = {0, 14}"
-          "%y = quantize_linear (%x, %s, %z) {axis=0} return %y",
-          "u4 [2,2]", 2, 4, 15, 15);
-    CHECK("const %x u8 [2,2] = {0, 10, 20, 255} const %s f32 [2] = {0.5, 2}"
-          "const %z u8 [2] = {10, 0} %y = dequantize_linear (%x, %s, %z) return %y",
-          "f32 [2,2]", -5, 20, 5, 510);
-}
-
 /* ---- regions ---- */
 
 static void test_attention(void **state)
@@ -751,7 +593,6 @@ int main(void)
         cmocka_unit_test(test_conv_refused),
         cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_qlinear_conv),
         cmocka_unit_test(test_normalization),
         cmocka_unit_test(test_max_pool),
         cmocka_unit_test(test_average_pool),
@@ -762,7 +603,6 @@ int main(void)
         cmocka_unit_test(test_movement),
         cmocka_unit_test(test_slice),
         cmocka_unit_test(test_pad),
-        cmocka_unit_test(test_quantize),
         cmocka_unit_test(test_attention),
         cmocka_unit_test(test_lstm),
         cmocka_unit_test(test_non_zero),

@@ -64,6 +64,14 @@ static const char *const nodes[] = {
     "const %x u8 [1,2,3,3] = fill 9 const %s f32 [] = {0.5} const %z u8 [] = {3} "
     "const %w u8 [2,2,2,2] = fill 4 const %b i32 [2] = fill 3 "
     "%y = qlinear_conv (%x, %s, %z, %w, %s, %z, %s, %z, %b) {pads=[1,1,0,0]}",
+    "const %x u8 [1,4,3,3] = fill 9 const %z u8 [] = {3} const %w i8 [4,2,2,2] = fill 4 "
+    "const %v i8 [4] = fill 1 "
+    "%y = conv_integer (%x, %w, %z, %v) {group=2, pads=[1,0,0,1], strides=[2,1], pad_value=2}",
+    "const %a i16 [2,1,2,3] = fill 1 const %b u8 [2,3,2] = fill 2 const %z i16 [2,1,2,1] = fill 1 "
+    "const %v u8 [2] = fill 1 %y = matmul_integer (%a, %b, %z, %v)",
+    "const %a i8 [2,3] = fill 1 const %r f32 [2] = fill 0.5 const %s f32 [] = {0.5} "
+    "const %z i8 [] = {3} const %b u8 [3,2] = fill 2 const %v u8 [2] = fill 1 "
+    "%y = qlinear_matmul (%a, %r, %z, %b, %s, %v, %s, %z)",
     "const %q f32 [1,4,2,3] = fill 1 const %k f32 [1,2,3,3] = fill 2 const %m bool [2,4] = fill 1 "
     "const %p f32 [1,2,1,3] = fill 1 %y, %pk, %pv, %s = attention (%q, %k, %k, %m, %p, %p)"
     "{is_causal=1, softcap=2}",
@@ -105,6 +113,16 @@ static const char *const nodes[] = {
     "%y = quantize_linear (%x, %s, %z)",
     "const %x u4 [2,3] = fill 1 const %s f32 [2] = fill 0.5 const %z u4 [2] = fill 1 "
     "%y = dequantize_linear (%x, %s, %z) {axis=0}",
+    "const %x i8 [4,3] = fill 1 const %s f32 [2,3] = fill 0.5 const %z i8 [2,3] = fill 1 "
+    "%y = dequantize_linear (%x, %s, %z) {axis=0, block_size=2, output_dtype=10}",
+    "const %x f32 [2,3] = fill 1 %y, %s, %z = dynamic_quantize_linear (%x)",
+    "const %x i32 [2,3] = fill 100 const %m i32 [3] = {1, 20, 300} const %s i8 [3] = {0, 3, 9} "
+    "%y = rescale (%x, %m, %s) {rounding=\"even\", x_zero_point=3, y_zero_point=-4, bound=900}",
+    "const %x i64 [2,3] = fill 100 const %m i32 [] = {1} const %s i8 [] = {30} "
+    "%y = rescale (%x, %m, %s) {to=2, bound=1000000}",
+    "const %x i8 [2,3] = fill -3 const %t u8 [256] = fill 7 %y = lookup (%x, %t)",
+    "const %x u8 [1,2,4,4] = fill 3 %y = sum_pool (%x)"
+    "{kernel_shape=[2,2], strides=[2,1], pads=[0,1,1,0], dilations=[1,2], ceil_mode=1}",
     "const %x f32 [2,3] = fill 1 %y = non_zero (%x)",
     "state %s u64 [2] %y = random_uniform (%s) {shape=[2,3]}",
 };
@@ -129,8 +147,9 @@ static int64_t some_int(void)
 static const char *some_string(void)
 {
     static const char *const pool[] = {
-        "",         "NOTSET",  "VALID",   "SAME_UPPER",    "SAME_LOWER", "edge", "reflect", "wrap",
-        "constant", "forward", "reverse", "bidirectional", "sideways",   "Relu", "Tanh"};
+        "",         "NOTSET", "VALID",    "SAME_UPPER", "SAME_LOWER", "edge",
+        "reflect",  "wrap",   "constant", "forward",    "reverse",    "bidirectional",
+        "sideways", "Relu",   "Tanh",     "up",         "even"};
     return pool[below(sizeof pool / sizeof *pool)];
 }
 

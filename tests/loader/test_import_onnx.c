@@ -76,7 +76,9 @@ static const struct version_case versions[] = {
     {12, "MaxPool", "x", "y", "", "!lacks the attribute 'kernel_shape'"},
     /* quantization */
     {21, "QuantizeLinear", "x,s", "y", "output_dtype=3", "%y i8 [2,3,4,5] = quantize_linear"},
-    {21, "QuantizeLinear", "x,s", "y", "block_size=2", "!blocked quantization"},
+    {21, "QuantizeLinear", "x,s", "y", "block_size=2", "{block_size=2}"},
+    {21, "QuantizeLinear", "x,s", "y", "output_dtype=17", "!ONNX type 17 is not supported"},
+    {23, "QuantizeLinear", "x,s", "y", "precision=11", "{precision=11}"},
     {19, "QuantizeLinear", "x,s", "y", "saturate=1", "%y u8 [2,3,4,5] = quantize_linear"},
     /* state */
     {22, "RandomUniform", "", "y", "shape=[2,2] seed=7.0", "state %y_state u64 [2]"},

@@ -1,0 +1,235 @@
+/*
+ * params.c: which values of the graph become integers, and with which parameters.
+ *
+ * Backwards: what a quantized node reads is wanted as integers; a node that moves values passes the
+ * wish on.  Forwards: what comes as integers is moved as integers.  The result of a contraction
+ * that nobody wants as integers goes on in float, straight from the sums.
+ *
+ * Values that are moved share the parameters of the value that they come from; and what exists only
+ * to be joined takes the parameters of the whole, so that joining is copying.
+ */
+#include <assert.h>
+
+#include "ir/quantize/quantizer.h"
+
+static struct value_plan *plan_of(const struct quantizer *q, const struct value *v)
+{
+    return &q->value[v->id];
+}
+
+/* ---- which ---- */
+
+static bool is_wanted_result(const struct quantizer *q, const struct node *n)
+{
+    for (size_t i = 0; i < n->n_out; i++)
+        if (n->out[i] && plan_of(q, n->out[i])->wanted)
+            return true;
+    return false;
+}
+
+static void want_inputs(struct quantizer *q, size_t at)
+{
+    const struct node *n = q->nodes[at];
+    bool product = op_desc(n->op)->quant == QUANT_CONTRACT;
+    for (size_t i = 0; i < n->n_in; i++) {
+        if (!quantizer_is_data(n, i) || plan_of(q, n->in[i])->inner)
+            continue;
+        struct value_plan *plan = plan_of(q, n->in[i]);
+        plan->wanted = true;
+        if (!quantizer_moves(q, at))
+            *(product && i == 1 ? &plan->read_signed : &plan->read_other) = true;
+    }
+}
+
+/* What a node that can be quantized makes, or what is moved of it. */
+static bool has_integer_origin(const struct quantizer *q, const struct value *v)
+{
+    size_t at = plan_of(q, v)->maker;
+    while (at != NO_POSITION && quantizer_moves(q, at)) {
+        v = q->nodes[at]->in[0];
+        at = plan_of(q, v)->maker;
+    }
+    return at == NO_POSITION ? v->role == VALUE_INPUT : q->node[at].can;
+}
+
+static void want_outputs(struct quantizer *q)
+{
+    for (size_t i = 0; i < q->g->body.n_out; i++) {
+        const struct value *v = q->g->body.out[i];
+        if (v->dtype != DTYPE_F32 || !has_integer_origin(q, v))
+            continue;
+        plan_of(q, v)->wanted = true;
+        plan_of(q, v)->read_signed = true;
+    }
+}
+
+static void want_backwards(struct quantizer *q)
+{
+    if (q->opt->quantize_io)
+        want_outputs(q);
+    for (size_t at = q->n_nodes; at-- > 0;) {
+        struct node_plan *plan = &q->node[at];
+        if (!plan->can || (quantizer_moves(q, at) && !is_wanted_result(q, q->nodes[at])))
+            continue;
+        plan->quantized = true;
+        want_inputs(q, at);
+    }
+}
+
+/* Whether a chain begins with the node, or the one it continues, as a contraction: such a result is
+   an integer only where somebody wants it. */
+static bool ends_contraction(const struct quantizer *q, const struct node *n)
+{
+    if (op_desc(n->op)->quant == QUANT_CONTRACT)
+        return true;
+    for (size_t i = 0; i < n->n_in; i++)
+        if (n->in[i] && plan_of(q, n->in[i])->inner)
+            return ends_contraction(q, n->in[i]->producer);
+    return false;
+}
+
+static bool is_integer(const struct quantizer *q, const struct value *v)
+{
+    return plan_of(q, v)->integer || quantizer_is_constant(v) ||
+           (v->producer && v->producer->op == OP_dequantize_linear);
+}
+
+static bool comes_as_integers(const struct quantizer *q, const struct node *n)
+{
+    for (size_t i = 0; i < n->n_in; i++)
+        if (quantizer_is_data(n, i) && !is_integer(q, n->in[i]))
+            return false;
+    return true;
+}
+
+static void decide_forwards(struct quantizer *q)
+{
+    double min, max;
+    for (size_t i = 0; i < q->g->body.n_in; i++) {
+        struct value *v = q->g->body.in[i];
+        plan_of(q, v)->integer = v->dtype == DTYPE_F32 && plan_of(q, v)->wanted;
+    }
+    for (size_t at = 0; at < q->n_nodes; at++) {
+        const struct node *n = q->nodes[at];
+        struct node_plan *plan = &q->node[at];
+        if (quantizer_moves(q, at)) {
+            plan->quantized = comes_as_integers(q, n);
+            if (plan->quantized)
+                want_inputs(q, at);
+        }
+        bool lazy = !plan->quantized || ends_contraction(q, n);
+        for (size_t i = 0; i < n->n_out; i++) {
+            const struct value *v = n->out[i];
+            if (v && v->dtype == DTYPE_F32 && n->op != OP_dequantize_linear &&
+                !plan_of(q, v)->inner && (!lazy || plan_of(q, v)->wanted))
+                plan_of(q, v)->integer = quantizer_range(q, v, &min, &max);
+        }
+    }
+}
+
+/* ---- with which parameters ---- */
+
+static const struct value *source_of(const struct quantizer *q, const struct value *v)
+{
+    while (plan_of(q, v)->like)
+        v = plan_of(q, v)->like;
+    return v;
+}
+
+static bool is_moved(const struct quantizer *q, const struct value *v)
+{
+    size_t at = plan_of(q, v)->maker;
+    return at != NO_POSITION && q->node[at].quantized && quantizer_moves(q, at);
+}
+
+/* The value, and whatever it is moved from, is there for one user alone. */
+static bool has_single_way(const struct quantizer *q, const struct value *v)
+{
+    for (;; v = v->producer->in[0]) {
+        if (v->n_uses != 1 || quantizer_is_constant(v))
+            return false;
+        if (!is_moved(q, v) || v->producer->op == OP_concat)
+            return true;
+    }
+}
+
+static void share_moved(struct quantizer *q)
+{
+    for (size_t at = 0; at < q->n_nodes; at++) {
+        const struct node *n = q->nodes[at];
+        if (!q->node[at].quantized || !quantizer_moves(q, at) || n->op == OP_concat)
+            continue;
+        for (size_t i = 0; i < n->n_out; i++)
+            if (n->out[i])
+                plan_of(q, n->out[i])->like = n->in[0];
+    }
+}
+
+/* From the last to the first, so that what is joined and joined again fits the last. */
+static void share_joined(struct quantizer *q)
+{
+    for (size_t at = q->n_nodes; at-- > 0;) {
+        const struct node *n = q->nodes[at];
+        if (!q->node[at].quantized || !quantizer_moves(q, at) || n->op != OP_concat)
+            continue;
+        for (size_t i = 0; i < n->n_in; i++) {
+            const struct value *from = source_of(q, n->in[i]), *to = source_of(q, n->out[0]);
+            if (from != to && has_single_way(q, n->in[i]))
+                plan_of(q, from)->like = to;
+        }
+    }
+}
+
+enum dtype quantizer_type(const struct quantizer *q, const struct value *v)
+{
+    const struct value_plan *plan = plan_of(q, source_of(q, v));
+    enum dtype type = q->opt->calibration.type;
+    bool is_signed = plan->read_signed && !plan->read_other;
+    return type == DTYPE_I8 && q->opt->unsigned_bytes && !is_signed ? DTYPE_U8 : type;
+}
+
+/* u8 differs from i8 by 128 in all that is stored. */
+struct quant quantizer_params(const struct quantizer *q, enum dtype type, double min, double max)
+{
+    struct quant p =
+        schema_params(q->opt->calibration.schema, type == DTYPE_U8 ? DTYPE_I8 : type, min, max);
+    if (type == DTYPE_U8)
+        p.zero_point += 128;
+    return p;
+}
+
+static void join_readers(struct quantizer *q)
+{
+    for (size_t i = 0; i < q->n_values; i++) {
+        struct value_plan *source = plan_of(q, source_of(q, q->g->values[i]));
+        source->read_signed |= q->value[i].read_signed;
+        source->read_other |= q->value[i].read_other;
+    }
+}
+
+static void set_params(struct quantizer *q)
+{
+    for (size_t i = 0; i < q->n_values; i++) {
+        const struct value *v = q->g->values[i];
+        double min, max;
+        if (!q->value[i].integer && !(quantizer_is_constant(v) && q->value[i].wanted))
+            continue;
+        if (quantizer_range(q, source_of(q, v), &min, &max))
+            q->value[i].quant = quantizer_params(q, quantizer_type(q, v), min, max);
+        else
+            assert(quantizer_is_constant(v));
+    }
+}
+
+void quantizer_choose(struct quantizer *q)
+{
+    want_backwards(q);
+    decide_forwards(q);
+    share_moved(q);
+    share_joined(q);
+    join_readers(q);
+    set_params(q);
+    for (size_t at = 0; at < q->n_nodes; at++)
+        if (q->node[at].quantized && op_desc(q->nodes[at]->op)->quant == QUANT_CONTRACT)
+            quantizer_plan_weights(q, at);
+}

@@ -1,0 +1,70 @@
+/*
+ * quantize.h: puts quantization into a float graph.
+ *
+ * quantize_graph places QuantizeLinear and DequantizeLinear nodes, as a pre-quantized ONNX model
+ * has them, after the ranges of a profile; pass_lower_quantized then makes integer operators of
+ * what lies between, for both alike.  The operator table's quantization rule says what can be
+ * quantized.
+ *
+ * Precondition of all functions here: the graph has been through PASSES_CLEAN.
+ */
+#ifndef SHEAF_IR_QUANTIZE_QUANTIZE_H
+#define SHEAF_IR_QUANTIZE_QUANTIZE_H
+
+#include "ir/quantize/calibrate.h"
+#include "ir/quantize/profile.h"
+
+/* Operators and nodes that stay in float. */
+struct quantize_keep {
+    bool op[OP_COUNT];
+    const char *const *node; /* names of nodes or of the tensors they make */
+    size_t n_nodes;
+};
+
+struct quantize_options {
+    struct calibration_options calibration; /* with schema and precision of activations */
+    enum dtype weights;                     /* I8 or I16 */
+    enum dtype bias;                        /* I8, I16 or I32 */
+    bool per_channel; /* weights of convolutions: one scale per output channel */
+    bool per_row;     /* weights of matrix products: one scale per output */
+    bool calibrate_constants;
+    bool quantize_io;    /* inputs and outputs of the network become integers */
+    bool unsigned_bytes; /* as in struct target */
+    struct quantize_keep keep;
+};
+
+/* One node and what became of it. */
+struct quantize_note {
+    const char *node; /* its name */
+    enum op op;
+    bool quantized;
+    bool chosen;        /* in float because the user keeps it, or for all its neighbours are */
+    const char *reason; /* why in float; NULL where quantized */
+};
+
+struct quantize_report {
+    struct quantize_note
+        *note; /* every node with a quantization rule or float arithmetic, in order */
+    size_t n, cap;
+};
+
+bool quantize_graph(struct graph *g, const struct profile *p, const struct quantize_options *opt,
+                    struct quantize_report *out_report, struct error *err);
+
+/* Replaces constant weights of contractions by `type` (I8, I4) with a scale per output channel and
+   per `block` values of the summed dimension (0: all of it); the arithmetic stays float. */
+bool quantize_weights_only(struct graph *g, enum dtype type, int64_t block,
+                           const struct quantize_keep *keep, struct error *err);
+
+/* Float tensors and constants are stored in `type` (F16 or BF16) and computed in f32; inputs and
+   outputs stay f32 unless `io`. */
+bool convert_storage(struct graph *g, enum dtype type, bool io, const struct quantize_keep *keep,
+                     struct error *err);
+
+/* Keeps the operators that a word of -keep-original-precision-for-nodes names, as they are called
+   here, in ONNX, Caffe2 or Glow, in any case of letters.  False where it names none. */
+bool quantize_keep_word(struct quantize_keep *keep, const char *word);
+/* The words it knows, without second spellings; NULL behind the last. */
+const char *quantize_keep_words(size_t i);
+
+#endif

@@ -1,0 +1,409 @@
+/*
+ * Contractions in AMX's tile registers against the evaluator, bit for bit.  On a processor without
+ * AMX its instructions are simulated (tests/sim/amx.h); on one with AMX they run.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/sim/amx.h"
+#include "tests/support/compiled.h"
+#include "tests/support/support.h"
+
+static const char AMX[] = "x86-64-v4,+avx512vnni,+amx-int8";
+
+/* ---- kernels ---- */
+
+/* What a case leaves out is 1, or the plain layout; `requantize` gives u8, else i32. */
+struct conv {
+    const char *name, *x_layout, *y_layout, *x_type, *w_type;
+    int channels, height, width, columns, window, stride, dilation, pad, pad_value, groups;
+    bool requantize;
+    const char *schedule; /* a part of the text of the entry */
+};
+
+static int or1(int v)
+{
+    return v ? v : 1;
+}
+
+static const char *or_text(const char *text, const char *otherwise)
+{
+    return text ? text : otherwise;
+}
+
+/* The epilogue from the sum %20 of channel %9 on: bias, then 31-bit fixed point. */
+static const char REQUANTIZE[] = "      %23 = cast i64 %22\n"
+                                 "      %24 = load @3[%9]\n"
+                                 "      %25 = cast i64 %24\n"
+                                 "      %26 = mul %23, %25\n"
+                                 "      %27 = add %26, 1099511627776\n"
+                                 "      %28 = shr %27, 41\n"
+                                 "      %29 = add %28, 7\n"
+                                 "      %30 = max %29, 0\n"
+                                 "      %31 = min %30, 255\n"
+                                 "      %32 = cast u8 %31\n";
+
+static const char *conv_text(const struct conv *c)
+{
+    int groups = or1(c->groups), stride = or1(c->stride), dilation = or1(c->dilation);
+    int window = or1(c->window), reach = dilation * (window - 1) + 1;
+    int height = (c->height + 2 * c->pad - reach) / stride + 1;
+    int width = (c->width + 2 * c->pad - reach) / stride + 1;
+    int columns = c->columns / groups, channels = c->channels / groups;
+    const char *pad =
+        c->pad ? support_printf(" pad %d:%s", c->pad_value, or_text(c->x_type, "u8")) : "";
+    const char *head = support_printf(
+        "kernel \"conv\" {\n"
+        "  in @0 \"x\": %s[1,%d,%d,%d] %s\n"
+        "  in @1 \"w\": %s[%d,%d,%d,%d] plain = {...}\n"
+        "  in @2 \"b\": i32[%d] plain = {...}\n"
+        "  in @3 \"m\": i32[%d] plain = {...}\n"
+        "  out @4 \"y\": %s[1,%d,%d,%d] %s\n",
+        or_text(c->x_type, "u8"), c->channels, c->height, c->width, or_text(c->x_layout, "plain"),
+        or_text(c->w_type, "i8"), c->columns, channels, window, window, c->columns, c->columns,
+        c->requantize ? "u8" : "i32", c->columns, height, width, or_text(c->y_layout, "plain"));
+    return support_printf(
+        "%s"
+        "  contract %%0 i32 (m %%1 < 1, batch %%8 < %d, n %%2 < %d, m %%3 < %d, m %%4 < %d,\n"
+        "      k %%5 < %d, k %%6 < %d, k %%7 < %d) {\n"
+        "    a @0[%%1, %%5 + %d*%%8, %d*%%3 + %d*%%6 - %d, %d*%%4 + %d*%%7 - %d]%s\n"
+        "    b @1[%%2 + %d*%%8, %%5, %%6, %%7]\n"
+        "    epilogue (%%20) {\n"
+        "      %%10 = mul %%8, %d\n"
+        "      %%9 = add %%10, %%2\n"
+        "      %%21 = load @2[%%9]\n"
+        "      %%22 = add %%20, %%21\n"
+        "%s"
+        "      store @4[%%1, %%9, %%3, %%4] = %%%d\n"
+        "    }\n"
+        "  }\n"
+        "}\n",
+        head, groups, columns, height, width, channels, window, window, channels, stride, dilation,
+        c->pad, stride, dilation, c->pad, pad, columns, columns, c->requantize ? REQUANTIZE : "",
+        c->requantize ? 32 : 22);
+}
+
+/* ---- running one ---- */
+
+static uint64_t products_run(void)
+{
+    uint64_t n = 0;
+    for (int k = SIM_AMX_TDPBSSD; k < SIM_AMX_N_KINDS; k++)
+        n += sim_amx_state()->n_run[k];
+    return n;
+}
+
+static void need_avx512(void)
+{
+    if (!compiled_host_runs("x86-64-v4,+avx512vnni"))
+        SUPPORT_NEED(NULL, "AVX-512 VNNI");
+}
+
+static bool runs_alike(struct compiled *c, enum sim_amx_mode mode, const char *schedule,
+                       struct error *err)
+{
+    struct strbuf text;
+    strbuf_init(&text, &c->arena);
+    emit_schedules_print(c->schedules, &text);
+    if (!strstr(strbuf_text(&text), schedule))
+        return error_set(err, SHEAF_ERROR_CODEGEN, "'%s' is not in the schedule: %s", schedule,
+                         strbuf_text(&text));
+    struct strbuf report;
+    strbuf_init(&report, &c->arena);
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        compiled_fill(c, COMPILED_EDGES, seed);
+        if (!pipeline_run_verify(&c->run, &report, err))
+            return error_set(err, SHEAF_ERROR_CODEGEN, "%s", strbuf_text(&report));
+    }
+    const uint64_t *n_run = sim_amx_state()->n_run;
+    if (mode == SIM_AMX_SIMULATED &&
+        (products_run() == 0 || n_run[SIM_AMX_LDTILECFG] != n_run[SIM_AMX_TILERELEASE]))
+        return error_set(err, SHEAF_ERROR_CODEGEN, "no product of tiles ran, or none was released");
+    return true;
+}
+
+static void verify(const char *kernel_text, const char *schedule)
+{
+    need_avx512();
+    enum sim_amx_mode mode = sim_amx_begin();
+    if (mode == SIM_AMX_NONE)
+        SUPPORT_NEED(NULL, "x86-64 Linux");
+    struct compiled c;
+    struct error err;
+    error_init(&err);
+    bool ok =
+        compiled_open_kernel(&c, kernel_text, AMX, &err) && runs_alike(&c, mode, schedule, &err);
+    compiled_close(&c);
+    sim_amx_end();
+    if (!ok)
+        print_error("%s\n%s", err.text, kernel_text);
+    assert_true(ok);
+}
+
+/* The schedules show how K is stepped and rows are cut: rows of a tile register, sums of how many
+   columns, bytes of K at once. */
+static const struct conv CONVS[] = {
+    {.name = "pointwise",
+     .channels = 64,
+     .height = 8,
+     .width = 8,
+     .columns = 32,
+     .x_layout = "abcd64b",
+     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/64 dot tile"},
+    /* 49 rows: four tiles of 13, the last overlapping. */
+    {.name = "pointwise_overlapping_rows",
+     .channels = 128,
+     .height = 7,
+     .width = 7,
+     .columns = 80,
+     .x_layout = "abcd64b",
+     .y_layout = "abcd64b",
+     .requantize = true,
+     .schedule = "rows d3,d4 13 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "pointwise_columns_behind_the_last",
+     .channels = 64,
+     .height = 5,
+     .width = 9,
+     .columns = 39,
+     .x_layout = "abcd64b",
+     .y_layout = "abcd64b",
+     .requantize = true,
+     .schedule = "rows d3,d4 15 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "pointwise_few_columns",
+     .channels = 64,
+     .height = 9,
+     .width = 9,
+     .columns = 5,
+     .x_layout = "abcd64b",
+     .schedule = "rows d3,d4 14 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "pointwise_k_behind_the_last",
+     .channels = 96,
+     .height = 8,
+     .width = 8,
+     .columns = 32,
+     .x_layout = "abcd64b",
+     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "pointwise_short_blocks",
+     .channels = 21,
+     .height = 8,
+     .width = 8,
+     .columns = 32,
+     .x_layout = "abcd32b",
+     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/24 dot tile"},
+    {.name = "pointwise_strided",
+     .channels = 64,
+     .height = 9,
+     .width = 9,
+     .columns = 32,
+     .stride = 2,
+     .x_layout = "abcd64b",
+     .schedule = "rows d3 1 x d4 5 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "pointwise_channels_last",
+     .channels = 40,
+     .height = 6,
+     .width = 6,
+     .columns = 32,
+     .x_layout = "acdb",
+     .y_layout = "acdb",
+     .schedule = "rows d3,d4 12 cols d2 2x16 k d5/40 dot tile"},
+    /* The channels lie apart: they are brought together first. */
+    {.name = "pointwise_plain",
+     .channels = 100,
+     .height = 8,
+     .width = 8,
+     .columns = 64,
+     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/52 dot tile"},
+    {.name = "pointwise_in_blocks_of_16",
+     .channels = 64,
+     .height = 8,
+     .width = 8,
+     .columns = 128,
+     .x_layout = "abcd16b",
+     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "window",
+     .channels = 64,
+     .height = 14,
+     .width = 14,
+     .columns = 32,
+     .window = 3,
+     .pad = 1,
+     .pad_value = 0,
+     .x_layout = "abcd64b",
+     .y_layout = "abcd32b",
+     .schedule = "rows d3 1 x d4 14 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "window_pad_counts",
+     .channels = 64,
+     .height = 11,
+     .width = 21,
+     .columns = 48,
+     .window = 3,
+     .pad = 1,
+     .pad_value = 131,
+     .x_layout = "abcd64b",
+     .y_layout = "abcd64b",
+     .requantize = true,
+     .schedule = "rows d3 1 x d4 11 cols d2 2x16 k d5/64 dot tile"},
+    /* Two image rows of 7 in one tile, 9 apart; the last tile overlaps. */
+    {.name = "window_short_rows",
+     .channels = 64,
+     .height = 7,
+     .width = 7,
+     .columns = 64,
+     .window = 3,
+     .pad = 1,
+     .pad_value = 131,
+     .x_layout = "abcd64b",
+     .y_layout = "abcd64b",
+     .requantize = true,
+     .schedule = "rows d3 2 x d4 7 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "window_strided",
+     .channels = 128,
+     .height = 13,
+     .width = 17,
+     .columns = 32,
+     .window = 3,
+     .stride = 2,
+     .pad = 1,
+     .pad_value = 5,
+     .x_layout = "abcd64b",
+     .schedule = "rows d3 1 x d4 9 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "window_dilated",
+     .channels = 64,
+     .height = 12,
+     .width = 12,
+     .columns = 32,
+     .window = 3,
+     .dilation = 2,
+     .pad = 2,
+     .pad_value = 200,
+     .x_layout = "abcd64b",
+     .schedule = "rows d3 1 x d4 12 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "window_not_padded",
+     .channels = 64,
+     .height = 9,
+     .width = 20,
+     .columns = 32,
+     .window = 3,
+     .x_layout = "abcd64b",
+     .schedule = "rows d3 1 x d4 9 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "signed",
+     .channels = 64,
+     .height = 8,
+     .width = 8,
+     .columns = 32,
+     .window = 3,
+     .pad = 1,
+     .pad_value = -7,
+     .x_type = "i8",
+     .x_layout = "abcd64b",
+     .schedule = "rows d3 1 x d4 8 cols d2 2x16 k d5/64 dot tile"},
+    {.name = "unsigned_weights",
+     .channels = 64,
+     .height = 8,
+     .width = 8,
+     .columns = 32,
+     .w_type = "u8",
+     .x_layout = "abcd64b",
+     .schedule = "dot tile"},
+    {.name = "signed_by_unsigned",
+     .channels = 64,
+     .height = 8,
+     .width = 8,
+     .columns = 32,
+     .x_type = "i8",
+     .w_type = "u8",
+     .x_layout = "abcd64b",
+     .schedule = "dot tile"},
+    {.name = "groups",
+     .channels = 128,
+     .height = 8,
+     .width = 8,
+     .columns = 64,
+     .groups = 2,
+     .window = 3,
+     .pad = 1,
+     .pad_value = 9,
+     .x_layout = "abcd64b",
+     .y_layout = "abcd32b",
+     .schedule = "dot tile"},
+    {.name = "columns_in_blocks_of_16",
+     .channels = 64,
+     .height = 8,
+     .width = 8,
+     .columns = 64,
+     .x_layout = "abcd64b",
+     .y_layout = "abcd16b",
+     .requantize = true,
+     .schedule = "dot tile"},
+};
+
+/* Matrix products: rows, columns, K, and the layout of the first factor. */
+struct product {
+    const char *name;
+    int m, n, k, batch;
+    const char *schedule;
+};
+
+static const struct product PRODUCTS[] = {
+    {"product", 32, 64, 128, 1, "rows d1 16 cols d2 2x16 k d3/64 dot tile"},
+    {"product_k_of_56", 20, 40, 112, 1, "rows d1 10 cols d2 2x16 k d3/56 dot tile"},
+    {"product_k_of_4", 20, 40, 196, 1, "rows d1 10 cols d2 2x16 k d3/28 dot tile"},
+    /* No even steps: the factor is brought into blocks. */
+    {"product_k_odd", 33, 64, 131, 1, "rows d1 11 cols d2 2x16 k d3/44 dot tile"},
+    {"product_batch", 17, 32, 64, 3, "rows d1 9 cols d2 2x16 k d3/64 dot tile"},
+};
+
+static const char *product_text(const struct product *p)
+{
+    return support_printf(
+        "kernel \"product\" {\n"
+        "  in @0 \"x\": u8[%d,%d,%d] plain\n"
+        "  in @1 \"w\": i8[%d,%d,%d] plain = {...}\n"
+        "  out @2 \"y\": i32[%d,%d,%d] plain\n"
+        "  contract %%0 i32 (batch %%1 < %d, m %%2 < %d, n %%3 < %d, k %%4 < %d) {\n"
+        "    a @0[%%1, %%2, %%4]\n"
+        "    b @1[%%1, %%4, %%3]\n"
+        "    epilogue (%%5) {\n"
+        "      store @2[%%1, %%2, %%3] = %%5\n"
+        "    }\n"
+        "  }\n"
+        "}\n",
+        p->batch, p->m, p->k, p->batch, p->k, p->n, p->batch, p->m, p->n, p->batch, p->m, p->n,
+        p->k);
+}
+
+static void product_agrees(void **state)
+{
+    const struct product *p = *state;
+    verify(product_text(p), p->schedule);
+}
+
+static void conv_agrees(void **state)
+{
+    const struct conv *c = *state;
+    verify(conv_text(c), c->schedule);
+}
+
+int main(void)
+{
+    enum {
+        N_CONVS = sizeof CONVS / sizeof CONVS[0],
+        N_PRODUCTS = sizeof PRODUCTS / sizeof PRODUCTS[0]
+    };
+    struct CMUnitTest tests[N_CONVS + N_PRODUCTS];
+    memset(tests, 0, sizeof tests);
+    for (size_t i = 0; i < N_CONVS; i++)
+        tests[i] = (struct CMUnitTest){.name = CONVS[i].name,
+                                       .test_func = conv_agrees,
+                                       .initial_state = (void *)(uintptr_t)&CONVS[i]};
+    for (size_t i = 0; i < N_PRODUCTS; i++)
+        tests[N_CONVS + i] = (struct CMUnitTest){.name = PRODUCTS[i].name,
+                                                 .test_func = product_agrees,
+                                                 .initial_state = (void *)(uintptr_t)&PRODUCTS[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
