@@ -142,6 +142,11 @@ static enum sheaf_status check_linked(const struct sheaf_linked *l, struct sheaf
         return fail(err, SHEAF_ERROR_PROCESSOR,
                     "%s: the bundle was compiled for processors with '%.*s', which this one lacks",
                     info->name, (int)length, missing);
+    if (info->features && !sheaf_cpu_permit(info->features))
+        return fail(err, SHEAF_ERROR_PROCESSOR,
+                    "%s: the bundle needs AMX's tile registers, which the operating system did not "
+                    "permit this process to use",
+                    info->name);
     return SHEAF_OK;
 }
 

@@ -20,6 +20,13 @@ extern "C" {
  */
 const char *sheaf_cpu_missing_feature(const char *features, size_t *out_length);
 
+/*
+ * Asks the operating system for what some features need beside the processor: for "amx-tile" Linux
+ * gives permission per process, to all its threads.  Returns whether all that is needed was given;
+ * 0 also where the processor has no such feature.  Opening a bundle does this.
+ */
+int sheaf_cpu_permit(const char *features);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,4 +1,5 @@
-/* Does this processor have the features that a bundle was compiled for? */
+/* Does this processor have the features that a bundle was compiled for, and may they be used? */
+#define _DEFAULT_SOURCE /* syscall */
 #include <string.h>
 
 #include "cpu_runtime/cpu_runtime.h"
@@ -141,4 +142,43 @@ const char *sheaf_cpu_missing_feature(const char *features, size_t *out_length)
         p += *p == ',';
     }
     return NULL;
+}
+
+/* ---- permission ---- */
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Linux gives a process the tile registers when it asks (Documentation/arch/x86/xstate.rst).  The
+   answer holds for all its threads, and asking again changes nothing. */
+static int permits_tiles(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+#else
+
+static int permits_tiles(void)
+{
+    return 1;
+}
+
+#endif
+
+int sheaf_cpu_permit(const char *features)
+{
+    static const char tiles[] = "amx-tile";
+    for (const char *p = features; *p;) {
+        size_t length = strcspn(p, ",");
+        size_t sign = *p == '+' || *p == '-';
+        if (*p != '-' && length - sign == sizeof tiles - 1 &&
+            memcmp(p + sign, tiles, sizeof tiles - 1) == 0)
+            return permits_tiles();
+        p += length;
+        p += *p == ',';
+    }
+    return 1;
 }

@@ -278,6 +278,10 @@ bool kernel_validate(const struct kernel *k, struct error *err);
    anything changed. ---- */
 bool kernel_fuse(struct kernel *k);
 
+/* ---- kernel_fuse_operand.c: a map that only converts what one operand of a contract reads becomes
+   its prologue.  Returns whether anything changed. ---- */
+bool kernel_fuse_operand(struct kernel *k);
+
 /* ---- kernel_expand.c: `contract` as map, reduce and load_or, for targets and shapes without a
    special generator.  Returns whether there was one. ---- */
 bool kernel_expand_contracts(struct kernel *k);

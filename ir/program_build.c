@@ -208,6 +208,7 @@ static void finish_kernel(struct kernel *k)
     bool changed = true;
     while (changed) {
         changed = kernel_fuse(k);
+        changed |= kernel_fuse_operand(k);
         changed |= kernel_simplify(k);
     }
     struct error err;

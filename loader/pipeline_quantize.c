@@ -93,7 +93,6 @@ static struct quantize_options options_of(const struct quantize_step *step,
         .per_row = opt->enable_rowwise,
         .calibrate_constants = opt->calibrate_constants,
         .quantize_io = opt->convert_placeholders,
-        .unsigned_bytes = step->target->unsigned_bytes,
         .keep = *keep,
     };
 }

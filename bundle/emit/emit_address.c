@@ -331,6 +331,37 @@ static bool is_contiguous(const struct emit_kernel *ek, const struct eaddress *a
            dtype_bits(ek->k->bufs[at->buf].dtype) >= 8;
 }
 
+/* Two elements of 4 bits a byte, all lanes side by side from a whole byte on. */
+static bool is_packed_run(const struct emit_kernel *ek, const struct eaddress *at)
+{
+    const struct eaffine *a = &at->affine;
+    if (ek->lanes < 2 || at->varying || eaffine_lane(a) != 1 || a->offset % 2 != 0 ||
+        dtype_bits(ek->k->bufs[at->buf].dtype) != 4)
+        return false;
+    for (int i = 0; i < a->n_terms; i++)
+        if (a->term[i].var != EVAR_LANE && a->term[i].coef % 2 != 0)
+            return false;
+    return true;
+}
+
+/* The low half of a byte is the even lane. */
+static LLVMValueRef load_packed(struct emit_kernel *ek, const struct eaddress *at)
+{
+    struct emit *e = ek->e;
+    enum dtype t = ek->k->bufs[at->buf].dtype;
+    unsigned pairs = (unsigned)ek->lanes / 2;
+    LLVMValueRef byte = eaffine_value(ek, &at->affine);
+    byte = LLVMBuildLShr(e->b, byte, emit_i64(e, 1), "");
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, e->i8, ek->buf[at->buf], &byte, 1, "");
+    LLVMValueRef v = LLVMBuildLoad2(e->b, LLVMVectorType(e->i8, pairs), p, "");
+    LLVMSetAlignment(v, 1);
+    v = LLVMBuildZExt(e->b, v, LLVMVectorType(e->i16, pairs), "");
+    LLVMValueRef high = LLVMBuildShl(e->b, v, emit_int_like(v, e->i16, 4), "");
+    v = LLVMBuildAnd(e->b, LLVMBuildOr(e->b, v, high, ""), emit_int_like(v, e->i16, 0x0f0f), "");
+    v = LLVMBuildBitCast(e->b, v, LLVMVectorType(e->i8, 2 * pairs), "");
+    return t == DTYPE_I4 ? emit_wrap4(e, t, v) : v;
+}
+
 LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *out_varying)
 {
     struct emit *e = ek->e;
@@ -346,6 +377,8 @@ LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *
         LLVMSetAlignment(v, dtype_bits(t) / 8);
         return from_memory(ek, t, v);
     }
+    if (is_packed_run(ek, at))
+        return load_packed(ek, at);
     LLVMValueRef v = LLVMGetPoison(emit_lane_type(ek, t, true));
     for (int i = 0; i < ek->lanes; i++)
         v = LLVMBuildInsertElement(e->b, v, load_element(ek, at->buf, lane_offset(ek, at, i)),

@@ -63,6 +63,8 @@ struct emit_kernel {
     LLVMValueRef *buf;       /* base pointers */
     LLVMValueRef *val;       /* by kval: the value last emitted */
     bool *varying;           /* by kval */
+    bool *split;             /* by kval: the lanes are in split order (emit_wide.c) */
+    bool *is_factor;         /* by kval: a factor of a 64-bit product */
     struct eaffine *bind;    /* by kval, INDEX only */
     struct evar *vars;
     size_t n_vars, cap_vars;
@@ -118,6 +120,12 @@ LLVMValueRef emit_scalar_op(struct emit_kernel *ek, enum kop op, enum dtype t, L
                             LLVMValueRef b);
 LLVMValueRef emit_cast(struct emit_kernel *ek, enum dtype from, enum dtype to, LLVMValueRef v);
 LLVMValueRef emit_wrap4(struct emit *e, enum dtype t, LLVMValueRef v); /* into 4 bits */
+
+/* ---- emit_wide.c: 64-bit values in the order "even lanes, odd lanes" ---- */
+void emit_find_factors(struct emit_kernel *ek);
+/* Emits a varying instruction in split order; false where it is not one for it. */
+bool emit_wide(struct emit_kernel *ek, kval v);
+LLVMValueRef emit_natural_order(struct emit_kernel *ek, LLVMValueRef v);
 
 /* ---- emit_affine.c ---- */
 int emit_add_var(struct emit_kernel *ek, LLVMValueRef value, int64_t extent);

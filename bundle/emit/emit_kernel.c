@@ -91,6 +91,8 @@ void emit_instruction(struct emit_kernel *ek, kval v)
 {
     const struct kinst *in = kernel_inst(ek->k, v);
     bool varying = any_varying(ek, in);
+    if (varying && emit_wide(ek, v))
+        return;
     switch (in->op) {
     case KOP_CONST:
         emit_set(ek, v, literal(ek, in), false);
@@ -187,6 +189,7 @@ LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const 
     ek.bind = arena_array(e->arena, k->n_insts, sizeof *ek.bind);
     ek.results = arena_array(e->arena, k->n_insts, sizeof *ek.results);
     ek.results_varying = arena_array(e->arena, k->n_insts, sizeof *ek.results_varying);
+    emit_find_factors(&ek);
     ek.join.joined = -1;
     emit_add_var(&ek, NULL, 1); /* EVAR_LANE */
     declare_buffers(&ek);

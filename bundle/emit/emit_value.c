@@ -15,6 +15,8 @@ LLVMValueRef emit_get(struct emit_kernel *ek, kval v, bool varying)
         is_varying = ek->varying[v];
     }
     assert(value && (varying || !is_varying));
+    if (ek->split[v])
+        return emit_natural_order(ek, value);
     return varying && !is_varying ? emit_splat(ek, value) : value;
 }
 
@@ -22,6 +24,7 @@ void emit_set(struct emit_kernel *ek, kval v, LLVMValueRef value, bool varying)
 {
     ek->val[v] = value;
     ek->varying[v] = varying;
+    ek->split[v] = false;
 }
 
 static LLVMValueRef intrinsic1(struct emit *e, const char *name, LLVMValueRef a)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cpu_runtime/cpu_runtime.h"
 #include "ir/strbuf.h"
 
 #define X86_V1   "+sse2"
@@ -55,27 +56,6 @@ static bool known_feature(const char *name, size_t n)
         if (target_lists(PROCESSORS[i].features, name, n))
             return true;
     return false;
-}
-
-/* The native processor's features that some code here could use, in the table's order. */
-static const char *native_features(struct arena *a)
-{
-    char *host = LLVMGetHostCPUFeatures();
-    struct strbuf out;
-    strbuf_init(&out, a);
-    const char *all = X86_SPR ",+avxvnni,+neon";
-    for (const char *p = all; *p;) {
-        size_t n = strcspn(p, ",");
-        for (const char *q = host; (q = strstr(q, p[0] == '+' ? "+" : p)) != NULL; q++) {
-            if (strncmp(q, p, n) == 0 && (q[n] == ',' || q[n] == '\0')) {
-                strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
-                break;
-            }
-        }
-        p += n + (p[n] == ',');
-    }
-    LLVMDisposeMessage(host);
-    return strbuf_text(&out);
 }
 
 /* `features` without +name. */
@@ -141,6 +121,29 @@ static const char *remove_feature(struct arena *a, const char *features, const c
         if (strcmp(NEEDS[i].needs, name) == 0)
             features = remove_feature(a, features, NEEDS[i].feature);
     return without(a, features, name, strlen(name));
+}
+
+/* The native processor's features that some code here could use, in the table's order.  Not those
+   that the operating system does not let this process use: the code may run in it. */
+static const char *native_features(struct arena *a)
+{
+    char *host = LLVMGetHostCPUFeatures();
+    struct strbuf out;
+    strbuf_init(&out, a);
+    const char *all = X86_SPR ",+avxvnni,+neon";
+    for (const char *p = all; *p;) {
+        size_t n = strcspn(p, ",");
+        for (const char *q = host; (q = strstr(q, p[0] == '+' ? "+" : p)) != NULL; q++) {
+            if (strncmp(q, p, n) == 0 && (q[n] == ',' || q[n] == '\0')) {
+                strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
+                break;
+            }
+        }
+        p += n + (p[n] == ',');
+    }
+    LLVMDisposeMessage(host);
+    const char *features = strbuf_text(&out);
+    return sheaf_cpu_permit(features) ? features : remove_feature(a, features, "amx-tile");
 }
 
 static bool apply_features(struct arena *a, const char *changes, const char **features,

@@ -104,6 +104,14 @@ static int unit_dim(const struct plan *p, const struct koperand *o, int i)
     return found;
 }
 
+static bool is_single(const struct plan *p, kval index)
+{
+    for (int i = 0; i < p->r->n_dims; i++)
+        if (p->r->index[i] == index)
+            return extent_of(p, i) == 1;
+    return false;
+}
+
 /* Whether all else that takes part in dimension d of an access moves it in steps of `block`. */
 static bool others_step(const struct plan *p, const struct koperand *o, int d, int i, int64_t block)
 {
@@ -111,7 +119,8 @@ static bool others_step(const struct plan *p, const struct koperand *o, int d, i
     if (a->offset % block != 0)
         return false;
     for (int t = 0; t < a->n_terms; t++)
-        if (a->term[t].var != p->r->index[i] && a->term[t].coef % block != 0)
+        if (a->term[t].var != p->r->index[i] && !is_single(p, a->term[t].var) &&
+            a->term[t].coef % block != 0)
             return false;
     return true;
 }

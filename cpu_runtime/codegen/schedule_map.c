@@ -215,7 +215,7 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
     struct tally tally = {.index = r->index[last->dim], .widest_bytes = 1};
     count_block(k, &nest, &r->block[0], &tally);
     if (emit_can_vectorize(k, &r->block[0]) && tally.strided <= tally.contiguous) {
-        int lanes = t->vector_bytes / 4;
+        int lanes = t->vector_bytes / (tally.widest_bytes < 4 ? (int)tally.widest_bytes : 4);
         while (lanes * (int)tally.widest_bytes > PROGRAM_ALIGNMENT)
             lanes /= 2;
         while (lanes > span)

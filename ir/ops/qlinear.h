@@ -11,10 +11,13 @@
 bool qlinear_check(const struct node *n, size_t x_scale, size_t w_scale, size_t y_scale,
                    size_t y_zero, struct error *err);
 
+/* x * w / y, rounded to `type` after each operation, as ONNX's reference does with scales of it. */
+double qlinear_factor(enum dtype type, double x, double w, double y);
+
 struct qlinear_scales {
     kval x, w, y; /* of the type in which they are stored */
 };
-/* saturate(rint(sum * (x * w / y) + zero)) in the type of zero. */
+/* saturate(rint(sum * factor + zero)) in the type of zero, in f64. */
 kval qlinear_requantize(struct kernel *k, kval sum, const struct qlinear_scales *s, kval zero);
 
 #endif

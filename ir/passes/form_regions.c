@@ -9,6 +9,8 @@
  * addition of two convolutions can belong to one of them only, and a chain that is built before
  * them would hold it; the earlier convolution gets it.
  *
+ * A contraction also takes in what dequantizes its weights: the kernel then reads them quantized.
+ *
  * The nodes of a region are then moved down to the place of its last node.  That is always legal:
  * nobody outside uses the values between them, and what they need lies before them anyway.
  *
@@ -158,6 +160,36 @@ static bool form(struct graph *g, const struct uses *u, bool (*is_anchor)(const 
     return changed;
 }
 
+/* Whether a node turns quantized constants into floats for one user. */
+static bool is_dequantized_constant(const struct node *n)
+{
+    if (n->op != OP_dequantize_linear || n->region || !only_output(n) || n->out[0]->n_uses != 1)
+        return false;
+    for (size_t i = 0; i < n->n_in; i++)
+        if (n->in[i] && n->in[i]->role != VALUE_CONST)
+            return false;
+    return true;
+}
+
+/* Quantized weights of a contraction are dequantized in its kernel. */
+static bool join_weights(struct graph *g, const struct uses *u)
+{
+    bool changed = false;
+    for (size_t i = 0; i < u->b->n_nodes; i++) {
+        struct node *n = u->b->nodes[i];
+        if (!is_dequantized_constant(n) || u->first[n->out[0]->id] == u->first[n->out[0]->id + 1])
+            continue;
+        struct node *user = u->b->nodes[u->user[u->first[n->out[0]->id]]];
+        if (!is_contraction(user))
+            continue;
+        if (!user->region)
+            user->region = ++g->n_regions;
+        n->region = user->region;
+        changed = true;
+    }
+    return changed;
+}
+
 /* Every node of a region moves down to the last one. */
 static void gather_regions(struct arena *a, const struct graph *g, struct block *b)
 {
@@ -183,6 +215,7 @@ static void form_in_block(struct graph *g, struct block *b, void *arg)
     arena_init(&scratch);
     struct uses u = uses_of_block(&scratch, g, b);
     bool formed = form(g, &u, is_contraction);
+    formed |= join_weights(g, &u);
     formed |= form(g, &u, is_elementwise);
     if (formed)
         gather_regions(&scratch, g, b);

@@ -492,6 +492,24 @@ static void become_wide_sum(struct lowering *l, struct node *q, const struct exp
     lq_become_rescale(l, q, v, &s);
 }
 
+/*
+ * Whether products with these multipliers often lie in the middle of two steps: where they have few
+ * binary places, as the mean of 4 has 2.  Halves then go to even, as the reference's do, if the
+ * output's zero point is even too; else upwards, which costs less.
+ */
+static bool halves_are_common(const int32_t *m, int64_t n, int shift, const struct quant *to)
+{
+    enum { FEW_PLACES = 8 };
+    int most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int places = shift;
+        for (int32_t odd = m[i]; places && !(odd & 1); odd /= 2)
+            places--;
+        most = places > most ? places : most;
+    }
+    return most > 0 && most <= FEW_PLACES && !(to->zero_point & 1);
+}
+
 /* Multipliers of so many bits that products fit: in 32 bits where 20 do, else in 64. */
 static int multiplier_bits(int64_t bound)
 {
@@ -529,7 +547,8 @@ static bool become_rescaled(struct lowering *l, struct node *q, const struct exp
                              .axis = x->shape.rank - 1 - e->factor.from_right,
                              .x_zero = e->zero,
                              .y_zero = to->zero_point,
-                             .bound = e->bound};
+                             .bound = e->bound,
+                             .even = halves_are_common(m, n, shift, to)};
     lq_become_rescale(l, q, x, &s);
     return true;
 }

@@ -8,8 +8,6 @@
  * Values that are moved share the parameters of the value that they come from; and what exists only
  * to be joined takes the parameters of the whole, so that joining is copying.
  */
-#include <assert.h>
-
 #include "ir/quantize/quantizer.h"
 
 static struct value_plan *plan_of(const struct quantizer *q, const struct value *v)
@@ -27,18 +25,11 @@ static bool is_wanted_result(const struct quantizer *q, const struct node *n)
     return false;
 }
 
-static void want_inputs(struct quantizer *q, size_t at)
+static void want_inputs(struct quantizer *q, const struct node *n)
 {
-    const struct node *n = q->nodes[at];
-    bool product = op_desc(n->op)->quant == QUANT_CONTRACT;
-    for (size_t i = 0; i < n->n_in; i++) {
-        if (!quantizer_is_data(n, i) || plan_of(q, n->in[i])->inner)
-            continue;
-        struct value_plan *plan = plan_of(q, n->in[i]);
-        plan->wanted = true;
-        if (!quantizer_moves(q, at))
-            *(product && i == 1 ? &plan->read_signed : &plan->read_other) = true;
-    }
+    for (size_t i = 0; i < n->n_in; i++)
+        if (quantizer_varies(n, i))
+            plan_of(q, n->in[i])->wanted = !plan_of(q, n->in[i])->inner;
 }
 
 /* What a node that can be quantized makes, or what is moved of it. */
@@ -56,10 +47,8 @@ static void want_outputs(struct quantizer *q)
 {
     for (size_t i = 0; i < q->g->body.n_out; i++) {
         const struct value *v = q->g->body.out[i];
-        if (v->dtype != DTYPE_F32 || !has_integer_origin(q, v))
-            continue;
-        plan_of(q, v)->wanted = true;
-        plan_of(q, v)->read_signed = true;
+        if (v->dtype == DTYPE_F32 && has_integer_origin(q, v))
+            plan_of(q, v)->wanted = true;
     }
 }
 
@@ -72,20 +61,8 @@ static void want_backwards(struct quantizer *q)
         if (!plan->can || (quantizer_moves(q, at) && !is_wanted_result(q, q->nodes[at])))
             continue;
         plan->quantized = true;
-        want_inputs(q, at);
+        want_inputs(q, q->nodes[at]);
     }
-}
-
-/* Whether a chain begins with the node, or the one it continues, as a contraction: such a result is
-   an integer only where somebody wants it. */
-static bool ends_contraction(const struct quantizer *q, const struct node *n)
-{
-    if (op_desc(n->op)->quant == QUANT_CONTRACT)
-        return true;
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && plan_of(q, n->in[i])->inner)
-            return ends_contraction(q, n->in[i]->producer);
-    return false;
 }
 
 static bool is_integer(const struct quantizer *q, const struct value *v)
@@ -115,9 +92,9 @@ static void decide_forwards(struct quantizer *q)
         if (quantizer_moves(q, at)) {
             plan->quantized = comes_as_integers(q, n);
             if (plan->quantized)
-                want_inputs(q, at);
+                want_inputs(q, n);
         }
-        bool lazy = !plan->quantized || ends_contraction(q, n);
+        bool lazy = !plan->quantized || plan->expression.sums;
         for (size_t i = 0; i < n->n_out; i++) {
             const struct value *v = n->out[i];
             if (v && v->dtype == DTYPE_F32 && n->op != OP_dequantize_linear &&
@@ -180,44 +157,13 @@ static void share_joined(struct quantizer *q)
     }
 }
 
-enum dtype quantizer_type(const struct quantizer *q, const struct value *v)
-{
-    const struct value_plan *plan = plan_of(q, source_of(q, v));
-    enum dtype type = q->opt->calibration.type;
-    bool is_signed = plan->read_signed && !plan->read_other;
-    return type == DTYPE_I8 && q->opt->unsigned_bytes && !is_signed ? DTYPE_U8 : type;
-}
-
-/* u8 differs from i8 by 128 in all that is stored. */
-struct quant quantizer_params(const struct quantizer *q, enum dtype type, double min, double max)
-{
-    struct quant p =
-        schema_params(q->opt->calibration.schema, type == DTYPE_U8 ? DTYPE_I8 : type, min, max);
-    if (type == DTYPE_U8)
-        p.zero_point += 128;
-    return p;
-}
-
-static void join_readers(struct quantizer *q)
-{
-    for (size_t i = 0; i < q->n_values; i++) {
-        struct value_plan *source = plan_of(q, source_of(q, q->g->values[i]));
-        source->read_signed |= q->value[i].read_signed;
-        source->read_other |= q->value[i].read_other;
-    }
-}
-
 static void set_params(struct quantizer *q)
 {
+    const struct calibration_options *opt = &q->opt->calibration;
     for (size_t i = 0; i < q->n_values; i++) {
-        const struct value *v = q->g->values[i];
         double min, max;
-        if (!q->value[i].integer && !(quantizer_is_constant(v) && q->value[i].wanted))
-            continue;
-        if (quantizer_range(q, source_of(q, v), &min, &max))
-            q->value[i].quant = quantizer_params(q, quantizer_type(q, v), min, max);
-        else
-            assert(quantizer_is_constant(v));
+        if (q->value[i].integer && quantizer_range(q, source_of(q, q->g->values[i]), &min, &max))
+            q->value[i].quant = schema_params(opt->schema, opt->type, min, max);
     }
 }
 
@@ -227,9 +173,8 @@ void quantizer_choose(struct quantizer *q)
     decide_forwards(q);
     share_moved(q);
     share_joined(q);
-    join_readers(q);
     set_params(q);
     for (size_t at = 0; at < q->n_nodes; at++)
-        if (q->node[at].quantized && op_desc(q->nodes[at]->op)->quant == QUANT_CONTRACT)
+        if (q->node[at].quantized && quantizer_is_contraction(q->nodes[at]))
             quantizer_plan_weights(q, at);
 }

@@ -29,7 +29,6 @@ struct quantize_options {
     bool per_row;     /* weights of matrix products: one scale per output */
     bool calibrate_constants;
     bool quantize_io;    /* inputs and outputs of the network become integers */
-    bool unsigned_bytes; /* as in struct target */
     struct quantize_keep keep;
 };
 

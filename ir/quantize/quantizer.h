@@ -2,10 +2,14 @@
  * quantizer.h: what the files of quantize_graph share.
  *
  * Some words.  A value is *integer* where Q and DQ stand behind it; whoever reads it then reads the
- * DQ.  A *chain* is a node and those behind it that work on its unrounded result: a contraction, an
- * addition, an activation; the values between them are *inner* and get no pair.  A node *moves*
- * where it only moves or selects values (QUANT_SAME) and continues no chain: its outputs have the
- * parameters of its input.
+ * DQ.  A value is *inner* where its only user works on what it is before rounding, so that it gets
+ * no pair; a value that is read and not inner is a *leaf*.  A node *moves* where it only moves or
+ * selects values (QUANT_SAME) and has nothing inner beside it: its outputs have the parameters of
+ * its input.
+ *
+ * Two things can be made of nodes with inner values between them (pass lower_quantized):
+ *   - *terms*: one rescaled sum of products, sums and leaves, clips within;
+ *   - a *table*, where all are functions of the same single leaf, element by element.
  */
 #ifndef SHEAF_IR_QUANTIZE_QUANTIZER_H
 #define SHEAF_IR_QUANTIZE_QUANTIZER_H
@@ -14,18 +18,22 @@
 
 #define NO_POSITION SIZE_MAX
 
-/* What a chain holds up to a node; CHAIN_NONE where the node has no unrounded result. */
-enum chain { CHAIN_NONE, CHAIN_SUM, CHAIN_ADDED, CHAIN_ACTIVATED };
-
 struct value_plan {
     size_t maker, last_user; /* positions in the body, or NO_POSITION */
     bool inner;
     bool wanted;              /* a quantized node reads it as integers */
     bool integer;             /* has a pair */
-    bool read_signed;         /* as second operand of a product, or from outside; in that case... */
-    bool read_other;          /* ..nobody else may read it */
-    const struct value *like; /* whose parameters and type it takes; NULL: its own */
-    struct quant quant;       /* of an integer value, for the type of quantizer_type */
+    const struct value *like; /* whose parameters it takes; NULL: its own */
+    struct quant quant;       /* of an integer value */
+};
+
+/* What the result of a node is, back to the leaves. */
+struct expression {
+    bool terms;
+    bool sums;  /* has 32-bit sums in it, of a contraction or mean */
+    bool clips; /* has clips in it */
+    int n_leaves;
+    const struct value *leaf; /* of which it is a table; NULL: it is none */
 };
 
 /* Scales of a contraction: one, or one per output channel. */
@@ -41,9 +49,9 @@ struct node_plan {
     bool relevant; /* the report has a line for it */
     bool can;      /* nothing keeps it from being quantized */
     bool quantized;
-    bool chosen; /* as in the report */
-    enum chain chain;
-    const char *reason;          /* why it cannot */
+    bool chosen;        /* as in the report */
+    const char *reason; /* why it cannot */
+    struct expression expression;
     struct weight_plan *weights; /* of a contraction that is quantized */
 };
 
@@ -59,43 +67,51 @@ struct quantizer {
     size_t n_values;
 };
 
+/* ---- nodes.c ---- */
+
+bool quantizer_is_constant(const struct value *v);
+bool quantizer_is_scalar(const struct value *v); /* a constant of one element */
+bool quantizer_has_input(const struct node *n, size_t i);
 /* Input i is float data that the node works on, rather than a parameter such as a bound. */
 bool quantizer_is_data(const struct node *n, size_t i);
-/* The node has one operand that varies and otherwise scalar constants: a function of one number. */
-bool quantizer_is_function(const struct node *n);
-/* The node can be quantized and moves. */
+/* Data that is not constant. */
+bool quantizer_varies(const struct node *n, size_t i);
+size_t quantizer_n_varying(const struct node *n);
+bool quantizer_has_inner(const struct quantizer *q, const struct node *n); /* input */
+bool quantizer_is_contraction(const struct node *n);
 bool quantizer_moves(const struct quantizer *q, size_t at);
-bool quantizer_is_constant(const struct value *v);
-
-/* keep.c: the node's kind or name is among those. */
-bool quantize_is_kept(const struct quantize_keep *keep, const struct node *n);
-
-/* judge.c: which nodes can be quantized, and which stand in chains. */
-void quantizer_judge(struct quantizer *q);
-/* The range of a value, from the profile or from what it is moved from. */
+/* The range of a value, from the profile, its content or what it is moved from. */
 bool quantizer_range(const struct quantizer *q, const struct value *v, double *out_min,
                      double *out_max);
 
-/* params.c: which values become integers, with which parameters. */
-void quantizer_choose(struct quantizer *q);
-/* Of the integers of a value that has a pair. */
-enum dtype quantizer_type(const struct quantizer *q, const struct value *v);
-struct quant quantizer_params(const struct quantizer *q, enum dtype type, double min, double max);
+/* ---- keep.c: the node's kind or name is among those ---- */
+bool quantize_is_kept(const struct quantize_keep *keep, const struct node *n);
 
-/* weights.c */
+/* ---- judge.c: which nodes can be quantized ---- */
+void quantizer_judge(struct quantizer *q);
+
+/* ---- expressions.c: which results are inner ---- */
+struct expression quantizer_expression(const struct quantizer *q, const struct node *n);
+/* Makes the result of the node, whose expression is set, inner where its user can take it. */
+void quantizer_pass_on(struct quantizer *q, size_t at);
+
+/* ---- params.c: which values become integers, with which parameters ---- */
+void quantizer_choose(struct quantizer *q);
+
+/* ---- weights.c ---- */
 void quantizer_plan_weights(struct quantizer *q, size_t at);
-/* Constants of a contraction, and constants added to its sums, become integers. */
+/* Constants of a contraction become integers. */
 void quantizer_insert_weights(struct quantizer *q, size_t at);
 
-/* insert.c */
+/* ---- insert.c ---- */
+
 void quantizer_insert(struct quantizer *q);
-/* real = (stored - zero_point) * scale, one scale or one per index of `axis`. */
+/* real = stored * scale, one scale or one per index of `axis`. */
 struct integers {
     const struct tensor *stored;
     const float *scale;
     int64_t n_scales;
-    int axis;
-    int32_t zero_point;
+    int axis; /* -1: one scale */
 };
 /* Input i of the node, a constant, gives way to these with a DQ behind them. */
 void quantizer_set_constant(struct quantizer *q, struct node *n, size_t i,

@@ -14,6 +14,9 @@
 /* The newest version of the default operator set whose meaning is known here. */
 enum { ONNX_NEWEST_OPSET = 28 };
 
+/* Before the names of ONNX Runtime's own operators, wherever they are looked up. */
+#define ONNX_MICROSOFT "com.microsoft."
+
 /* Names visible in a graph; an inner graph sees those of the graphs around it. */
 struct onnx_scope {
     struct onnx_scope *parent;
@@ -106,6 +109,8 @@ void draft_bind(struct onnx *o, struct draft *d, size_t i, struct value *v);
 typedef bool onnx_adapt_fn(struct onnx *o, struct draft *d);
 
 bool onnx_adapt(struct onnx *o, struct draft *d);
+/* The operator's name, with its domain in front where that is not the default one. */
+const char *onnx_op_type(struct arena *a, const Onnx__NodeProto *n);
 bool onnx_is_supported(const char *op_type);
 
 onnx_adapt_fn onnx_adapt_broadcast, onnx_adapt_prelu, onnx_adapt_clip, onnx_adapt_cast_name,
@@ -115,6 +120,10 @@ onnx_adapt_fn onnx_adapt_axes, onnx_adapt_reshape, onnx_adapt_split, onnx_adapt_
     onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat,
     onnx_adapt_constant;                      /* onnx_adapt_shape.c */
 onnx_adapt_fn onnx_adapt_if, onnx_adapt_loop; /* onnx_control.c */
+onnx_adapt_fn onnx_adapt_plain, onnx_adapt_qlinear_binary, onnx_adapt_qlinear_concat,
+    onnx_adapt_qlinear_sigmoid, onnx_adapt_qlinear_leaky_relu, onnx_adapt_qlinear_softmax,
+    onnx_adapt_qlinear_global_pool, onnx_adapt_qlinear_average_pool, onnx_adapt_qlinear_reduce_mean,
+    onnx_adapt_qlinear_where, onnx_adapt_qgemm; /* onnx_adapt_quantized.c */
 
 /* ---- onnx_shape.c: declared types and symbolic dimensions ---- */
 

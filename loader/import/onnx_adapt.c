@@ -45,6 +45,19 @@ static const struct adapt_rule adapt_rules[] = {
     {"Squeeze", 1, 12, onnx_adapt_axes},
     {"Sub", 1, 6, onnx_adapt_broadcast},
     {"Unsqueeze", 1, 12, onnx_adapt_axes},
+    {ONNX_MICROSOFT "DequantizeLinear", 1, NEWEST, onnx_adapt_plain},
+    {ONNX_MICROSOFT "QGemm", 1, NEWEST, onnx_adapt_qgemm},
+    {ONNX_MICROSOFT "QLinearAdd", 1, NEWEST, onnx_adapt_qlinear_binary},
+    {ONNX_MICROSOFT "QLinearAveragePool", 1, NEWEST, onnx_adapt_qlinear_average_pool},
+    {ONNX_MICROSOFT "QLinearConcat", 1, NEWEST, onnx_adapt_qlinear_concat},
+    {ONNX_MICROSOFT "QLinearGlobalAveragePool", 1, NEWEST, onnx_adapt_qlinear_global_pool},
+    {ONNX_MICROSOFT "QLinearLeakyRelu", 1, NEWEST, onnx_adapt_qlinear_leaky_relu},
+    {ONNX_MICROSOFT "QLinearMul", 1, NEWEST, onnx_adapt_qlinear_binary},
+    {ONNX_MICROSOFT "QLinearReduceMean", 1, NEWEST, onnx_adapt_qlinear_reduce_mean},
+    {ONNX_MICROSOFT "QLinearSigmoid", 1, NEWEST, onnx_adapt_qlinear_sigmoid},
+    {ONNX_MICROSOFT "QLinearSoftmax", 1, NEWEST, onnx_adapt_qlinear_softmax},
+    {ONNX_MICROSOFT "QLinearWhere", 1, NEWEST, onnx_adapt_qlinear_where},
+    {ONNX_MICROSOFT "QuantizeLinear", 1, NEWEST, onnx_adapt_plain},
 };
 
 /* Attributes that change nothing here. */
@@ -107,6 +120,12 @@ bool onnx_adapt(struct onnx *o, struct draft *d)
             return false;
     }
     return !d->done || draft_check_attrs(o, d);
+}
+
+const char *onnx_op_type(struct arena *a, const Onnx__NodeProto *n)
+{
+    bool ours = !n->domain || !*n->domain || !strcmp(n->domain, "ai.onnx");
+    return ours ? n->op_type : arena_printf(a, "%s.%s", n->domain, n->op_type);
 }
 
 bool onnx_is_supported(const char *op_type)

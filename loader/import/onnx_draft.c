@@ -123,7 +123,7 @@ static bool add_attr(struct onnx *o, struct draft *d, const Onnx__AttributeProto
 
 bool draft_init(struct onnx *o, const Onnx__NodeProto *p, struct draft *out_draft)
 {
-    struct draft d = {.proto = p, .op_type = p->op_type};
+    struct draft d = {.proto = p, .op_type = onnx_op_type(o->im.arena, p)};
     d.op = op_by_onnx(d.op_type);
     d.n_out = p->n_output;
     while (d.n_out && !*p->output[d.n_out - 1])

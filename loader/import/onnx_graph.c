@@ -87,13 +87,12 @@ static void survey_graph(struct survey *s, const Onnx__GraphProto *p)
         for (size_t j = 0; j < n->n_attribute; j++)
             if (n->attribute[j]->g)
                 survey_graph(s, n->attribute[j]->g);
-        bool ours = default_domain(n->domain);
-        if (ours && onnx_is_supported(n->op_type))
+        const char *type = onnx_op_type(a, n);
+        if (onnx_is_supported(type))
             continue;
         const char *name = n->name && *n->name ? n->name : n->n_output ? n->output[0] : "";
-        strbuf_printf(&s->unsupported, "%s'%s%s%s' (", s->n_unsupported++ ? ", " : "",
-                      ours ? "" : n->domain, ours ? "" : ".", n->op_type);
-        if (ours && s->o->opset)
+        strbuf_printf(&s->unsupported, "%s'%s' (", s->n_unsupported++ ? ", " : "", type);
+        if (default_domain(n->domain) && s->o->opset)
             strbuf_printf(&s->unsupported, "opset %lld, ", (long long)s->o->opset);
         strbuf_printf(&s->unsupported, "node '%s')", name);
     }

@@ -66,11 +66,12 @@ static bool print_text(struct strbuf *out, const char *text, struct error *err)
     return true;
 }
 
-/* The shortest decimal that reads back as the same number; zero has no sign. */
+/* The shortest decimal that reads back as the same number (%g leaves trailing zeros out, and with
+   six digits 1000 is not 1e+03); zero has no sign. */
 static void print_float(struct strbuf *out, const char *key, float v)
 {
     char text[32];
-    for (int digits = 1; digits <= 9; digits++) {
+    for (int digits = 6; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, (double)(v + 0.0f));
         if (strtof(text, NULL) == v)
             break;

@@ -117,7 +117,7 @@ bool yaml_reader_mapping(struct yaml_reader *r, const char *what, const struct y
     if (!yaml_reader_is(r, YAML_MAPPING_START_EVENT))
         return yaml_reader_fault(r, SHEAF_ERROR_FORMAT, "%s must be a mapping of keys to values",
                                  what);
-    size_t line = r->event.start_mark.line + 1;
+    yaml_mark_t start = r->event.start_mark;
     for (;;) {
         if (!yaml_reader_next(r))
             return false;
@@ -140,10 +140,12 @@ bool yaml_reader_mapping(struct yaml_reader *r, const char *what, const struct y
         if (!keys[k].read(r, target))
             return false;
     }
+    /* What is wrong with the whole is said of its first line. */
+    r->event.start_mark = start;
     for (size_t k = 0; k < n_keys; k++)
         if (!seen[k])
-            return error_set(r->err, SHEAF_ERROR_FORMAT, "%s, line %zu: %s lacks the key %s",
-                             r->path, line, what, keys[k].name);
+            return yaml_reader_fault(r, SHEAF_ERROR_FORMAT, "%s lacks the key %s", what,
+                                     keys[k].name);
     return true;
 }
 

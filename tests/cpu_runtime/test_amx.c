@@ -55,8 +55,17 @@ static const char *conv_text(const struct conv *c)
     int height = (c->height + 2 * c->pad - reach) / stride + 1;
     int width = (c->width + 2 * c->pad - reach) / stride + 1;
     int columns = c->columns / groups, channels = c->channels / groups;
-    const char *pad =
-        c->pad ? support_printf(" pad %d:%s", c->pad_value, or_text(c->x_type, "u8")) : "";
+    const char *x_type = or_text(c->x_type, "u8"), *y_type = c->requantize ? "u8" : "i32";
+    const char *pad = c->pad ? support_printf(" pad %d:%s", c->pad_value, x_type) : "";
+    const char *group = "", *a_group = "", *b_group = "", *y_group = "      %9 = add %2, 0\n";
+    if (groups > 1) {
+        group = support_printf("batch %%8 < %d, ", groups);
+        a_group = support_printf(" + %d*%%8", channels);
+        b_group = support_printf(" + %d*%%8", columns);
+        y_group = support_printf("      %%10 = mul %%8, %d\n"
+                                 "      %%9 = add %%10, %%2\n",
+                                 columns);
+    }
     const char *head = support_printf(
         "kernel \"conv\" {\n"
         "  in @0 \"x\": %s[1,%d,%d,%d] %s\n"
@@ -64,28 +73,26 @@ static const char *conv_text(const struct conv *c)
         "  in @2 \"b\": i32[%d] plain = {...}\n"
         "  in @3 \"m\": i32[%d] plain = {...}\n"
         "  out @4 \"y\": %s[1,%d,%d,%d] %s\n",
-        or_text(c->x_type, "u8"), c->channels, c->height, c->width, or_text(c->x_layout, "plain"),
+        x_type, c->channels, c->height, c->width, or_text(c->x_layout, "plain"),
         or_text(c->w_type, "i8"), c->columns, channels, window, window, c->columns, c->columns,
-        c->requantize ? "u8" : "i32", c->columns, height, width, or_text(c->y_layout, "plain"));
-    return support_printf(
-        "%s"
-        "  contract %%0 i32 (m %%1 < 1, batch %%8 < %d, n %%2 < %d, m %%3 < %d, m %%4 < %d,\n"
-        "      k %%5 < %d, k %%6 < %d, k %%7 < %d) {\n"
-        "    a @0[%%1, %%5 + %d*%%8, %d*%%3 + %d*%%6 - %d, %d*%%4 + %d*%%7 - %d]%s\n"
-        "    b @1[%%2 + %d*%%8, %%5, %%6, %%7]\n"
-        "    epilogue (%%20) {\n"
-        "      %%10 = mul %%8, %d\n"
-        "      %%9 = add %%10, %%2\n"
-        "      %%21 = load @2[%%9]\n"
-        "      %%22 = add %%20, %%21\n"
-        "%s"
-        "      store @4[%%1, %%9, %%3, %%4] = %%%d\n"
-        "    }\n"
-        "  }\n"
-        "}\n",
-        head, groups, columns, height, width, channels, window, window, channels, stride, dilation,
-        c->pad, stride, dilation, c->pad, pad, columns, columns, c->requantize ? REQUANTIZE : "",
-        c->requantize ? 32 : 22);
+        y_type, c->columns, height, width, or_text(c->y_layout, "plain"));
+    return support_printf("%s"
+                          "  contract %%0 i32 (m %%1 < 1, %sn %%2 < %d, m %%3 < %d, m %%4 < %d,\n"
+                          "      k %%5 < %d, k %%6 < %d, k %%7 < %d) {\n"
+                          "    a @0[%%1, %%5%s, %d*%%3 + %d*%%6 - %d, %d*%%4 + %d*%%7 - %d]%s\n"
+                          "    b @1[%%2%s, %%5, %%6, %%7]\n"
+                          "    epilogue (%%20) {\n"
+                          "%s"
+                          "      %%21 = load @2[%%9]\n"
+                          "      %%22 = add %%20, %%21\n"
+                          "%s"
+                          "      store @4[%%1, %%9, %%3, %%4] = %%%d\n"
+                          "    }\n"
+                          "  }\n"
+                          "}\n",
+                          head, group, columns, height, width, channels, window, window, a_group,
+                          stride, dilation, c->pad, stride, dilation, c->pad, pad, b_group, y_group,
+                          c->requantize ? REQUANTIZE : "", c->requantize ? 32 : 22);
 }
 
 /* ---- running one ---- */
@@ -154,7 +161,7 @@ static const struct conv CONVS[] = {
      .width = 8,
      .columns = 32,
      .x_layout = "abcd64b",
-     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2,d3 16 cols d1 2x16 k d4/64 dot tile"},
     /* 49 rows: four tiles of 13, the last overlapping. */
     {.name = "pointwise_overlapping_rows",
      .channels = 128,
@@ -164,67 +171,67 @@ static const struct conv CONVS[] = {
      .x_layout = "abcd64b",
      .y_layout = "abcd64b",
      .requantize = true,
-     .schedule = "rows d3,d4 13 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2,d3 13 cols d1 2x16 k d4/64 dot tile"},
     {.name = "pointwise_columns_behind_the_last",
      .channels = 64,
-     .height = 5,
-     .width = 9,
+     .height = 15,
+     .width = 17,
      .columns = 39,
      .x_layout = "abcd64b",
      .y_layout = "abcd64b",
      .requantize = true,
-     .schedule = "rows d3,d4 15 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2,d3 16 cols d1 2x16 k d4/64 dot tile"},
     {.name = "pointwise_few_columns",
      .channels = 64,
      .height = 9,
      .width = 9,
      .columns = 5,
      .x_layout = "abcd64b",
-     .schedule = "rows d3,d4 14 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2,d3 14 cols d1 2x16 k d4/64 dot tile"},
     {.name = "pointwise_k_behind_the_last",
      .channels = 96,
-     .height = 8,
-     .width = 8,
+     .height = 13,
+     .width = 13,
      .columns = 32,
      .x_layout = "abcd64b",
-     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2,d3 16 cols d1 2x16 k d4/64 dot tile"},
     {.name = "pointwise_short_blocks",
      .channels = 21,
-     .height = 8,
-     .width = 8,
+     .height = 20,
+     .width = 20,
      .columns = 32,
      .x_layout = "abcd32b",
-     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/24 dot tile"},
+     .schedule = "rows d2,d3 16 cols d1 2x16 k d4/24 dot tile"},
     {.name = "pointwise_strided",
      .channels = 64,
-     .height = 9,
-     .width = 9,
+     .height = 33,
+     .width = 33,
      .columns = 32,
      .stride = 2,
      .x_layout = "abcd64b",
-     .schedule = "rows d3 1 x d4 5 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 1 x d3 9 cols d1 2x16 k d4/64 dot tile"},
     {.name = "pointwise_channels_last",
      .channels = 40,
-     .height = 6,
-     .width = 6,
+     .height = 11,
+     .width = 11,
      .columns = 32,
      .x_layout = "acdb",
      .y_layout = "acdb",
-     .schedule = "rows d3,d4 12 cols d2 2x16 k d5/40 dot tile"},
+     .schedule = "rows d2,d3 16 cols d1 2x16 k d4/40 dot tile"},
     /* The channels lie apart: they are brought together first. */
     {.name = "pointwise_plain",
      .channels = 100,
      .height = 8,
      .width = 8,
      .columns = 64,
-     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/52 dot tile"},
+     .schedule = "rows d2,d3 16 cols d1 2x16 k d4/52 dot tile"},
     {.name = "pointwise_in_blocks_of_16",
      .channels = 64,
      .height = 8,
      .width = 8,
      .columns = 128,
      .x_layout = "abcd16b",
-     .schedule = "rows d3,d4 16 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2,d3 16 cols d1 2x16 k d4/64 dot tile"},
     {.name = "window",
      .channels = 64,
      .height = 14,
@@ -235,7 +242,7 @@ static const struct conv CONVS[] = {
      .pad_value = 0,
      .x_layout = "abcd64b",
      .y_layout = "abcd32b",
-     .schedule = "rows d3 1 x d4 14 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 1 x d3 14 cols d1 2x16 k d4/64 dot tile"},
     {.name = "window_pad_counts",
      .channels = 64,
      .height = 11,
@@ -247,7 +254,7 @@ static const struct conv CONVS[] = {
      .x_layout = "abcd64b",
      .y_layout = "abcd64b",
      .requantize = true,
-     .schedule = "rows d3 1 x d4 11 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 1 x d3 11 cols d1 2x16 k d4/64 dot tile"},
     /* Two image rows of 7 in one tile, 9 apart; the last tile overlaps. */
     {.name = "window_short_rows",
      .channels = 64,
@@ -260,7 +267,7 @@ static const struct conv CONVS[] = {
      .x_layout = "abcd64b",
      .y_layout = "abcd64b",
      .requantize = true,
-     .schedule = "rows d3 2 x d4 7 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 2 x d3 7 cols d1 2x16 k d4/64 dot tile"},
     {.name = "window_strided",
      .channels = 128,
      .height = 13,
@@ -271,7 +278,7 @@ static const struct conv CONVS[] = {
      .pad = 1,
      .pad_value = 5,
      .x_layout = "abcd64b",
-     .schedule = "rows d3 1 x d4 9 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 1 x d3 9 cols d1 2x16 k d4/64 dot tile"},
     {.name = "window_dilated",
      .channels = 64,
      .height = 12,
@@ -282,7 +289,7 @@ static const struct conv CONVS[] = {
      .pad = 2,
      .pad_value = 200,
      .x_layout = "abcd64b",
-     .schedule = "rows d3 1 x d4 12 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 1 x d3 12 cols d1 2x16 k d4/64 dot tile"},
     {.name = "window_not_padded",
      .channels = 64,
      .height = 9,
@@ -290,7 +297,7 @@ static const struct conv CONVS[] = {
      .columns = 32,
      .window = 3,
      .x_layout = "abcd64b",
-     .schedule = "rows d3 1 x d4 9 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 1 x d3 9 cols d1 2x16 k d4/64 dot tile"},
     {.name = "signed",
      .channels = 64,
      .height = 8,
@@ -301,7 +308,7 @@ static const struct conv CONVS[] = {
      .pad_value = -7,
      .x_type = "i8",
      .x_layout = "abcd64b",
-     .schedule = "rows d3 1 x d4 8 cols d2 2x16 k d5/64 dot tile"},
+     .schedule = "rows d2 1 x d3 8 cols d1 2x16 k d4/64 dot tile"},
     {.name = "unsigned_weights",
      .channels = 64,
      .height = 8,
@@ -352,7 +359,7 @@ struct product {
 static const struct product PRODUCTS[] = {
     {"product", 32, 64, 128, 1, "rows d1 16 cols d2 2x16 k d3/64 dot tile"},
     {"product_k_of_56", 20, 40, 112, 1, "rows d1 10 cols d2 2x16 k d3/56 dot tile"},
-    {"product_k_of_4", 20, 40, 196, 1, "rows d1 10 cols d2 2x16 k d3/28 dot tile"},
+    {"product_k_of_52", 20, 40, 196, 1, "rows d1 10 cols d2 2x16 k d3/52 dot tile"},
     /* No even steps: the factor is brought into blocks. */
     {"product_k_odd", 33, 64, 131, 1, "rows d1 11 cols d2 2x16 k d3/44 dot tile"},
     {"product_batch", 17, 32, 64, 3, "rows d1 9 cols d2 2x16 k d3/64 dot tile"},

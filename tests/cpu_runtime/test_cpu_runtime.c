@@ -16,7 +16,17 @@ static int may_allocate(void)
     return 1;
 }
 #define SHEAF_MAY_ALLOCATE may_allocate
+
+/* What the operating system answers when a bundle is opened. */
+static int is_permitted = 1;
+#define sheaf_cpu_permit ask_permission
 #include "cpu_runtime/cpu_runtime.c"
+#undef sheaf_cpu_permit
+int ask_permission(const char *features)
+{
+    return is_permitted || !strstr(features, "amx");
+}
+int sheaf_cpu_permit(const char *features);
 
 #include <setjmp.h>
 
@@ -351,6 +361,31 @@ static void test_processor(void **state)
 #endif
 }
 
+static void test_permission(void **state)
+{
+    (void)state;
+    struct sheaf_bundle_info info = standin_info;
+    struct sheaf_linked l = {&standin_config, &info, standin};
+    sheaf_bundle *b = NULL;
+    struct sheaf_error err;
+    info.features = "+some-amx-thing";
+    is_permitted = 0;
+    enum sheaf_status refused = sheaf_open_memory(&l, weights, sizeof weights, &b, &err);
+    is_permitted = 1;
+    check_fault(refused, SHEAF_ERROR_PROCESSOR, &err, "tile registers");
+    assert_int_equal(sheaf_open_memory(&l, weights, sizeof weights, &b, &err), SHEAF_OK);
+    sheaf_close(b);
+
+    size_t length;
+    assert_true(sheaf_cpu_permit(""));
+    assert_true(sheaf_cpu_permit("+sse2,-amx-tile,+amx-tile-not"));
+#if defined(__x86_64__)
+    /* Where the processor has none there is nothing to permit. */
+    if (sheaf_cpu_missing_feature("+amx-tile", &length))
+        assert_false(sheaf_cpu_permit("+sse2,+amx-tile"));
+#endif
+}
+
 /* Every allocation fails once; nothing leaks (AddressSanitizer looks) and nothing is returned. */
 static void test_no_memory(void **state)
 {
@@ -450,8 +485,8 @@ int main(void)
         cmocka_unit_test(test_state_and_attach), cmocka_unit_test(test_memory),
         cmocka_unit_test(test_wrong_weights),    cmocka_unit_test(test_wrong_description),
         cmocka_unit_test(test_wrong_extent),     cmocka_unit_test(test_processor),
-        cmocka_unit_test(test_no_memory),        cmocka_unit_test(test_shared_library),
-        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_permission),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_shared_library),   cmocka_unit_test(test_headers),
     };
     return cmocka_run_group_tests_name("cpu_runtime", tests, NULL, NULL);
 }

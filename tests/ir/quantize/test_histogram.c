@@ -102,6 +102,8 @@ static void test_nothing_and_zeros(void **state)
     h = of((const float[]){-0.0f, 0, -0.0f}, 3);
     want.count = want.bin[HISTOGRAM_SIDE] = 3;
     assert_same(&h, &want);
+    h = of((const float[]){-0.0f, -1}, 2);
+    assert_int_equal(dtype_bits_of_f32(h.max), 0);
     h = of((const float[]){0x1p-149f, -0x1p-149f}, 2);
     assert_int_equal(h.exponent, HISTOGRAM_MIN_EXPONENT);
     assert_true(h.bin[HISTOGRAM_SIDE + 1] == 1 && h.bin[HISTOGRAM_SIDE - 1] == 1);

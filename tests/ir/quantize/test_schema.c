@@ -39,6 +39,11 @@ static const struct {
     {ASYM, DTYPE_I16, -1, 3, 4.0 / 65535, -16384},
     {ASYM, DTYPE_I16, 0, 65.535, 0.001, -32768},
     {ASYM, DTYPE_I16, 0, 0, 0.1, 0},
+    /* Exactly -21845.5 and 21844.5.  The f32 nearest to 0.06 / 65535 is smaller by 8e-9 of it: from
+       the end nearer to 0, -32768 + 10922.50008 and 32767 - 10922.50008; from the other one it
+       would be 0.0005 on the other side of a half. */
+    {ASYM, DTYPE_I16, -0.01, 0.05, 0.06 / 65535, -21845},
+    {ASYM, DTYPE_I16, -0.05, 0.01, 0.06 / 65535, 21844},
 
     /* max(1 / 128, 3 / 127), max(4 / 128, 3 / 127) */
     {SYM, DTYPE_I8, -1, 3, 3.0 / 127, 0},

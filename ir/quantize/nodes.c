@@ -1,0 +1,116 @@
+#include <math.h>
+
+#include "ir/quantize/quantizer.h"
+
+bool quantizer_is_constant(const struct value *v)
+{
+    return v && v->role == VALUE_CONST;
+}
+
+bool quantizer_is_scalar(const struct value *v)
+{
+    return quantizer_is_constant(v) && tensor_elems(v->constant) == 1;
+}
+
+bool quantizer_has_input(const struct node *n, size_t i)
+{
+    return i < n->n_in && n->in[i];
+}
+
+bool quantizer_is_data(const struct node *n, size_t i)
+{
+    if (!quantizer_has_input(n, i) || n->in[i]->dtype != DTYPE_F32)
+        return false;
+    bool has_parameters = n->op == OP_clip || n->op == OP_pad;
+    return !has_parameters || i == 0;
+}
+
+bool quantizer_varies(const struct node *n, size_t i)
+{
+    return quantizer_is_data(n, i) && !quantizer_is_constant(n->in[i]);
+}
+
+size_t quantizer_n_varying(const struct node *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n->n_in; i++)
+        count += quantizer_varies(n, i);
+    return count;
+}
+
+bool quantizer_has_inner(const struct quantizer *q, const struct node *n)
+{
+    for (size_t i = 0; i < n->n_in; i++)
+        if (n->in[i] && q->value[n->in[i]->id].inner)
+            return true;
+    return false;
+}
+
+bool quantizer_is_contraction(const struct node *n)
+{
+    return op_desc(n->op)->quant == QUANT_CONTRACT;
+}
+
+bool quantizer_moves(const struct quantizer *q, size_t at)
+{
+    const struct node *n = q->nodes[at];
+    return q->node[at].can && op_desc(n->op)->quant == QUANT_SAME &&
+           !q->value[n->out[0]->id].inner && !quantizer_has_inner(q, n);
+}
+
+/* ---- ranges ---- */
+
+static bool range_of_constant(const struct quantizer *q, const struct tensor *t, double *out_min,
+                              double *out_max)
+{
+    double min = 0, max = 0;
+    for (int64_t i = 0, n = tensor_elems(t); i < n; i++) {
+        double x = tensor_get(t, i);
+        if (!isfinite(x))
+            return false;
+        min = fmin(min, x);
+        max = fmax(max, x);
+    }
+    *out_min = min;
+    *out_max = max;
+    if (q->opt->calibrate_constants) {
+        struct histogram *h = arena_new(q->scratch, struct histogram);
+        histogram_init(h);
+        histogram_add(h, t->data, (size_t)tensor_elems(t));
+        if (h->count)
+            calibrate(h, &q->opt->calibration, out_min, out_max);
+    }
+    return true;
+}
+
+static bool range_of_inputs(const struct quantizer *q, const struct node *n, double *out_min,
+                            double *out_max)
+{
+    double min = INFINITY, max = -INFINITY;
+    for (size_t i = 0; i < n->n_in; i++) {
+        double lo, hi;
+        if (!quantizer_is_data(n, i))
+            continue;
+        if (!quantizer_range(q, n->in[i], &lo, &hi))
+            return false;
+        min = fmin(min, lo);
+        max = fmax(max, hi);
+    }
+    *out_min = min;
+    *out_max = max;
+    return isfinite(min);
+}
+
+bool quantizer_range(const struct quantizer *q, const struct value *v, double *out_min,
+                     double *out_max)
+{
+    if (quantizer_is_constant(v))
+        return range_of_constant(q, v->constant, out_min, out_max);
+    const struct histogram *h = profile_find(q->profile, v->name);
+    if (h && h->count) {
+        calibrate(h, &q->opt->calibration, out_min, out_max);
+        return true;
+    }
+    const struct node *p = v->producer;
+    return p && op_desc(p->op)->quant == QUANT_SAME && range_of_inputs(q, p, out_min, out_max);
+}
