@@ -31,8 +31,8 @@ struct pipeline {
     const struct target *target;
     struct profile_identity identity;
     struct graph *graph;
-    const struct quantize_report *quantized; /* NULL: no profile was used */
-    const char **traced;                     /* names of tensors, where the variant wants them */
+    struct quantize_report *quantized; /* NULL: no profile was used */
+    const char **traced;               /* names of tensors, where the variant wants them */
     size_t n_traced, cap_traced;
     struct program *program;
     struct emit_schedules *schedules;
@@ -187,26 +187,20 @@ static bool run_profile_passes(struct pipeline *p, struct error *err)
     return pass_choose_layout(p->graph, &opt, &changed, err);
 }
 
-static bool quantize(struct pipeline *p, struct error *err)
+static bool run_passes(struct pipeline *p, struct error *err)
 {
+    struct pass_options passes = {.target = p->target, .qdq = (enum qdq_mode)p->opt->qdq};
     struct quantize_step step = {
         .opt = p->opt,
         .variant = &p->variant,
-        .target = p->target,
         .model_name = p->model,
         .identity = p->identity,
         .graph = p->graph,
     };
-    return pipeline_quantize(&step, &p->quantized, err);
-}
-
-static bool run_passes(struct pipeline *p, struct error *err)
-{
-    struct pass_options passes = {.target = p->target, .qdq = (enum qdq_mode)p->opt->qdq};
     if (!passes_run_stage(p->graph, PASSES_CLEAN, &passes, err))
         return false;
     trace_names(p);
-    if (!quantize(p, err))
+    if (!pipeline_quantize(&step, &p->quantized, err))
         return false;
     if (!p->quantized)
         trace_values(p);
@@ -214,7 +208,7 @@ static bool run_passes(struct pipeline *p, struct error *err)
         return false;
     if (p->quantized)
         trace_values(p);
-    return true;
+    return pipeline_quantize_settle(&step, p->quantized, err);
 }
 
 static bool compile(struct pipeline *p, const struct image_size *image, struct error *err)

@@ -117,7 +117,7 @@ static bool check_all_quantized(const struct quantize_step *step, const struct q
 }
 
 static bool quantize_by_profile(const struct quantize_step *step, const struct quantize_keep *keep,
-                                const struct quantize_report **out_report, struct error *err)
+                                struct quantize_report **out_report, struct error *err)
 {
     const struct loader_options *opt = step->opt;
     struct arena *a = step->graph->arena;
@@ -128,10 +128,17 @@ static bool quantize_by_profile(const struct quantize_step *step, const struct q
                       step->model_name, &profile, err) ||
         !quantize_graph(step->graph, profile, &how, report, err))
         return false;
-    if (opt->assert_all_nodes_quantized && !check_all_quantized(step, report, err))
-        return false;
     *out_report = report;
     return true;
+}
+
+bool pipeline_quantize_settle(const struct quantize_step *step, struct quantize_report *report,
+                              struct error *err)
+{
+    if (!report)
+        return true;
+    quantize_report_settle(report, step->graph);
+    return !step->opt->assert_all_nodes_quantized || check_all_quantized(step, report, err);
 }
 
 /* ---- the step ---- */
@@ -147,7 +154,7 @@ static bool quantize_weights(const struct quantize_step *step, const struct quan
     return quantize_weights_only(step->graph, types[opt->weights_only], block, keep, err);
 }
 
-bool pipeline_quantize(const struct quantize_step *step, const struct quantize_report **out_report,
+bool pipeline_quantize(const struct quantize_step *step, struct quantize_report **out_report,
                        struct error *err)
 {
     const struct loader_options *opt = step->opt;

@@ -4,7 +4,7 @@
 
 #include "loader/input/tensor_file.h"
 
-enum { SHOWN_ELEMS = 10 };
+enum { SHOWN_ELEMS = 10, SHOWN_NODES = 4 };
 
 void report_softmax(double *values, size_t n)
 {
@@ -73,4 +73,23 @@ void report_print_tensor(struct strbuf *out, const char *name, const struct tens
             strbuf_printf(out, " %lld", (long long)tensor_get_int(t, i));
     }
     strbuf_add(out, n > SHOWN_ELEMS ? " ...\n" : "\n");
+}
+
+void report_print_quantized(struct strbuf *out, const struct quantize_report *r, bool all)
+{
+    size_t n_float = 0;
+    for (size_t i = 0; i < r->n; i++)
+        n_float += !r->note[i].quantized;
+    strbuf_printf(out, "Quantized: %zu of %zu nodes", r->n - n_float, r->n);
+    size_t shown = 0;
+    for (size_t i = 0; i < r->n && (all || shown < SHOWN_NODES); i++) {
+        const struct quantize_note *note = &r->note[i];
+        if (!note->quantized)
+            strbuf_printf(out, "%s %s '%s' (%s)",
+                          shown++ ? "," : "; in float:", op_desc(note->op)->id, note->node,
+                          note->reason);
+    }
+    if (shown < n_float)
+        strbuf_printf(out, " and %zu more, which -verbose names", n_float - shown);
+    strbuf_add(out, "\n");
 }

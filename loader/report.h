@@ -4,6 +4,7 @@
 #ifndef SHEAF_LOADER_REPORT_H
 #define SHEAF_LOADER_REPORT_H
 
+#include "ir/quantize/quantize.h"
 #include "ir/strbuf.h"
 #include "ir/tensor.h"
 #include "loader/input/labels.h"
@@ -35,5 +36,9 @@ bool report_is_distribution(const double *values, size_t n);
 
 /* ` Output: NAME f32[1,10]: 0.25 1 -3 ...`: the first ten elements. */
 void report_print_tensor(struct strbuf *out, const char *name, const struct tensor *t);
+
+/* `Quantized: 53 of 57 nodes; in float: softmax 'prob' (softmax has no integer form), ...`: the
+   first few, or all. */
+void report_print_quantized(struct strbuf *out, const struct quantize_report *r, bool all);
 
 #endif

@@ -260,6 +260,18 @@ static bool compare_networks(struct run *run, const struct image_size *first_ima
     return true;
 }
 
+/* What -load-profile led to; not where a report says more. */
+static void print_quantized(struct run *run)
+{
+    const struct quantize_report *report = pipeline_quantized(run->pipeline);
+    struct strbuf text;
+    if (!report || run->opt->quantization_report)
+        return;
+    strbuf_init(&text, run->arena);
+    report_print_quantized(&text, report, run->opt->verbose);
+    print(run, &text);
+}
+
 static bool run_open(struct run *run, struct error *err)
 {
     const struct loader_options *opt = run->opt;
@@ -275,6 +287,7 @@ static bool run_open(struct run *run, struct error *err)
                        &run->pipeline, err))
         return false;
     run->graph = pipeline_graph(run->pipeline);
+    print_quantized(run);
     if (!dump(run, &dumped, err))
         return false;
     if (opt->emit_bundle)

@@ -182,9 +182,17 @@ static bool load_tensor(const char *path, const struct value *v, void *storage, 
     struct tensor want = tensor_of_value(v);
     const struct tensor *given;
     arena_init(&a);
-    bool ok = tensor_file_read(&a, path, v->name, &want, &given, err);
-    if (ok)
+    bool ok = tensor_file_read(&a, path, v->name, &want, &given, &fault);
+    if (ok) {
         memcpy(storage, given->data, (size_t)tensor_bytes(given));
+    } else if (stands_for_floats(v)) {
+        want.dtype = DTYPE_F32;
+        ok = tensor_file_read(&a, path, v->name, &want, &given, &ignored);
+        if (ok)
+            preprocess_store(v->dtype, v->quant, given->data, tensor_elems(given), storage);
+    }
+    if (!ok)
+        error_set(err, fault.status, "%s", fault.text);
     arena_done(&a);
     return ok;
 }

@@ -58,7 +58,8 @@ static bool is_small_int(enum dtype t)
     return t != DTYPE_BOOL && !dtype_is_float(t) && dtype_bits(t) <= 32;
 }
 
-/* 32-bit lanes to 64 bits. */
+/* 32-bit lanes to 64 bits.  LLVM sees that a product needs the low halves only and drops the shifts
+   that make the high ones. */
 static LLVMValueRef extend_split(struct emit_kernel *ek, LLVMValueRef v, bool is_signed)
 {
     struct emit *e = ek->e;
@@ -74,6 +75,16 @@ static LLVMValueRef extend_split(struct emit_kernel *ek, LLVMValueRef v, bool is
     return shuffle(e, even, odd, from, n);
 }
 
+/* The same for what loops are left to hoist, a constant per channel: in another block LLVM knows
+   the result of an extension to be one, but not that of shifts where they are made of others. */
+static LLVMValueRef extend_hoisted(struct emit_kernel *ek, LLVMValueRef v, bool is_signed)
+{
+    LLVMTypeRef whole = LLVMVectorType(ek->e->i64, (unsigned)ek->lanes);
+    v = split_order(ek, v);
+    return is_signed ? LLVMBuildSExt(ek->e->b, v, whole, "")
+                     : LLVMBuildZExt(ek->e->b, v, whole, "");
+}
+
 /* The low halves, interleaved. */
 static LLVMValueRef narrow_split(struct emit_kernel *ek, LLVMValueRef v)
 {
@@ -85,11 +96,19 @@ static LLVMValueRef narrow_split(struct emit_kernel *ek, LLVMValueRef v)
         for (unsigned i = 0; i < n / 2; i++)
             from[i] = h * (n / 2) + i;
         half[h] = shuffle(e, v, LLVMGetPoison(LLVMTypeOf(v)), from, n / 2);
+        if (h == 1) /* its low halves to where they belong */
+            half[h] = LLVMBuildShl(e->b, half[h], emit_int_like(half[h], e->i64, 32), "");
         half[h] = LLVMBuildBitCast(e->b, half[h], whole, "");
     }
     for (unsigned i = 0; i < n; i++)
-        from[i] = i % 2 ? n + i - 1 : i;
+        from[i] = i % 2 ? n + i : i;
     return shuffle(e, half[0], half[1], from, n);
+}
+
+static bool is_constant(const struct emit_kernel *ek, kval v)
+{
+    const struct kinst *in = kernel_inst(ek->k, v);
+    return in->op == KOP_LOAD && ek->k->bufs[in->buf].constant;
 }
 
 /* A cast that is done in split order; false where it is an ordinary one. */
@@ -100,7 +119,10 @@ static bool emit_wide_cast(struct emit_kernel *ek, kval v, const struct kinst *i
         LLVMValueRef x = emit_get(ek, in->args[0], true);
         if (from != DTYPE_U32)
             x = emit_cast(ek, from, DTYPE_I32, x);
-        emit_set(ek, v, extend_split(ek, x, from != DTYPE_U32), true);
+        bool is_signed = from != DTYPE_U32;
+        x = is_constant(ek, in->args[0]) ? extend_hoisted(ek, x, is_signed)
+                                         : extend_split(ek, x, is_signed);
+        emit_set(ek, v, x, true);
         ek->split[v] = true;
         return true;
     }

@@ -10,6 +10,9 @@
  * them would hold it; the earlier convolution gets it.
  *
  * A contraction also takes in what dequantizes its weights: the kernel then reads them quantized.
+ * So does an elementwise node with what only unpacks a quantized operand for it (the residual input
+ * of an addition, rescaled to 64 bits): memory then holds the narrow form alone, and the region
+ * that made the narrow form ends with it.
  *
  * The nodes of a region are then moved down to the place of its last node.  That is always legal:
  * nobody outside uses the values between them, and what they need lies before them anyway.
@@ -121,6 +124,27 @@ static size_t next_user(const struct uses *u, const struct region *r, size_t *ou
     return next;
 }
 
+/* The only user of the node's only output, NULL where there is none in the block or another too. */
+static struct node *only_user(const struct uses *u, const struct node *n)
+{
+    const struct value *v = only_output(n);
+    if (!v || v->n_uses != 1 || u->first[v->id] == u->first[v->id + 1])
+        return NULL;
+    return u->b->nodes[u->user[u->first[v->id]]];
+}
+
+/* Whether a node does nothing but make what is stored in 8 or 16 bits wider for one elementwise
+   user of its shape. */
+static bool is_unpacking(const struct uses *u, const struct node *n)
+{
+    if (!is_elementwise(n) || !n->in[0])
+        return false;
+    const struct node *user = only_user(u, n);
+    unsigned from = dtype_bits(n->in[0]->dtype), to = dtype_bits(n->out[0]->dtype);
+    return from <= 16 && from < to && user && is_elementwise(user) &&
+           same_dims(n->in[0], n->out[0]) && same_dims(n->out[0], user->out[0]);
+}
+
 /* The largest region that starts at `anchor` and leaves one value to the outside. */
 static struct region grow(const struct uses *u, size_t anchor)
 {
@@ -133,7 +157,7 @@ static struct region grow(const struct uses *u, size_t anchor)
         if (closed || next == u->b->n_nodes || next < r.node[r.n - 1])
             break;
         const struct node *m = u->b->nodes[next];
-        if (m->region || !is_elementwise(m) || !same_dims(m->out[0], shape))
+        if (m->region || !is_elementwise(m) || is_unpacking(u, m) || !same_dims(m->out[0], shape))
             break;
         r.node[r.n++] = next;
         next_user(u, &r, &open, &closed);
@@ -160,10 +184,10 @@ static bool form(struct graph *g, const struct uses *u, bool (*is_anchor)(const 
     return changed;
 }
 
-/* Whether a node turns quantized constants into floats for one user. */
+/* Whether a node turns quantized constants into floats. */
 static bool is_dequantized_constant(const struct node *n)
 {
-    if (n->op != OP_dequantize_linear || n->region || !only_output(n) || n->out[0]->n_uses != 1)
+    if (n->op != OP_dequantize_linear)
         return false;
     for (size_t i = 0; i < n->n_in; i++)
         if (n->in[i] && n->in[i]->role != VALUE_CONST)
@@ -171,16 +195,17 @@ static bool is_dequantized_constant(const struct node *n)
     return true;
 }
 
-/* Quantized weights of a contraction are dequantized in its kernel. */
-static bool join_weights(struct graph *g, const struct uses *u)
+/* Nodes that prepare an operand join their only user: the quantized weights of a contraction, the
+   quantized operand of an elementwise node that is in a region. */
+static bool join_operands(struct graph *g, const struct uses *u)
 {
     bool changed = false;
     for (size_t i = 0; i < u->b->n_nodes; i++) {
-        struct node *n = u->b->nodes[i];
-        if (!is_dequantized_constant(n) || u->first[n->out[0]->id] == u->first[n->out[0]->id + 1])
+        struct node *n = u->b->nodes[i], *user = n->region ? NULL : only_user(u, n);
+        if (!user)
             continue;
-        struct node *user = u->b->nodes[u->user[u->first[n->out[0]->id]]];
-        if (!is_contraction(user))
+        bool weights = is_dequantized_constant(n) && is_contraction(user);
+        if (!weights && !(user->region && is_unpacking(u, n)))
             continue;
         if (!user->region)
             user->region = ++g->n_regions;
@@ -215,8 +240,9 @@ static void form_in_block(struct graph *g, struct block *b, void *arg)
     arena_init(&scratch);
     struct uses u = uses_of_block(&scratch, g, b);
     bool formed = form(g, &u, is_contraction);
-    formed |= join_weights(g, &u);
+    formed |= join_operands(g, &u);
     formed |= form(g, &u, is_elementwise);
+    formed |= join_operands(g, &u);
     if (formed)
         gather_regions(&scratch, g, b);
     *changed |= formed;

@@ -25,8 +25,10 @@ enum { LANES = 4 };
 struct mse {
     const struct histogram *h;
     const struct calibration_options *opt;
-    struct window all;                       /* has all values */
-    double drop[HISTOGRAM_BINS + 1 + LANES]; /* count below edge i less that above; 0 at the end */
+    /* Edges where the count changes, in bins from 0, and how far it drops there; up to whole LANES,
+       with drops of 0 at the end. */
+    int n_edges;
+    double edge[HISTOGRAM_BINS + LANES], drop[HISTOGRAM_BINS + LANES];
 };
 
 /* To the nearest integer, |x| < 2^51: added to this, a double has no room for fractions. */
@@ -45,9 +47,9 @@ static double expected_error(const struct mse *m, struct window w)
     double hi = (double)(dtype_int_max(m->opt->type) - q.zero_point);
     double scale = (double)q.scale, steps_per_bin = ldexp(1, m->h->exponent) / scale;
     double lane[LANES] = {0}, sum = 0;
-    for (int first = m->all.lo; first <= m->all.hi; first += LANES)
+    for (int first = 0; first < m->n_edges; first += LANES)
         for (int i = 0; i < LANES; i++) {
-            double u = (first - HISTOGRAM_SIDE + i) * steps_per_bin;
+            double u = m->edge[first + i] * steps_per_bin;
             double n = to_integer(u);
             n = n < lo ? lo : n;
             n = n > hi ? hi : n;
@@ -90,14 +92,23 @@ static void scan(const struct mse *m, struct window widest, enum ends ends, stru
     }
 }
 
+static void find_edges(struct mse *m)
+{
+    const uint64_t *bin = m->h->bin;
+    for (int i = 0; i <= HISTOGRAM_BINS; i++) {
+        uint64_t below = i > 0 ? bin[i - 1] : 0, above = i < HISTOGRAM_BINS ? bin[i] : 0;
+        if (below == above)
+            continue;
+        m->edge[m->n_edges] = i - HISTOGRAM_SIDE;
+        m->drop[m->n_edges++] = (double)below - (double)above;
+    }
+}
+
 struct window calibrate_mse(const struct histogram *h, const struct calibration_options *opt,
                             bool symmetric)
 {
-    struct mse m = {.h = h, .opt = opt, .all = calibrate_window(h, false)};
-    for (int i = 0; i < HISTOGRAM_BINS; i++) {
-        m.drop[i] -= (double)h->bin[i];
-        m.drop[i + 1] += (double)h->bin[i];
-    }
+    struct mse m = {.h = h, .opt = opt};
+    find_edges(&m);
     struct window widest = calibrate_window(h, symmetric), best = widest;
     if (h->min >= h->max)
         return widest;

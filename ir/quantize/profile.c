@@ -1,6 +1,6 @@
 #include "ir/quantize/profile.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/hash.h"
@@ -101,21 +101,24 @@ static const char *skip_number(const char *s)
     return s + 2 + strspn(s + 2, "0123456789");
 }
 
-/*
- * Glow names a value after the node that makes it, and that node after the model's, or after its
- * first output.  So a tensor's entry is the node of its name, first result; where only a node with
- * a number behind its name is there, and only one, that.
- */
-static const struct profile_tensor *find_glow(const struct profile *p, const char *name)
+static bool is_result(const char *s, size_t result)
+{
+    char *end;
+    return s && *s == ':' && s[1] >= '0' && s[1] <= '9' && strtoull(s + 1, &end, 10) == result &&
+           !*end;
+}
+
+/* The node of that name, or, where only nodes with a number behind it are there, a single one. */
+static const struct profile_tensor *find_glow(const struct profile *p, const char *name,
+                                              size_t result)
 {
     const struct profile_tensor *numbered = NULL;
     bool several = false;
     for (size_t i = 0; i < p->n; i++) {
         const char *rest = skip_legalised(p->tensor[i].name, name);
-        if (rest && !strcmp(rest, ":0"))
+        if (rest && is_result(rest, result))
             return &p->tensor[i];
-        rest = rest ? skip_number(rest) : NULL;
-        if (rest && !strcmp(rest, ":0")) {
+        if (rest && is_result(skip_number(rest), result)) {
             several = numbered != NULL;
             numbered = &p->tensor[i];
         }
@@ -133,8 +136,20 @@ static const struct profile_tensor *find_exact(const struct profile *p, const ch
 
 const struct histogram *profile_find(const struct profile *p, const char *name)
 {
-    const struct profile_tensor *t = p->from_glow ? find_glow(p, name) : find_exact(p, name);
+    const struct profile_tensor *t = p->from_glow ? find_glow(p, name, 0) : find_exact(p, name);
     return t ? t->histogram : NULL;
+}
+
+const struct histogram *profile_find_value(const struct profile *p, const struct value *v)
+{
+    const struct node *n = v->producer;
+    if (!p->from_glow || !n || !n->name)
+        return profile_find(p, v->name);
+    size_t result = 0;
+    while (n->out[result] != v)
+        result++;
+    const struct profile_tensor *t = find_glow(p, n->name, result);
+    return t ? t->histogram : profile_find(p, v->name);
 }
 
 /* ---- merging ---- */

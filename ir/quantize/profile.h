@@ -37,8 +37,12 @@ struct profile {
     bool from_glow; /* names are Glow's: legalised, with the number of the result behind ':' */
 };
 
-/* The tensor's histogram; NULL where the profile has none of that name. */
+/* The tensor's histogram; NULL where the profile has none of that name, or, in a profile of Glow's,
+   several that may be meant. */
 const struct histogram *profile_find(const struct profile *p, const char *name);
+/* The same of a value of a graph.  Glow names a tensor after the node that makes it, and that node
+   after the model's, or after its first output where it has no name; both are tried. */
+const struct histogram *profile_find_value(const struct profile *p, const struct value *v);
 
 /* Adds `from`; refused where the two are not of one model or do not have the same tensors. */
 bool profile_merge(struct profile *p, const struct profile *from, struct error *err);

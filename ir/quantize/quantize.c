@@ -3,7 +3,7 @@
  */
 #include "ir/quantize/quantize.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "ir/quantize/quantizer.h"
 
@@ -53,18 +53,26 @@ static void note_blocks(struct quantizer *q, const struct node *holder, struct q
     }
 }
 
+/* Reshape and the like, in float: nothing is computed there. */
+static bool only_moves(const struct node *n)
+{
+    return op_desc(n->op)->quant == QUANT_SAME && n->op != OP_relu && n->op != OP_clip &&
+           n->op != OP_max_pool;
+}
+
 static void report(struct quantizer *q, struct quantize_report *r)
 {
     for (size_t at = 0; at < q->n_nodes; at++) {
         const struct node_plan *plan = &q->node[at];
-        note_blocks(q, q->nodes[at], r);
-        if (!plan->relevant)
+        const struct node *n = q->nodes[at];
+        note_blocks(q, n, r);
+        if (!plan->relevant || (plan->can && !plan->quantized && only_moves(n)))
             continue;
-        struct quantize_note *note = add_note(q->g->arena, r, q->nodes[at]);
+        struct quantize_note *note = add_note(q->g->arena, r, n);
         note->quantized = plan->quantized;
         note->chosen = plan->chosen || (plan->can && !plan->quantized);
         if (!plan->quantized)
-            note->reason = plan->reason ? plan->reason : "it only moves values between float nodes";
+            note->reason = plan->reason ? plan->reason : "only nodes in float are around it";
     }
 }
 
@@ -85,4 +93,36 @@ bool quantize_graph(struct graph *g, const struct profile *p, const struct quant
     *out_report = r;
     arena_done(&scratch);
     return true;
+}
+
+/* ---- what lowering made of it ---- */
+
+static struct quantize_note *find_note(const struct quantize_report *r, const struct node *n)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->note[i].op == n->op && strcmp(r->note[i].node, n->name) == 0)
+            return &r->note[i];
+    return NULL;
+}
+
+/* The node computes in float what is quantized afterwards; so do those that it reads. */
+static void settle_node(struct quantize_report *r, const struct node *n)
+{
+    struct quantize_note *note = n ? find_note(r, n) : NULL;
+    if (!note || !note->quantized || n->out[0]->dtype != DTYPE_F32)
+        return;
+    note->quantized = false;
+    note->reason = "factors of 31 bits are too coarse for its sums";
+    for (size_t i = 0; i < n->n_in; i++)
+        if (n->in[i])
+            settle_node(r, n->in[i]->producer);
+}
+
+void quantize_report_settle(struct quantize_report *r, const struct graph *lowered)
+{
+    for (size_t i = 0; i < lowered->body.n_nodes; i++) {
+        const struct node *n = lowered->body.nodes[i];
+        if (n->op == OP_quantize_linear)
+            settle_node(r, n->in[0]->producer);
+    }
 }

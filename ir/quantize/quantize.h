@@ -28,7 +28,7 @@ struct quantize_options {
     bool per_channel; /* weights of convolutions: one scale per output channel */
     bool per_row;     /* weights of matrix products: one scale per output */
     bool calibrate_constants;
-    bool quantize_io;    /* inputs and outputs of the network become integers */
+    bool quantize_io; /* inputs and outputs of the network become integers */
     struct quantize_keep keep;
 };
 
@@ -41,14 +41,18 @@ struct quantize_note {
     const char *reason; /* why in float; NULL where quantized */
 };
 
+/* Every node that works on floats, in order; not those that only move them from one float node to
+   another. */
 struct quantize_report {
-    struct quantize_note
-        *note; /* every node with a quantization rule or float arithmetic, in order */
+    struct quantize_note *note;
     size_t n, cap;
 };
 
 bool quantize_graph(struct graph *g, const struct profile *p, const struct quantize_options *opt,
                     struct quantize_report *out_report, struct error *err);
+
+/* After PASSES_LOWER: says of nodes for which there was no integer form after all why. */
+void quantize_report_settle(struct quantize_report *r, const struct graph *lowered);
 
 /* Replaces constant weights of contractions by `type` (I8, I4) with a scale per output channel and
    per `block` values of the summed dimension (0: all of it); the arithmetic stays float. */

@@ -111,15 +111,33 @@ static void need_avx512(void)
         SUPPORT_NEED(NULL, "AVX-512 VNNI");
 }
 
-static bool runs_alike(struct compiled *c, enum sim_amx_mode mode, const char *schedule,
-                       struct error *err)
+/* Whether the schedule has these words, or, where there are none, has no tile registers. */
+static bool is_scheduled(struct compiled *c, const char *words, struct error *err)
 {
     struct strbuf text;
     strbuf_init(&text, &c->arena);
     emit_schedules_print(c->schedules, &text);
-    if (!strstr(strbuf_text(&text), schedule))
-        return error_set(err, SHEAF_ERROR_CODEGEN, "'%s' is not in the schedule: %s", schedule,
-                         strbuf_text(&text));
+    const char *got = strbuf_text(&text);
+    if (words ? strstr(got, words) != NULL : strstr(got, "dot tile") == NULL)
+        return true;
+    return error_set(err, SHEAF_ERROR_CODEGEN, "'%s' is wanted, not: %s",
+                     or_text(words, "no dot tile"), got);
+}
+
+/* Tiles are used as the schedule says, and each configuration is released. */
+static bool uses_tiles(struct compiled *c, enum sim_amx_mode mode, bool wanted, struct error *err)
+{
+    const uint64_t *n_run = sim_amx_state()->n_run;
+    if ((strstr((const char *)c->code.assembly.data, "tdpb") != NULL) != wanted)
+        return error_set(err, SHEAF_ERROR_CODEGEN, "products of tiles are wanted: %d", wanted);
+    if (mode == SIM_AMX_SIMULATED &&
+        ((products_run() != 0) != wanted || n_run[SIM_AMX_LDTILECFG] != n_run[SIM_AMX_TILERELEASE]))
+        return error_set(err, SHEAF_ERROR_CODEGEN, "no product ran, or tiles were not released");
+    return true;
+}
+
+static bool runs_alike(struct compiled *c, struct error *err)
+{
     struct strbuf report;
     strbuf_init(&report, &c->arena);
     for (uint64_t seed = 1; seed <= 2; seed++) {
@@ -127,10 +145,6 @@ static bool runs_alike(struct compiled *c, enum sim_amx_mode mode, const char *s
         if (!pipeline_run_verify(&c->run, &report, err))
             return error_set(err, SHEAF_ERROR_CODEGEN, "%s", strbuf_text(&report));
     }
-    const uint64_t *n_run = sim_amx_state()->n_run;
-    if (mode == SIM_AMX_SIMULATED &&
-        (products_run() == 0 || n_run[SIM_AMX_LDTILECFG] != n_run[SIM_AMX_TILERELEASE]))
-        return error_set(err, SHEAF_ERROR_CODEGEN, "no product of tiles ran, or none was released");
     return true;
 }
 
@@ -143,8 +157,9 @@ static void verify(const char *kernel_text, const char *schedule)
     struct compiled c;
     struct error err;
     error_init(&err);
-    bool ok =
-        compiled_open_kernel(&c, kernel_text, AMX, &err) && runs_alike(&c, mode, schedule, &err);
+    bool ok = compiled_open_kernel(&c, kernel_text, AMX, &err) &&
+              is_scheduled(&c, schedule, &err) && runs_alike(&c, &err) &&
+              uses_tiles(&c, mode, schedule != NULL, &err);
     compiled_close(&c);
     sim_amx_end();
     if (!ok)
@@ -223,7 +238,7 @@ static const struct conv CONVS[] = {
      .channels = 100,
      .height = 8,
      .width = 8,
-     .columns = 64,
+     .columns = 256,
      .schedule = "rows d2,d3 16 cols d1 2x16 k d4/52 dot tile"},
     {.name = "pointwise_in_blocks_of_16",
      .channels = 64,
@@ -396,21 +411,116 @@ static void conv_agrees(void **state)
     verify(conv_text(c), c->schedule);
 }
 
+/* Whole kernels: what they are, and a part of the schedule. */
+static const struct {
+    const char *name, *text, *schedule;
+} KERNELS[] = {
+    /* The operand is brought into blocks anew in each round. */
+    {"staged_in_a_loop",
+     "kernel \"t\" {\n"
+     "  in @0 \"x\": u8[3,33,131] plain\n"
+     "  in @1 \"w\": i8[131,64] plain = {...}\n"
+     "  out @2 \"y\": i32[3,33,64] plain\n"
+     "  loop %0 (%1 < 3) {\n"
+     "    contract %2 i32 (m %3 < 33, n %4 < 64, k %5 < 131) {\n"
+     "      a @0[%1, %3, %5]\n"
+     "      b @1[%5, %4]\n"
+     "      epilogue (%6) {\n"
+     "        store @2[%1, %3, %4] = %6\n"
+     "      }\n"
+     "    }\n"
+     "  }\n"
+     "}\n",
+     "k d2/44 dot tile"},
+    /* Each has a configuration of its own; what lies between is no multiple of a block. */
+    {"two_products",
+     "kernel \"t\" {\n"
+     "  in @0 \"x\": u8[40,64] plain\n"
+     "  in @1 \"v\": i8[64,48] plain = {...}\n"
+     "  in @2 \"w\": i8[48,64] plain = {...}\n"
+     "  local @3 \"z\": u8[40,48] plain\n"
+     "  out @4 \"y\": i32[40,64] plain\n"
+     "  contract %0 i32 (m %1 < 40, n %2 < 48, k %3 < 64) {\n"
+     "    a @0[%1, %3]\n"
+     "    b @1[%3, %2]\n"
+     "    epilogue (%4) {\n"
+     "      %5 = shr %4, 9:i32\n"
+     "      %6 = cast u8 %5\n"
+     "      store @3[%1, %2] = %6\n"
+     "    }\n"
+     "  }\n"
+     "  contract %7 i32 (m %8 < 40, n %9 < 64, k %10 < 48) {\n"
+     "    a @3[%8, %10]\n"
+     "    b @2[%10, %9]\n"
+     "    epilogue (%11) {\n"
+     "      store @4[%8, %9] = %11\n"
+     "    }\n"
+     "  }\n"
+     "}\n",
+     "k d2/48 dot tile"},
+    {"one_row_is_no_tile",
+     "kernel \"t\" {\n"
+     "  in @0 \"x\": u8[1,512] plain\n"
+     "  in @1 \"w\": i8[512,64] plain = {...}\n"
+     "  out @2 \"y\": i32[1,64] plain\n"
+     "  contract %0 i32 (m %1 < 1, n %2 < 64, k %3 < 512) {\n"
+     "    a @0[%1, %3]\n"
+     "    b @1[%3, %2]\n"
+     "    epilogue (%4) {\n"
+     "      store @2[%1, %2] = %4\n"
+     "    }\n"
+     "  }\n"
+     "}\n",
+     NULL},
+    /* A point reads what it writes: no row may be computed twice. */
+    {"in_place_is_no_tile",
+     "kernel \"t\" {\n"
+     "  in @0 \"x\": u8[49,512] plain\n"
+     "  in @1 \"w\": i8[512,64] plain = {...}\n"
+     "  out @2 \"y\": i32[49,64] plain\n"
+     "  map %5 (%6 < 49, %7 < 64) {\n"
+     "    store @2[%6, %7] = 3:i32\n"
+     "  }\n"
+     "  contract %0 i32 (m %1 < 49, n %2 < 64, k %3 < 512) {\n"
+     "    a @0[%1, %3]\n"
+     "    b @1[%3, %2]\n"
+     "    epilogue (%4) {\n"
+     "      %8 = load @2[%1, %2]\n"
+     "      %9 = add %8, %4\n"
+     "      store @2[%1, %2] = %9\n"
+     "    }\n"
+     "  }\n"
+     "}\n",
+     NULL},
+};
+
+static void kernel_agrees(void **state)
+{
+    const size_t i = (size_t)(uintptr_t)*state;
+    verify(KERNELS[i].text, KERNELS[i].schedule);
+}
+
 int main(void)
 {
     enum {
         N_CONVS = sizeof CONVS / sizeof CONVS[0],
-        N_PRODUCTS = sizeof PRODUCTS / sizeof PRODUCTS[0]
+        N_PRODUCTS = sizeof PRODUCTS / sizeof PRODUCTS[0],
+        N_KERNELS = sizeof KERNELS / sizeof KERNELS[0]
     };
-    struct CMUnitTest tests[N_CONVS + N_PRODUCTS];
+    struct CMUnitTest tests[N_CONVS + N_PRODUCTS + N_KERNELS];
+    struct CMUnitTest *t = tests;
     memset(tests, 0, sizeof tests);
     for (size_t i = 0; i < N_CONVS; i++)
-        tests[i] = (struct CMUnitTest){.name = CONVS[i].name,
-                                       .test_func = conv_agrees,
-                                       .initial_state = (void *)(uintptr_t)&CONVS[i]};
+        *t++ = (struct CMUnitTest){.name = CONVS[i].name,
+                                   .test_func = conv_agrees,
+                                   .initial_state = (void *)(uintptr_t)&CONVS[i]};
     for (size_t i = 0; i < N_PRODUCTS; i++)
-        tests[N_CONVS + i] = (struct CMUnitTest){.name = PRODUCTS[i].name,
-                                                 .test_func = product_agrees,
-                                                 .initial_state = (void *)(uintptr_t)&PRODUCTS[i]};
+        *t++ = (struct CMUnitTest){.name = PRODUCTS[i].name,
+                                   .test_func = product_agrees,
+                                   .initial_state = (void *)(uintptr_t)&PRODUCTS[i]};
+    for (size_t i = 0; i < N_KERNELS; i++)
+        *t++ = (struct CMUnitTest){.name = KERNELS[i].name,
+                                   .test_func = kernel_agrees,
+                                   .initial_state = (void *)(uintptr_t)i};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

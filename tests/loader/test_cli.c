@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <png.h>
 
-#include "tests/support/support.h"
+#include "tests/loader/tool.h"
 
 /* ---- ONNX models: protobuf's wire format, fields as in onnx/onnx.proto ---- */
 
@@ -141,70 +141,17 @@ static int setup(void **state)
     return 0;
 }
 
-/* ---- running it ---- */
-
-/* Commands run in another folder than the test. */
-static const char *absolute(const char *path)
-{
-    char *resolved = realpath(path, NULL);
-    const char *text = support_printf("%s", resolved ? resolved : path);
-    free(resolved);
-    return text;
-}
-
-/* Runs `loader ARGS` in the folder of this test. */
-static int run(const char *args, char **out, char **errout)
-{
-    const char *errors = support_printf("%s.errors", support_tmp());
-    int status = support_run(support_printf("cd '%s' && '%s' %s 2>'%s'", support_tmp(),
-                                            absolute(support_loader()), args, errors),
-                             out);
-    *errout = support_read_file(errors, NULL);
-    assert_non_null(*errout);
-    return status;
-}
-
-static void expect(const char *args, int want_status, const char *want)
-{
-    char *out, *errout;
-    int status = run(args, &out, &errout);
-    if (status != want_status || *errout)
-        fail_msg("'%s' exits with %d: %s", args, status, errout);
-    assert_string_equal(out, want);
-    free(out);
-    free(errout);
-}
-
-/* Exit code 1, `words` in the one line of stderr, and no new file. */
-static void expect_fault(const char *args, const char *words)
-{
-    char *out, *errout, *before, *after;
-    const char *list = support_printf("find '%s' | sort", support_tmp());
-    support_run(list, &before);
-    int status = run(args, &out, &errout);
-    support_run(list, &after);
-    size_t n = strlen(errout);
-    if (status != 1 || strncmp(errout, "error: ", 7) != 0 ||
-        strchr(errout, '\n') != errout + n - 1 || !strstr(errout, words))
-        fail_msg("'%s' exits with %d: '%s', not with: %s", args, status, errout, words);
-    assert_string_equal(before, after);
-    free(out);
-    free(errout);
-    free(before);
-    free(after);
-}
-
 static void test_about(void **state)
 {
     (void)state;
     char *out, *errout;
-    assert_int_equal(run("-help", &out, &errout), 0);
+    assert_int_equal(tool_run("-help", &out, &errout), 0);
     assert_non_null(strstr(out, "usage: loader"));
     assert_non_null(strstr(out, "-emit-bundle DIR"));
     assert_string_equal(errout, "");
     free(out);
     free(errout);
-    assert_int_equal(run("--version", &out, &errout), 0);
+    assert_int_equal(tool_run("--version", &out, &errout), 0);
     assert_non_null(strstr(out, "version"));
     free(out);
     free(errout);
@@ -213,82 +160,84 @@ static void test_about(void **state)
 static void test_wrong_command_line(void **state)
 {
     (void)state;
-    expect_fault("", "no network is given");
-    expect_fault("-m mean.onnx -emit-bundel b", "did you mean '-emit-bundle'?");
-    expect_fault("-m mean.onnx -topk=many red.png", "takes a whole number");
-    expect_fault("-m mean.onnx", "nothing to run the network on");
-    expect_fault("-m mean.onnx -emit-bundle b -interpreter", "exclude each other");
-    expect_fault("-m mean.onnx red.png mix.png -expected-labels=1", "has 1 label for 2 images");
-    expect_fault("-m mean.onnx red.png mix.png -output y=y.npy", "2 images make 2");
-    expect_fault("-m mean2.onnx red.png",
-                 "takes 2 images at a time, which does not divide the number of images, 1");
-    expect_fault("-m mean.onnx red.png -output z=z.npy", "no output 'z'; it has 'y'");
-    expect_fault("-m mean.onnx -input z=z.npy", "no input 'z'; its inputs: 'x' f32[1,3,4,4]");
-    expect_fault("-m mean.onnx -input x=x.txt", "ends in .npy, .pb or .bin");
-    expect_fault("-m mean.onnx red.png -labels=absent.txt", "absent.txt: cannot open the file");
-    expect_fault("-help >/dev/full", "the output cannot be written");
-    expect_fault("-m mean.onnx red.png -image-layout=NHWC", "holds no images in layout NHWC");
+    tool_expect_fault("", "no network is given");
+    tool_expect_fault("-m mean.onnx -emit-bundel b", "did you mean '-emit-bundle'?");
+    tool_expect_fault("-m mean.onnx -topk=many red.png", "takes a whole number");
+    tool_expect_fault("-m mean.onnx", "nothing to run the network on");
+    tool_expect_fault("-m mean.onnx -emit-bundle b -interpreter", "exclude each other");
+    tool_expect_fault("-m mean.onnx red.png mix.png -expected-labels=1", "has 1 label for 2 items");
+    tool_expect_fault("-m mean.onnx red.png mix.png -output y=y.npy", "2 images make 2");
+    tool_expect_fault("-m mean2.onnx red.png",
+                      "takes 2 images at a time, which does not divide the number of images, 1");
+    tool_expect_fault("-m mean.onnx red.png -output z=z.npy", "no output 'z'; it has 'y'");
+    tool_expect_fault("-m mean.onnx -input z=z.npy", "no input 'z'; its inputs: 'x' f32[1,3,4,4]");
+    tool_expect_fault("-m mean.onnx -input x=x.txt", "ends in .npy, .pb or .bin");
+    tool_expect_fault("-m mean.onnx red.png -labels=absent.txt",
+                      "absent.txt: cannot open the file");
+    tool_expect_fault("-help >/dev/full", "the output cannot be written");
+    tool_expect_fault("-m mean.onnx red.png -image-layout=NHWC", "holds no images in layout NHWC");
 }
 
 static void test_bad_files(void **state)
 {
     (void)state;
     const char *tmp = support_tmp();
-    expect_fault("-m absent.onnx red.png", "absent.onnx");
+    tool_expect_fault("-m absent.onnx red.png", "absent.onnx");
     size_t n;
     char *model = support_read_file(support_printf("%s/mean.onnx", tmp), &n);
     support_write_file(support_printf("%s/cut.onnx", tmp), model, n - 7);
     free(model);
-    expect_fault("-m cut.onnx -emit-bundle b", "cut.onnx");
-    expect_fault("-m mean.onnx names.txt", "names.txt: not a PNG file");
-    expect_fault("-m mean.onnx red.png absent.png", "absent.png: cannot open the file");
+    tool_expect_fault("-m cut.onnx -emit-bundle b", "cut.onnx");
+    tool_expect_fault("-m mean.onnx names.txt", "names.txt: not a PNG file");
+    tool_expect_fault("-m mean.onnx red.png absent.png", "absent.png: cannot open the file");
     support_write_file(support_printf("%s/short.bin", tmp), "1234", 4);
-    expect_fault("-m mean.onnx -input x=short.bin", "f32[1,3,4,4] needs 192 bytes, the file has 4");
+    tool_expect_fault("-m mean.onnx -input x=short.bin",
+                      "f32[1,3,4,4] needs 192 bytes, the file has 4");
     struct message odd[] = {node("NoSuchOperator", "x", "a"), node("NorThis", "a", "y")};
     write_model("odd.onnx", odd, 2, (int[]){1, 3, 4, 4}, (int[]){1, 3}, 2);
-    expect_fault("-m odd.onnx -emit-bundle b", "NoSuchOperator");
-    expect_fault("-m odd.onnx -emit-bundle b", "NorThis");
-    expect_fault("-m mean.onnx -emit-bundle absent/b", "absent/b: cannot make the folder");
-    expect_fault("-m mean.onnx -emit-bundle names.txt", "names.txt: a folder is needed here");
-    expect_fault("-m mean.onnx red.png -output y=absent/y.npy", "absent/y.npy: cannot write");
-    expect_fault("-m mean.onnx -dump-graph-DAG=absent/g.dot", "absent/g.dot: cannot write");
+    tool_expect_fault("-m odd.onnx -emit-bundle b", "NoSuchOperator");
+    tool_expect_fault("-m odd.onnx -emit-bundle b", "NorThis");
+    tool_expect_fault("-m mean.onnx -emit-bundle absent/b", "absent/b: cannot make the folder");
+    tool_expect_fault("-m mean.onnx -emit-bundle names.txt", "names.txt: a folder is needed here");
+    tool_expect_fault("-m mean.onnx red.png -output y=absent/y.npy", "absent/y.npy: cannot write");
+    tool_expect_fault("-m mean.onnx -dump-graph-DAG=absent/g.dot", "absent/g.dot: cannot write");
 }
 
 static void test_labels(void **state)
 {
     (void)state;
-    expect("-m mean.onnx red.png -image-mode=0to1", 0,
-           "Model: mean.onnx\n"
-           " File: red.png\tLabel-K1: 0 (probability: 1.0000)\n");
-    expect("mix.png blue.png -m mean.onnx -topk=2 -labels names.txt", 0,
-           "Model: mean.onnx\n"
-           " File: mix.png\tLabel-K1: 2 (score: 153.0000) blue\n"
-           "\tLabel-K2: 1 (score: 102.0000) green\n"
-           " File: blue.png\tLabel-K1: 2 (score: 255.0000) blue\n"
-           "\tLabel-K2: 0 (score: 0.0000) red\n");
-    expect("-m mean.onnx red.png -image-channel-order=BGR -label-offset=1 -image-mode=0to1", 0,
-           "Model: mean.onnx\n"
-           " File: red.png\tLabel-K1: 1 (probability: 1.0000)\n");
-    expect("-m mean.onnx mix.png -image-mode=0to1 -compute-softmax", 0,
-           "Model: mean.onnx\n"
-           " File: mix.png\tLabel-K1: 2 (probability: 0.4018)\n");
-    expect("-m gray.onnx mix.png", 0,
-           "Model: gray.onnx\n"
-           " File: mix.png\tLabel-K1: 0 (score: 92.5650)\n");
-    expect("-m mean.onnx mix.png -interpreter", 0,
-           "Model: mean.onnx\n"
-           " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n");
+    tool_expect("-m mean.onnx red.png -image-mode=0to1", 0,
+                "Model: mean.onnx\n"
+                " File: red.png\tLabel-K1: 0 (probability: 1.0000)\n");
+    tool_expect("mix.png blue.png -m mean.onnx -topk=2 -labels names.txt", 0,
+                "Model: mean.onnx\n"
+                " File: mix.png\tLabel-K1: 2 (score: 153.0000) blue\n"
+                "\tLabel-K2: 1 (score: 102.0000) green\n"
+                " File: blue.png\tLabel-K1: 2 (score: 255.0000) blue\n"
+                "\tLabel-K2: 0 (score: 0.0000) red\n");
+    tool_expect("-m mean.onnx red.png -image-channel-order=BGR -label-offset=1 -image-mode=0to1", 0,
+                "Model: mean.onnx\n"
+                " File: red.png\tLabel-K1: 1 (probability: 1.0000)\n");
+    tool_expect("-m mean.onnx mix.png -image-mode=0to1 -compute-softmax", 0,
+                "Model: mean.onnx\n"
+                " File: mix.png\tLabel-K1: 2 (probability: 0.4018)\n");
+    tool_expect("-m gray.onnx mix.png", 0,
+                "Model: gray.onnx\n"
+                " File: mix.png\tLabel-K1: 0 (score: 92.5650)\n");
+    tool_expect("-m mean.onnx mix.png -interpreter", 0,
+                "Model: mean.onnx\n"
+                " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n");
 }
 
 static void test_batch(void **state)
 {
     (void)state;
-    expect("-m mean2.onnx red.png blue.png mix.png red.png", 0,
-           "Model: mean2.onnx\n"
-           " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
-           " File: blue.png\tLabel-K1: 2 (score: 255.0000)\n"
-           " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
-           " File: red.png\tLabel-K1: 0 (score: 255.0000)\n");
+    tool_expect("-m mean2.onnx red.png blue.png mix.png red.png", 0,
+                "Model: mean2.onnx\n"
+                " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
+                " File: blue.png\tLabel-K1: 2 (score: 255.0000)\n"
+                " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
+                " File: red.png\tLabel-K1: 0 (score: 255.0000)\n");
 }
 
 static void test_image_lists(void **state)
@@ -300,35 +249,35 @@ static void test_image_lists(void **state)
                                  NULL),
                      0);
     support_write_file(support_printf("%s/list.txt", support_tmp()), "mix.png\n\nred.png\n", 17);
-    expect("-m mean.onnx red.png -input-image-dir=pics -input-image-list-file list.txt", 0,
-           "Model: mean.onnx\n"
-           " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
-           " File: pics/a.png\tLabel-K1: 2 (score: 255.0000)\n"
-           " File: pics/b.png\tLabel-K1: 0 (score: 255.0000)\n"
-           " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
-           " File: red.png\tLabel-K1: 0 (score: 255.0000)\n");
+    tool_expect("-m mean.onnx red.png -input-image-dir=pics -input-image-list-file list.txt", 0,
+                "Model: mean.onnx\n"
+                " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
+                " File: pics/a.png\tLabel-K1: 2 (score: 255.0000)\n"
+                " File: pics/b.png\tLabel-K1: 0 (score: 255.0000)\n"
+                " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
+                " File: red.png\tLabel-K1: 0 (score: 255.0000)\n");
 }
 
 static void test_expected_labels(void **state)
 {
     (void)state;
-    expect("-m mean.onnx red.png mix.png -expected-labels=0,2", 0,
-           "Model: mean.onnx\n"
-           " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
-           " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
-           "Mismatches: 0 of 2\n");
-    expect("-m mean.onnx red.png mix.png red.png -expected-labels=1,1,2", 3,
-           "Model: mean.onnx\n"
-           " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
-           " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
-           " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
-           "Mismatches: 3 of 3\n");
+    tool_expect("-m mean.onnx red.png mix.png -expected-labels=0,2", 0,
+                "Model: mean.onnx\n"
+                " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
+                " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
+                "Mismatches: 0 of 2\n");
+    tool_expect("-m mean.onnx red.png mix.png red.png -expected-labels=1,1,2", 3,
+                "Model: mean.onnx\n"
+                " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
+                " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
+                " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
+                "Mismatches: 3 of 3\n");
     /* Right where it is among the first two. */
     char *out, *errout;
-    assert_int_equal(run("-m mean.onnx mix.png -topk=2 -expected-labels=1", &out, &errout), 0);
+    assert_int_equal(tool_run("-m mean.onnx mix.png -topk=2 -expected-labels=1", &out, &errout), 0);
     free(out);
     free(errout);
-    assert_int_equal(run("-m mean.onnx mix.png -topk=2 -expected-labels=0", &out, &errout), 1);
+    assert_int_equal(tool_run("-m mean.onnx mix.png -topk=2 -expected-labels=0", &out, &errout), 1);
     assert_string_equal(errout, "");
     free(out);
     free(errout);
@@ -342,38 +291,39 @@ static void test_tensors(void **state)
     for (int i = 0; i < 48; i++)
         x[i] = (float)(i / 16 + 1);
     support_write_file(support_printf("%s/x.bin", support_tmp()), x, sizeof x);
-    expect("-m mean.onnx -input x=x.bin", 0, "Model: mean.onnx\n Output: y f32[1,3]: 1 2 3\n");
-    expect("-m mean.onnx -input x=x.bin -topk=1", 0,
-           "Model: mean.onnx\n Output: y f32[1,3]: 1 2 3\n"
-           " File: x.bin\tLabel-K1: 2 (score: 3.0000)\n");
+    tool_expect("-m mean.onnx -input x=x.bin", 0, "Model: mean.onnx\n Output: y f32[1,3]: 1 2 3\n");
+    tool_expect("-m mean.onnx -input x=x.bin -topk=1", 0,
+                "Model: mean.onnx\n Output: y f32[1,3]: 1 2 3\n"
+                " File: x.bin\tLabel-K1: 2 (score: 3.0000)\n");
     static const char *const suffixes[] = {"bin", "npy", "pb"};
     struct message nodes[] = {node("Identity", "x", "y")};
     write_model("copy.onnx", nodes, 1, (int[]){1, 3, 4, 4}, (int[]){1, 3, 4, 4}, 4);
     for (int i = 0; i < 3; i++) {
-        expect(support_printf("-m copy.onnx -input x=x.bin -output y=y.%s", suffixes[i]), 0,
-               "Model: copy.onnx\n");
-        expect(support_printf("-m mean.onnx -input x=y.%s -output y=z.bin", suffixes[i]), 0,
-               "Model: mean.onnx\n");
+        tool_expect(support_printf("-m copy.onnx -input x=x.bin -output y=y.%s", suffixes[i]), 0,
+                    "Model: copy.onnx\n");
+        tool_expect(support_printf("-m mean.onnx -input x=y.%s -output y=z.bin", suffixes[i]), 0,
+                    "Model: mean.onnx\n");
         size_t n;
         char *z = support_read_file(support_printf("%s/z.bin", support_tmp()), &n);
         assert_int_equal(n, 12);
         assert_memory_equal(z, ((float[]){1, 2, 3}), 12);
         free(z);
     }
-    expect_fault("-m mean2.onnx -input x=y.npy",
-                 "y.npy: the file holds f32[1,3,4,4], but the input 'x' is f32[2,3,4,4]");
-    expect_fault("-m mean.onnx red.png -input x=x.bin", "images need one input without -input");
+    tool_expect_fault("-m mean2.onnx -input x=y.npy",
+                      "y.npy: the file holds f32[1,3,4,4], but the input 'x' is f32[2,3,4,4]");
+    tool_expect_fault("-m mean.onnx red.png -input x=x.bin",
+                      "images need one input without -input");
 }
 
 static void test_verify(void **state)
 {
     (void)state;
     char *out, *errout;
-    assert_int_equal(run("-m mean.onnx -verify", &out, &errout), 0);
+    assert_int_equal(tool_run("-m mean.onnx -verify", &out, &errout), 0);
     assert_string_equal(errout, "");
     free(out);
     free(errout);
-    assert_int_equal(run("-m mean.onnx -verify mix.png", &out, &errout), 0);
+    assert_int_equal(tool_run("-m mean.onnx -verify mix.png", &out, &errout), 0);
     assert_string_equal(errout, "");
     free(out);
     free(errout);
@@ -383,7 +333,7 @@ static void test_time(void **state)
 {
     (void)state;
     char *out, *errout;
-    assert_int_equal(run("-m mean.onnx mix.png -time -iterations=3", &out, &errout), 0);
+    assert_int_equal(tool_run("-m mean.onnx mix.png -time -iterations=3", &out, &errout), 0);
     const char *line = strstr(out, "Wall time per item (s): ");
     assert_non_null(line);
     assert_true(strtod(line + 24, NULL) >= 0);
@@ -407,27 +357,27 @@ static void test_dumps(void **state)
                                         "-dump-llvm-ir"};
     for (int i = 0; i < 4; i++) {
         char *out, *errout;
-        assert_int_equal(run(support_printf("-m mean.onnx %s", dumps[i]), &out, &errout), 0);
+        assert_int_equal(tool_run(support_printf("-m mean.onnx %s", dumps[i]), &out, &errout), 0);
         assert_true(strlen(out) > 20);
         assert_string_equal(errout, "");
         free(out);
         free(errout);
     }
-    expect("-m mean.onnx -dump-graph-DAG=g.dot", 0, "");
+    tool_expect("-m mean.onnx -dump-graph-DAG=g.dot", 0, "");
     expect_file("g.dot", "digraph");
 }
 
 static void test_bundle(void **state)
 {
     (void)state;
-    expect("red.png -image_mode=0to1 -m mean.onnx -cpu -emit-bundle build", 0, "");
+    tool_expect("red.png -image_mode=0to1 -m mean.onnx -cpu -emit-bundle build", 0, "");
     expect_file("build/mean.h", "mean_config");
     char *names;
     support_run(support_printf("LC_ALL=C ls -A '%s/build'", support_tmp()), &names);
     assert_string_equal(names, "mean.h\nmean.o\nmean.weights\n");
     free(names);
-    expect("-m mean.onnx -emit-bundle build2 -network-name=net -main-entry-name=go -save-asm", 0,
-           "");
+    tool_expect("-m mean.onnx -emit-bundle build2 -network-name=net -main-entry-name=go -save-asm",
+                0, "");
     expect_file("build2/net.h", "go_config");
     support_run(support_printf("LC_ALL=C ls -A '%s/build2'", support_tmp()), &names);
     assert_string_equal(names, "net.h\nnet.o\nnet.s\nnet.weights\n");
@@ -444,11 +394,11 @@ static void test_resnet50(void **state)
     SUPPORT_NEED(model, "models/resnet50");
     SUPPORT_NEED(images, "images/glow_imagenet");
     char *out, *errout;
-    int status = run(support_printf("-m '%s' -image_mode=0to1 -use-imagenet-normalization "
-                                    "-image-channel-order=RGB -cpu -input-image-dir='%s' "
-                                    "-expected-labels=281,207,340",
-                                    absolute(model), absolute(images)),
-                     &out, &errout);
+    int status = tool_run(support_printf("-m '%s' -image_mode=0to1 -use-imagenet-normalization "
+                                         "-image-channel-order=RGB -cpu -input-image-dir='%s' "
+                                         "-expected-labels=281,207,340",
+                                         tool_absolute(model), tool_absolute(images)),
+                          &out, &errout);
     if (status)
         fail_msg("exit code %d: %s%s", status, out, errout);
     free(out);

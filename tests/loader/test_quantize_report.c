@@ -1,5 +1,6 @@
 /*
- * What quantization does to a network: noise, whom it is blamed on, the report, and -quantize-until.
+ * What quantization does to a network: noise, whom it is blamed on, the report, and
+ * -quantize-until.
  */
 #define _XOPEN_SOURCE 700
 #include <math.h>
@@ -150,12 +151,12 @@ static void test_text(void **state)
 static char *run_tool(const char *arguments, int want)
 {
     char *text;
-    int status = support_run(
-        support_printf("loader=$(realpath '%s'); tmp=$(realpath '%s'); cd "
-                       "'%s/examples/compile_resnet50' && \"$loader\" -m resnet50 "
-                       "-image_mode=0to1 %s",
-                       support_loader(), support_tmp(), support_source(), arguments),
-        &text);
+    int status =
+        support_run(support_printf("loader=$(realpath '%s'); tmp=$(realpath '%s'); cd "
+                                   "'%s/examples/compile_resnet50' && \"$loader\" -m resnet50 "
+                                   "-image_mode=0to1 %s",
+                                   support_loader(), support_tmp(), support_source(), arguments),
+                    &text);
     if (status != want)
         fail_msg("exit code %d, not %d, of %s\n%s", status, want, arguments, text);
     return text;

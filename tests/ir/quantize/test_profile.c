@@ -171,6 +171,30 @@ static void test_find_glow(void **state)
             fail_msg("%s: %d", want[i].name, found(p, want[i].name));
 }
 
+static void test_find_value(void **state)
+{
+    (void)state;
+    static const char *const glow[] = {"node:0", "node:2", "a:0", "b:0", "x:0", "odd:1x", "odd:"};
+    static const char *const own[] = {"a", "x", "node"};
+    struct graph *g = graph_create(&arena, "g");
+    struct value *x = graph_add_value(g, "x", VALUE_INPUT), *out[4];
+    struct node *node = graph_add_node(g, &g->body, OP_split, "node", 1, 3);
+    struct node *odd = graph_add_node(g, &g->body, OP_relu, "odd", 1, 2);
+    out[0] = graph_node_output(g, node, 0, "a");
+    out[1] = graph_node_output(g, node, 1, "b");
+    out[2] = graph_node_output(g, node, 2, "c");
+    out[3] = graph_node_output(g, odd, 1, "d");
+    const struct profile *p = named_profile(true, glow, sizeof glow / sizeof glow[0]);
+    assert_true(profile_find_value(p, x)->max == 4);
+    assert_true(profile_find_value(p, out[0])->max == 0); /* the node's name, not the tensor's */
+    assert_true(profile_find_value(p, out[1])->max == 3); /* no such result: the tensor's */
+    assert_true(profile_find_value(p, out[2])->max == 1);
+    assert_null(profile_find_value(p, out[3]));
+    p = named_profile(false, own, 3);
+    assert_true(profile_find_value(p, x)->max == 1 && profile_find_value(p, out[0])->max == 0);
+    assert_null(profile_find_value(p, out[1]));
+}
+
 /* ---- merging ---- */
 
 enum { N_TENSORS = 3, N_VALUES = 600 };
@@ -300,6 +324,7 @@ int main(void)
         TEST(test_identity_of_blocks),
         TEST(test_find),
         TEST(test_find_glow),
+        TEST(test_find_value),
         TEST(test_merging_equals_the_joint_run),
         TEST(test_merging_with_little_known),
         TEST(test_merging_is_refused),
