@@ -4,9 +4,9 @@
  *
  * The map stores a local buffer T once, at its own indices, and T's one reader is an operand of a
  * contraction.  One load of the body, the element that is converted, runs over all indices of the
- * map; the operand reads that buffer instead, at the place that its index of T stands for.  The rest
- * of the body, parameters per channel or per block included, becomes the prologue, with the map's
- * indices replaced by what the operand's index map has for them.
+ * map; the operand reads that buffer instead, at the place that its index of T stands for.  The
+ * rest of the body, parameters per channel or per block included, becomes the prologue, with the
+ * map's indices replaced by what the operand's index map has for them.
  *
  * Only where the types differ: arithmetic alone is cheaper done once than once per use.  Everything
  * that the map reads must be an input of the kernel, so that it holds the same wherever it is read.
@@ -20,7 +20,7 @@
 struct move {
     struct kernel *k;
     struct arena *scratch;
-    kval map, store, element; /* what the map stores, and the load that is converted */
+    kval map, store, element;     /* what the map stores, and the load that is converted */
     int dim_of[KREGION_MAX_DIMS]; /* by index of the map: the dimension of T it runs over; -1 */
     kval contract;
     struct koperand *operand;

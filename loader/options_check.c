@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ir/checked.h"
+#include "ir/quantize/calibrate.h"
 #include "loader/option_table.h"
 #include "loader/options.h"
 
@@ -54,6 +55,9 @@ static const struct {
     {OPTION_ID_dump_profile, OPTION_ID_time, "most of the time is not the network's"},
     {OPTION_ID_dump_profile, OPTION_ID_iterations, "a sample counts once"},
     {OPTION_ID_expected_labels, OPTION_ID_expected_labels_file, "each states what is right"},
+    {OPTION_ID_load_profile, OPTION_ID_weights_only, "each says what becomes of the weights"},
+    {OPTION_ID_load_profile, OPTION_ID_convert_to_fp16, "each says how tensors are stored"},
+    {OPTION_ID_weights_only, OPTION_ID_convert_to_fp16, "each says how weights are stored"},
     {OPTION_ID_use_imagenet_normalization, OPTION_ID_mean, "each states the mean"},
     {OPTION_ID_use_imagenet_normalization, OPTION_ID_stddev, "each states the standard deviation"},
 };
@@ -66,6 +70,15 @@ static const struct {
     {OPTION_ID_main_entry_name, OPTION_ID_emit_bundle, "it names the function of a bundle"},
     {OPTION_ID_save_asm, OPTION_ID_emit_bundle, "the file is written beside the bundle"},
     {OPTION_ID_target, OPTION_ID_emit_bundle, "code for another machine cannot run here"},
+    {OPTION_ID_quantization_schema, OPTION_ID_load_profile, "it is about quantization"},
+    {OPTION_ID_quantization_precision, OPTION_ID_load_profile, "it is about quantization"},
+    {OPTION_ID_quantization_precision_bias, OPTION_ID_load_profile, "it is about quantization"},
+    {OPTION_ID_quantization_calibration, OPTION_ID_load_profile, "it is about quantization"},
+    {OPTION_ID_quantization_percentile, OPTION_ID_load_profile, "it is about quantization"},
+    {OPTION_ID_calibrate_constants, OPTION_ID_load_profile, "it is about quantization"},
+    {OPTION_ID_assert_all_nodes_quantized, OPTION_ID_load_profile, "it is about quantization"},
+    {OPTION_ID_weights_block, OPTION_ID_weights_only, "blocks are of such weights"},
+    {OPTION_ID_fp16_format, OPTION_ID_convert_to_fp16, "it says to which 16 bits"},
     {OPTION_ID_quantization_report, OPTION_ID_load_profile, "it tells what quantization does"},
     {OPTION_ID_quantize_until, OPTION_ID_load_profile, "it starts from the quantized network"},
     {OPTION_ID_merge_profile, OPTION_ID_dump_profile, "it names the file for the sum"},
@@ -148,6 +161,30 @@ static bool check_until(const struct loader_options *opt, struct error *err)
     return true;
 }
 
+/* Options that mean something with more than one other. */
+static bool check_quantization(const struct loader_options *opt, struct error *err)
+{
+    bool narrows = opt->load_profile.n || opt->convert_to_fp16;
+    if (opt->keep_original_precision_for_nodes.n && !narrows && opt->weights_only < 0)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -keep-original-precision-for-nodes needs -load-profile, "
+                         "-weights-only or -convert-to-fp16: else every node has its precision");
+    if (opt->convert_placeholders && !narrows)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -convert-placeholders needs -load-profile or -convert-to-fp16: "
+                         "else inputs and outputs have their types");
+    if (opt->given[OPTION_ID_quantization_percentile] &&
+        opt->quantization_calibration != CALIBRATION_PERCENTILE)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -quantization-percentile needs "
+                         "-quantization-calibration=percentile");
+    if (!(opt->quantization_percentile > 0 && opt->quantization_percentile <= 100))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -quantization-percentile must be above 0 and at most 100, not %g",
+                         opt->quantization_percentile);
+    return true;
+}
+
 static bool check_values(const struct loader_options *opt, struct error *err)
 {
     if (opt->model.n == 0)
@@ -158,7 +195,11 @@ static bool check_values(const struct loader_options *opt, struct error *err)
                          "option -model takes a net and its weights, not %zu paths", opt->model.n);
     if (!check_range(OPTION_ID_topk, opt->topk, 1, 1000000, err) ||
         !check_range(OPTION_ID_iterations, opt->iterations, 1, 1000000000, err) ||
-        !check_range(OPTION_ID_label_offset, opt->label_offset, -1000000000, 1000000000, err))
+        !check_range(OPTION_ID_label_offset, opt->label_offset, -1000000000, 1000000000, err) ||
+        !check_range(OPTION_ID_weights_block, opt->weights_block, 0, 1 << 30, err))
+        return false;
+    if (opt->given[OPTION_ID_num_histogram_bins] &&
+        !check_range(OPTION_ID_num_histogram_bins, opt->num_histogram_bins, 1, 1 << 30, err))
         return false;
     if (!check_until(opt, err))
         return false;
@@ -340,6 +381,7 @@ bool options_check(struct arena *a, struct loader_options *opt, struct error *er
 {
     if (opt->merge_profile.n)
         return check_pairs(opt, err) && check_merge(opt, err);
-    return check_pairs(opt, err) && check_values(opt, err) && parse_model_inputs(a, opt, err) &&
-           parse_symbols(a, opt, err) && parse_tensors(a, opt, err);
+    return check_pairs(opt, err) && check_quantization(opt, err) && check_values(opt, err) &&
+           parse_model_inputs(a, opt, err) && parse_symbols(a, opt, err) &&
+           parse_tensors(a, opt, err);
 }

@@ -15,10 +15,12 @@
 #include "cpu_runtime/codegen/cpu_target.h"
 #include "ir/eval.h"
 #include "ir/passes/passes.h"
+#include "ir/passes/quantized_report.h"
 #include "ir/program.h"
 #include "loader/import/import.h"
 #include "loader/pipeline_quantize.h"
 #include "loader/pipeline_run.h"
+#include "loader/report.h"
 
 struct pipeline {
     struct arena *arena;
@@ -113,19 +115,26 @@ static bool choose_target(struct pipeline *p, struct error *err)
 
 /* ---- tracing ---- */
 
-/* The names of all float tensors of the body. */
+static bool is_traced(const struct pipeline *p, const struct value *v)
+{
+    if (p->variant.integers)
+        return dtype_is_integer(v->dtype) && dtype_bits(v->dtype) <= 16;
+    return dtype_is_float(v->dtype);
+}
+
+/* The names of all float tensors of the body, or of all narrow integers. */
 static void trace_names(struct pipeline *p)
 {
     const struct block *body = &p->graph->body;
     if (!p->variant.traced)
         return;
     for (size_t i = 0; i < body->n_in; i++)
-        if (dtype_is_float(body->in[i]->dtype))
+        if (is_traced(p, body->in[i]))
             ARENA_PUSH(p->arena, p->traced, p->n_traced, p->cap_traced) = body->in[i]->name;
     for (size_t i = 0; i < body->n_nodes; i++)
         for (size_t k = 0; k < body->nodes[i]->n_out; k++) {
             const struct value *v = body->nodes[i]->out[k];
-            if (v && dtype_is_float(v->dtype))
+            if (v && is_traced(p, v))
                 ARENA_PUSH(p->arena, p->traced, p->n_traced, p->cap_traced) = v->name;
         }
 }
@@ -187,9 +196,21 @@ static bool run_profile_passes(struct pipeline *p, struct error *err)
     return pass_choose_layout(p->graph, &opt, &changed, err);
 }
 
+/* What became of a model that is quantized already. */
+static void log_quantized(struct pipeline *p, struct quantize_report *r,
+                          const struct pass_options *opt)
+{
+    struct strbuf text;
+    strbuf_init(&text, p->arena);
+    quantized_settle(r, p->graph, opt);
+    report_print_quantized(&text, r, true);
+    fputs(strbuf_text(&text), p->log);
+}
+
 static bool run_passes(struct pipeline *p, struct error *err)
 {
-    struct pass_options passes = {.target = p->target, .qdq = (enum qdq_mode)p->opt->qdq};
+    struct pass_options passes = {
+        .target = p->target, .qdq = p->variant.qdq ? *p->variant.qdq : (enum qdq_mode)p->opt->qdq};
     struct quantize_step step = {
         .opt = p->opt,
         .variant = &p->variant,
@@ -202,12 +223,17 @@ static bool run_passes(struct pipeline *p, struct error *err)
     trace_names(p);
     if (!pipeline_quantize(&step, &p->quantized, err))
         return false;
-    if (!p->quantized)
+    bool integers = p->quantized || p->variant.integers;
+    struct quantize_report of_model = {0};
+    if (!integers)
         trace_values(p);
+    bool reports = p->log && !p->quantized && quantized_survey(p->graph, &of_model);
     if (!passes_run_stage(p->graph, PASSES_LOWER, &passes, err))
         return false;
-    if (p->quantized)
+    if (integers)
         trace_values(p);
+    if (reports)
+        log_quantized(p, &of_model, &passes);
     return pipeline_quantize_settle(&step, p->quantized, err);
 }
 

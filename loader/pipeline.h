@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "ir/graph.h"
+#include "ir/passes/passes.h"
 #include "ir/quantize/quantize.h"
 #include "loader/input/image.h"
 #include "loader/options.h"
@@ -21,10 +22,12 @@ struct pipeline;
 struct pipeline_variant {
     bool in_float;           /* as the model has it, whatever the options say about quantization */
     bool traced;             /* tensors can be read by name, see pipeline_traced */
+    bool integers;           /* and these are the quantized tensors that the model itself has */
     bool profiled;           /* every tensor reaches memory, see pipeline_find */
     bool here;               /* code for this machine, even where a bundle is asked for */
     const char *const *keep; /* nodes or tensors that stay in float beside those of the options */
     size_t n_keep;
+    const enum qdq_mode *qdq; /* NULL: as the options say */
 };
 
 /*

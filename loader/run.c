@@ -12,6 +12,7 @@
 #include "loader/input/tensor_file.h"
 #include "loader/pipeline.h"
 #include "loader/report.h"
+#include "loader/run_compare.h"
 #include "loader/run_inputs.h"
 #include "loader/run_labels.h"
 #include "loader/run_measure.h"
@@ -260,6 +261,14 @@ static bool compare_networks(struct run *run, const struct image_size *first_ima
     return true;
 }
 
+static bool compare_modes(struct run *run, const struct image_size *first_image, struct error *err)
+{
+    struct run_measure m = {run->arena, run->opt, &run->files, &run->labels, first_image, run->out};
+    fprintf(run->out, "Model: %s\n", run->opt->model.item[0]);
+    fflush(run->out);
+    return run_compare_qdq(&m, err);
+}
+
 /* What -load-profile led to; not where a report says more. */
 static void print_quantized(struct run *run)
 {
@@ -275,13 +284,16 @@ static void print_quantized(struct run *run)
 static bool run_open(struct run *run, struct error *err)
 {
     const struct loader_options *opt = run->opt;
-    struct pipeline_variant variant = {.in_float = opt->dump_profile, .profiled = opt->dump_profile};
+    struct pipeline_variant variant = {.in_float = opt->dump_profile,
+                                       .profiled = opt->dump_profile};
     struct image_size size, *first = NULL;
     bool dumped;
     if (!check_files(run, &size, err))
         return false;
     if (run->files.images.n)
         first = &size;
+    if (opt->compare_qdq)
+        return compare_modes(run, first, err);
     if (!compare_networks(run, first, &variant, err) ||
         !pipeline_open(run->arena, opt, &variant, first, opt->verbose ? run->out : NULL,
                        &run->pipeline, err))

@@ -167,7 +167,7 @@ bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const st
     } else {
         inputs.image_input = -1;
         inputs.n_runs = run_files_items(files);
-        if (n_free && !opt->verify)
+        if (n_free && !opt->verify && !opt->compare_qdq)
             return error_set(err, SHEAF_ERROR_ARGUMENT,
                              "%s: nothing to run the network on: give an image, or -input for %s",
                              opt->model.item[0], list_inputs(a, &inputs, false));
@@ -176,12 +176,21 @@ bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const st
     return true;
 }
 
+/* Integers with a scale, and 16-bit floats: files of f32 are converted for them. */
+static bool stands_for_floats(const struct value *v)
+{
+    return v->quant.scale != 0 || (dtype_is_float(v->dtype) && dtype_bits(v->dtype) == 16);
+}
+
 static bool load_tensor(const char *path, const struct value *v, void *storage, struct error *err)
 {
     struct arena a;
+    struct error fault, ignored;
     struct tensor want = tensor_of_value(v);
     const struct tensor *given;
     arena_init(&a);
+    error_init(&fault);
+    error_init(&ignored);
     bool ok = tensor_file_read(&a, path, v->name, &want, &given, &fault);
     if (ok) {
         memcpy(storage, given->data, (size_t)tensor_bytes(given));

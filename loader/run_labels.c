@@ -118,8 +118,8 @@ bool run_labels_top(const struct run_labels *l, const struct pipeline *p, struct
                     size_t item, size_t batch, struct run_top *out_top, struct error *err)
 {
     const struct loader_options *opt = l->opt;
-    double *scores;
-    size_t n;
+    double *scores = NULL;
+    size_t n = 0;
     if (!item_scores(p, opt->model.item[0], a, item, batch, &scores, &n, err))
         return false;
     if (opt->compute_softmax)

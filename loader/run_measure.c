@@ -5,6 +5,17 @@
 #include "bundle/write/file.h"
 #include "loader/quantize_report.h"
 
+bool measured_open_variant(const struct run_measure *m, const struct pipeline_variant *variant,
+                           struct measured *out, struct error *err)
+{
+    *out = (struct measured){0};
+    arena_init(&out->arena);
+    return pipeline_open(&out->arena, m->opt, variant, m->first_image, NULL, &out->pipeline, err) &&
+           run_inputs_plan(&out->arena, m->opt, pipeline_graph(out->pipeline), m->files,
+                           &out->inputs, err) &&
+           pipeline_prepare_run(out->pipeline, false, err);
+}
+
 bool measured_open(const struct run_measure *m, bool in_float, const struct run_kept *kept,
                    struct measured *out, struct error *err)
 {
@@ -15,13 +26,7 @@ bool measured_open(const struct run_measure *m, bool in_float, const struct run_
         .keep = kept ? kept->tensor : NULL,
         .n_keep = kept ? kept->n : 0,
     };
-    *out = (struct measured){0};
-    arena_init(&out->arena);
-    return pipeline_open(&out->arena, m->opt, &variant, m->first_image, NULL, &out->pipeline,
-                         err) &&
-           run_inputs_plan(&out->arena, m->opt, pipeline_graph(out->pipeline), m->files,
-                           &out->inputs, err) &&
-           pipeline_prepare_run(out->pipeline, false, err);
+    return measured_open_variant(m, &variant, out, err);
 }
 
 bool measured_run(struct measured *n, size_t i, struct error *err)

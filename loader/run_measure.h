@@ -32,6 +32,9 @@ struct measured {
    case. */
 bool measured_open(const struct run_measure *m, bool in_float, const struct run_kept *kept,
                    struct measured *out, struct error *err);
+/* The same for any variant. */
+bool measured_open_variant(const struct run_measure *m, const struct pipeline_variant *variant,
+                           struct measured *out, struct error *err);
 /* Run i, from 0 on. */
 bool measured_run(struct measured *n, size_t i, struct error *err);
 void measured_close(struct measured *n);

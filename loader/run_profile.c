@@ -6,18 +6,6 @@
 #include "loader/profile/profile_file.h"
 #include "loader/progress.h"
 
-static bool add_run(struct capture *c, const int *buf, struct pipeline *p, const char *sample,
-                    struct error *err)
-{
-    for (size_t i = 0; i < c->profile.n; i++) {
-        int64_t dims[MAX_RANK];
-        const void *data = pipeline_data(p, buf[i], dims);
-        if (!capture_add(c, i, data, dims, sample, err))
-            return false;
-    }
-    return true;
-}
-
 static void print_result(FILE *out, const struct profile *p, size_t n_inner, const char *path)
 {
     fprintf(out, "Profile: %" PRIu64 " sample%s, %zu tensor%s", p->samples,
@@ -32,9 +20,14 @@ bool run_profile(struct arena *a, const struct loader_options *opt, const struct
                  struct pipeline *p, FILE *out, FILE *errout, struct error *err)
 {
     struct capture c;
-    capture_init(&c, a, pipeline_graph(p));
+    capture_init(&c, a, pipeline_graph(p), 0);
+    if (c.profile.n == 0)
+        return error_set(err, SHEAF_ERROR_UNSUPPORTED,
+                         "%s: the network has no float tensor to take a profile of",
+                         opt->model.item[0]);
     pipeline_describe(p, &c.profile);
     int *buf = arena_array(a, c.profile.n, sizeof *buf);
+    struct capture_data *data = arena_array(a, c.profile.n, sizeof *data);
     for (size_t i = 0; i < c.profile.n; i++)
         buf[i] = pipeline_find(p, c.value[i]);
     struct progress bar;
@@ -42,8 +35,10 @@ bool run_profile(struct arena *a, const struct loader_options *opt, const struct
     bool ok = true;
     for (size_t i = 0; ok && i < inputs->n_runs; i++) {
         const char *sample = run_inputs_name(inputs, i);
-        ok = run_inputs_load(inputs, p, i, err) && pipeline_run(p, err) &&
-             add_run(&c, buf, p, sample ? sample : opt->model.item[0], err);
+        ok = run_inputs_load(inputs, p, i, err) && pipeline_run(p, err);
+        for (size_t k = 0; k < c.profile.n; k++)
+            data[k].data = pipeline_data(p, buf[k], data[k].dims);
+        ok = ok && capture_add(&c, data, sample ? sample : opt->model.item[0], err);
         c.profile.samples += inputs->batch;
         progress_show(&bar, c.profile.samples);
     }

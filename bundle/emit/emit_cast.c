@@ -91,21 +91,35 @@ LLVMValueRef emit_wrap4(struct emit *e, enum dtype t, LLVMValueRef v)
     return t == DTYPE_I4 ? LLVMBuildAShr(e->b, v, four, "") : LLVMBuildLShr(e->b, v, four, "");
 }
 
-static LLVMValueRef float_to_int(struct emit_kernel *ek, enum dtype to, LLVMValueRef v)
+/* x, but `bound` where x is not above (below) it or is NaN: one instruction on x86. */
+static LLVMValueRef limited(struct emit *e, LLVMRealPredicate keep, LLVMValueRef x, LLVMTypeRef s,
+                            double bound)
 {
-    struct emit *e = ek->e;
+    LLVMValueRef b = emit_real_like(x, s, bound);
+    return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, keep, x, b, ""), x, b, "");
+}
+
+/* Integers of up to 16 bits: all of them are floats, so the float is limited to their range and
+   goes through i32, for which processors have a conversion. */
+static LLVMValueRef float_to_small(struct emit *e, enum dtype from, enum dtype to, LLVMValueRef v)
+{
+    LLVMTypeRef s = emit_type(e, from);
+    if (dtype_int_min(to) < 0) {
+        LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, v, v, "");
+        v = LLVMBuildSelect(e->b, nan, emit_real_like(v, s, 0), v, "");
+    }
+    v = limited(e, LLVMRealOGT, v, s, (double)dtype_int_min(to));
+    v = limited(e, LLVMRealOLT, v, s, (double)dtype_int_max(to));
+    v = LLVMBuildFPToSI(e->b, v, emit_like(v, e->i32), "");
+    return LLVMBuildTrunc(e->b, v, emit_like(v, emit_type(e, to)), "");
+}
+
+static LLVMValueRef float_to_int(struct emit *e, enum dtype to, LLVMValueRef v)
+{
     LLVMTypeRef dst = emit_like(v, emit_type(e, to));
     bool is_signed = dtype_kind(to) == DTYPE_KIND_INT;
     LLVMTypeRef types[2] = {dst, LLVMTypeOf(v)};
-    LLVMValueRef r =
-        emit_intrinsic(e, is_signed ? "llvm.fptosi.sat" : "llvm.fptoui.sat", types, 2, &v, 1);
-    if (dtype_bits(to) == 4) {
-        LLVMValueRef lo = emit_int_like(v, e->i8, dtype_int_min(to));
-        LLVMValueRef hi = emit_int_like(v, e->i8, dtype_int_max(to));
-        r = emit_scalar_op(ek, KOP_MAX, is_signed ? DTYPE_I8 : DTYPE_U8, r, lo);
-        r = emit_scalar_op(ek, KOP_MIN, is_signed ? DTYPE_I8 : DTYPE_U8, r, hi);
-    }
-    return r;
+    return emit_intrinsic(e, is_signed ? "llvm.fptosi.sat" : "llvm.fptoui.sat", types, 2, &v, 1);
 }
 
 LLVMValueRef emit_cast(struct emit_kernel *ek, enum dtype from, enum dtype to, LLVMValueRef v)
@@ -129,7 +143,7 @@ LLVMValueRef emit_cast(struct emit_kernel *ek, enum dtype from, enum dtype to, L
     LLVMTypeRef dst = emit_like(v, emit_type(e, to));
     if (dtype_is_float(from)) {
         if (!dtype_is_float(to))
-            return float_to_int(ek, to, v);
+            return dtype_bits(to) <= 16 ? float_to_small(e, from, to, v) : float_to_int(e, to, v);
         return to == DTYPE_F64 ? LLVMBuildFPExt(b, v, dst, "") : LLVMBuildFPTrunc(b, v, dst, "");
     }
     bool is_signed = dtype_kind(from) == DTYPE_KIND_INT;

@@ -75,8 +75,8 @@ static LLVMValueRef extend_split(struct emit_kernel *ek, LLVMValueRef v, bool is
     return shuffle(e, even, odd, from, n);
 }
 
-/* The same for what loops are left to hoist, a constant per channel: in another block LLVM knows
-   the result of an extension to be one, but not that of shifts where they are made of others. */
+/* The same for what loops are left to hoist, a constant per channel, where 64-bit shifts are made
+   of others: LLVM then does not know in another block that the result is an extension. */
 static LLVMValueRef extend_hoisted(struct emit_kernel *ek, LLVMValueRef v, bool is_signed)
 {
     LLVMTypeRef whole = LLVMVectorType(ek->e->i64, (unsigned)ek->lanes);
@@ -105,10 +105,11 @@ static LLVMValueRef narrow_split(struct emit_kernel *ek, LLVMValueRef v)
     return shuffle(e, half[0], half[1], from, n);
 }
 
-static bool is_constant(const struct emit_kernel *ek, kval v)
+static bool is_hoisted(const struct emit_kernel *ek, kval v)
 {
     const struct kinst *in = kernel_inst(ek->k, v);
-    return in->op == KOP_LOAD && ek->k->bufs[in->buf].constant;
+    return in->op == KOP_LOAD && ek->k->bufs[in->buf].constant &&
+           !target_has(ek->e->target, "avx512vl");
 }
 
 /* A cast that is done in split order; false where it is an ordinary one. */
@@ -120,8 +121,8 @@ static bool emit_wide_cast(struct emit_kernel *ek, kval v, const struct kinst *i
         if (from != DTYPE_U32)
             x = emit_cast(ek, from, DTYPE_I32, x);
         bool is_signed = from != DTYPE_U32;
-        x = is_constant(ek, in->args[0]) ? extend_hoisted(ek, x, is_signed)
-                                         : extend_split(ek, x, is_signed);
+        x = is_hoisted(ek, in->args[0]) ? extend_hoisted(ek, x, is_signed)
+                                        : extend_split(ek, x, is_signed);
         emit_set(ek, v, x, true);
         ek->split[v] = true;
         return true;

@@ -11,6 +11,11 @@
  * the pace.  Where the weights fit the first-level cache the columns run innermost, so that A is
  * read once; else the rows do, so that a column block of weights is.
  *
+ * A column block of weights comes from memory for the first rows and from the cache for all others,
+ * and tile loads alone have few lines of memory on their way at a time.  So each step prefetches
+ * its share of the next column block to the second-level cache; behind the last block lie the
+ * constants that are needed next.
+ *
  * Tile registers: 0 to 3 sums, 4 and 5 operand A, 6 and 7 operand B.  The configuration is loaded
  * where the contraction starts and released at its end: tiles in use would make each switch between
  * threads save 8 KiB.  The explicit intrinsics are used, which name the registers; LLVM neither
@@ -23,7 +28,7 @@
 #include "cpu_runtime/codegen/contract_tile.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 
-enum { TILE_A = 4, TILE_B = 6, PER_SIDE = 2, L1_SHARE_BYTES = 24 * 1024 };
+enum { TILE_A = 4, TILE_B = 6, PER_SIDE = 2, L1_SHARE_BYTES = 24 * 1024, LINE_BYTES = 64 };
 
 /* Tiles along one direction.  All have the same span; the last one overlaps the one before where
    they do not come out even, unless the operand is padded beyond its end. */
@@ -31,7 +36,9 @@ struct axis {
     int64_t extent;
     int span;
     bool padded;
-    int n; /* tiles in the block being emitted */
+    int per;              /* tiles in a block */
+    int n;                /* of the block being emitted */
+    struct eaffine block; /* its number */
     struct eaffine at[PER_SIDE];
 };
 
@@ -48,6 +55,10 @@ struct amx {
     int pitch;          /* rows of a tile between rows outside */
     int tile_rows;
     enum level order[N_LEVELS];
+    struct eaffine outside; /* rows outside of all tiles before the present ones */
+    int64_t n_outside;
+    struct eaffine step; /* steps of K before the present one */
+    int64_t n_steps;
     LLVMValueRef sums; /* scratch: PER_SIDE tiles of rows, each PER_SIDE tiles of columns wide */
 };
 
@@ -143,6 +154,63 @@ static LLVMValueRef operand_pointer(struct amx *x, const struct koperand *o)
     return emit_pointer(x->ek, o->buf, &at.affine);
 }
 
+/* ---- prefetching ---- */
+
+static int64_t n_blocks(const struct axis *a)
+{
+    int64_t tiles = (a->extent + a->span - 1) / a->span;
+    return (tiles + a->per - 1) / a->per;
+}
+
+/* Where the next column block starts. */
+static struct eaffine next_columns(struct amx *x)
+{
+    struct emit_kernel *ek = x->ek;
+    struct eaffine saved[KREGION_MAX_DIMS], idx[MAX_RANK], zero = eaffine_const(0);
+    struct eaffine column = x->columns.at[0];
+    column.offset += x->columns.n * AMX_COLUMNS;
+    for (int i = 0; i < x->r->n_dims; i++) {
+        saved[i] = ek->bind[x->r->index[i]];
+        if (x->c->kind[i] == KITER_K)
+            emit_bind_index(ek, x->r->index[i], &zero);
+    }
+    emit_bind_index(ek, x->r->index[x->e->col_iter], &column);
+    for (int d = 0; d < ek->k->bufs[x->c->b.buf].rank; d++)
+        idx[d] = tile_bound(ek, &x->c->b.dim[d]);
+    struct eaddress at = emit_address_affine(ek, x->c->b.buf, idx);
+    for (int i = 0; i < x->r->n_dims; i++)
+        emit_bind_index(ek, x->r->index[i], &saved[i]);
+    return at.affine;
+}
+
+/* This step's share of the weights of the next column block, which all steps of all rows read. */
+static void prefetch(struct amx *x)
+{
+    struct emit *e = x->ek->e;
+    int64_t lines = x->columns.n * AMX_COLUMNS * x->e->k_block / LINE_BYTES;
+    int64_t blocks = x->n_outside * n_blocks(&x->outer) * n_blocks(&x->inner);
+    if (x->order[0] != COLUMNS || blocks > lines)
+        return;
+    int64_t share = (lines + blocks - 1) / blocks;
+    struct eaffine block = eaffine_const(0), at = next_columns(x);
+    eaffine_add(&block, &x->outside, n_blocks(&x->outer) * n_blocks(&x->inner));
+    eaffine_add(&block, &x->outer.block, n_blocks(&x->inner));
+    eaffine_add(&block, &x->inner.block, 1);
+    eaffine_add(&at, &block, x->n_steps * share * LINE_BYTES);
+    eaffine_add(&at, &x->step, share * LINE_BYTES);
+    for (int64_t i = 0; i < share; i++) {
+        LLVMValueRef off = eaffine_value(x->ek, &at);
+        LLVMValueRef args[4] = {
+            LLVMBuildGEP2(e->b, e->i8, x->ek->buf[x->c->b.buf], &off, 1, ""),
+            LLVMConstInt(e->i32, 0, 0), /* read */
+            LLVMConstInt(e->i32, 2, 0), /* second-level cache */
+            LLVMConstInt(e->i32, 1, 0), /* data */
+        };
+        emit_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4);
+        at.offset += LINE_BYTES;
+    }
+}
+
 /* ---- inside a block of tiles ---- */
 
 /* One step of K with its indices bound. */
@@ -163,6 +231,15 @@ static void step(struct amx *x)
             tile_product(x, sum_tile(i, j), TILE_A + i, TILE_B + j);
         }
     }
+    prefetch(x);
+}
+
+/* A number so far in digits of other indices gets one more digit, of `count` values. */
+static void count_on(struct eaffine *number, int64_t count, const struct eaffine *digit)
+{
+    struct eaffine before = *number;
+    *number = *digit;
+    eaffine_add(number, &before, count);
 }
 
 /* The K indices in order, the blocked one innermost (i == n_dims). */
@@ -178,15 +255,17 @@ static void k_level(struct amx *x, int i)
     bool blocks = i == x->r->n_dims;
     int index = blocks ? x->e->k_iter : i, by = blocks ? x->e->k_block : 1;
     int64_t count = (extent_of(x, index) + by - 1) / by;
-    struct eaffine at = eaffine_const(0);
+    struct eaffine at = eaffine_const(0), v = eaffine_const(0), saved = x->step;
     struct eloop l = {0};
     if (count > 1) {
         l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, count), 1);
-        struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, count));
-        eaffine_add(&at, &v, by);
+        v = eaffine_var(emit_add_var(ek, l.phi, count));
     }
+    eaffine_add(&at, &v, by);
     emit_bind_index(ek, x->r->index[index], &at);
+    count_on(&x->step, count, &v);
     k_level(x, i + 1);
+    x->step = saved;
     if (count > 1)
         emit_loop_end(ek, &l);
 }
@@ -315,25 +394,25 @@ static void block_of_tiles(struct amx *x)
 
 static void level(struct amx *x, int i);
 
-/* Blocks of `per` tiles along an axis: those that start at multiples of the span in a loop, the
+/* Blocks of tiles along an axis: those that start at multiples of the span in a loop, the
    rest, the last tile among them where it overlaps, behind it. */
-static void axis_level(struct amx *x, struct axis *a, int per, int i)
+static void axis_level(struct amx *x, struct axis *a, int i)
 {
     struct emit_kernel *ek = x->ek;
+    int per = a->per;
     int64_t tiles = (a->extent + a->span - 1) / a->span;
     int64_t full = a->extent / a->span / per;
     if (full > 0) {
         struct eloop l = {0};
-        struct eaffine base = eaffine_const(0);
+        a->block = eaffine_const(0);
         if (full > 1) {
             l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, full), 1);
-            struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, full));
-            eaffine_add(&base, &v, (int64_t)per * a->span);
+            a->block = eaffine_var(emit_add_var(ek, l.phi, full));
         }
         a->n = per;
         for (int t = 0; t < per; t++) {
-            a->at[t] = base;
-            a->at[t].offset += (int64_t)t * a->span;
+            a->at[t] = eaffine_const((int64_t)t * a->span);
+            eaffine_add(&a->at[t], &a->block, (int64_t)per * a->span);
         }
         level(x, i + 1);
         if (full > 1)
@@ -342,6 +421,7 @@ static void axis_level(struct amx *x, struct axis *a, int per, int i)
     a->n = (int)(tiles - full * per);
     if (a->n == 0)
         return;
+    a->block = eaffine_const(full);
     for (int t = 0; t < a->n; t++) {
         int64_t at = (full * per + t) * a->span;
         if (!a->padded && at > a->extent - a->span)
@@ -349,6 +429,16 @@ static void axis_level(struct amx *x, struct axis *a, int per, int i)
         a->at[t] = eaffine_const(at);
     }
     level(x, i + 1);
+}
+
+static bool is_batch(const struct amx *x, int i)
+{
+    return x->c->kind[i] == KITER_BATCH || (x->c->kind[i] == KITER_N && i != x->e->col_iter);
+}
+
+static bool is_row_outside(const struct amx *x, int i)
+{
+    return x->c->kind[i] == KITER_M && i != x->e->row_iter && i != x->e->row_outer;
 }
 
 /* Plain loops over the indices for which `wanted` holds, from index i on; then level `next`. */
@@ -363,25 +453,18 @@ static void index_loops(struct amx *x, bool (*wanted)(const struct amx *, int), 
     }
     int64_t n = extent_of(x, i);
     struct eloop l = {0};
-    struct eaffine at = eaffine_const(0);
+    struct eaffine at = eaffine_const(0), saved = x->outside;
     if (n > 1) {
         l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, n), 1);
         at = eaffine_var(emit_add_var(ek, l.phi, n));
     }
     emit_bind_index(ek, x->r->index[i], &at);
+    if (wanted == is_row_outside)
+        count_on(&x->outside, n, &at);
     index_loops(x, wanted, i + 1, next);
+    x->outside = saved;
     if (n > 1)
         emit_loop_end(ek, &l);
-}
-
-static bool is_batch(const struct amx *x, int i)
-{
-    return x->c->kind[i] == KITER_BATCH || (x->c->kind[i] == KITER_N && i != x->e->col_iter);
-}
-
-static bool is_row_outside(const struct amx *x, int i)
-{
-    return x->c->kind[i] == KITER_M && i != x->e->row_iter && i != x->e->row_outer;
 }
 
 static void level(struct amx *x, int i)
@@ -390,20 +473,18 @@ static void level(struct amx *x, int i)
         block_of_tiles(x);
         return;
     }
-    /* Rows are taken in pairs along the run; of runs of one tile two. */
-    int per_inner = x->inner.extent > x->inner.span ? PER_SIDE : 1;
     switch (x->order[i]) {
     case COLUMNS:
-        axis_level(x, &x->columns, PER_SIDE, i);
+        axis_level(x, &x->columns, i);
         return;
     case ROWS_OUTSIDE:
         index_loops(x, is_row_outside, 0, i + 1);
         return;
     case OUTER:
-        axis_level(x, &x->outer, PER_SIDE / per_inner, i);
+        axis_level(x, &x->outer, i);
         return;
     default:
-        axis_level(x, &x->inner, per_inner, i);
+        axis_level(x, &x->inner, i);
         return;
     }
 }
@@ -438,8 +519,25 @@ static void describe_rows(struct amx *x)
         cpu_access_stride(a, x->c->a.dim, x->r->index[e->row_outer], &outside);
         x->pitch = (int)(outside / x->row_stride);
     }
+    /* Rows are taken in pairs along the run; of runs of one tile two. */
+    x->inner.per = x->inner.extent > x->inner.span ? PER_SIDE : 1;
+    x->outer.per = PER_SIDE / x->inner.per;
     x->tile_rows = (x->outer.span - 1) * x->pitch + x->inner.span;
     assert(x->tile_rows <= AMX_ROWS);
+}
+
+/* How many steps of K there are, and rows outside the tiles. */
+static void describe_k(struct amx *x)
+{
+    x->n_steps = x->n_outside = 1;
+    x->step = x->outside = eaffine_const(0);
+    for (int i = 0; i < x->r->n_dims; i++) {
+        int64_t by = i == x->e->k_iter ? x->e->k_block : 1;
+        if (x->c->kind[i] == KITER_K)
+            x->n_steps *= (extent_of(x, i) + by - 1) / by;
+        else if (is_row_outside(x, i))
+            x->n_outside *= extent_of(x, i);
+    }
 }
 
 void cpu_emit_amx(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry)
@@ -448,8 +546,11 @@ void cpu_emit_amx(struct emit_kernel *ek, kval contract, const struct schedule_e
     struct amx x = {.ek = ek, .r = kernel_inst(ek->k, contract)->region, .e = entry};
     x.c = x.r->contract;
     describe_rows(&x);
-    x.columns = (struct axis){
-        .extent = extent_of(&x, entry->col_iter), .span = AMX_COLUMNS, .padded = true};
+    describe_k(&x);
+    x.columns = (struct axis){.extent = extent_of(&x, entry->col_iter),
+                              .span = AMX_COLUMNS,
+                              .padded = true,
+                              .per = PER_SIDE};
     choose_order(&x);
     if (x.joined) {
         ek->join.inner_extent = extent_of(&x, entry->row_iter);

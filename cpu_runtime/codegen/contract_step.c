@@ -11,8 +11,8 @@
  *   - dot 4 (vpdpbusd) multiplies unsigned by signed bytes and adds all four to the accumulator.
  *     Signed bytes of A become unsigned with the top bit flipped, which adds 128; 128 times the sum
  *     of the column's weights is kept in an accumulator of its own and taken off at the end.
- *   - dot 2 (pmaddwd) does the same in two halves: the even bytes of each lane, extended to 16 bits,
- *     and the odd ones.  The products of bytes and the sum of two fit 32 bits whatever the signs,
+ *   - dot 2 (pmaddwd) does the same in two halves: the even bytes of each lane, extended to 16
+ * bits, and the odd ones.  The products of bytes and the sum of two fit 32 bits whatever the signs,
  *     where the byte form before VNNI (pmaddubsw) saturates.
  * All are exact: sums wrap modulo 2^32 as they do in the evaluator.
  */
@@ -20,7 +20,7 @@
 
 #include "cpu_runtime/codegen/contract_tile.h"
 
-enum { LINE_BYTES = 64, GROUP = 4 };
+enum { LINE_BYTES = 64 };
 
 int64_t tile_extent(const struct tile *t, int i)
 {
@@ -224,8 +224,7 @@ static LLVMValueRef word(struct emit *e, unsigned byte)
 
 static LLVMValueRef load_word(struct emit_kernel *ek, const struct eaddress *at, LLVMTypeRef type)
 {
-    LLVMValueRef v =
-        LLVMBuildLoad2(ek->e->b, type, emit_pointer(ek, at->buf, &at->affine), "");
+    LLVMValueRef v = LLVMBuildLoad2(ek->e->b, type, emit_pointer(ek, at->buf, &at->affine), "");
     LLVMSetAlignment(v, 1);
     return v;
 }
@@ -264,7 +263,7 @@ static LLVMValueRef assembled_word(struct tile *t, unsigned inside)
 static LLVMValueRef group_of_a(struct tile *t, int i)
 {
     struct emit_kernel *ek = t->ek;
-    unsigned all = (1u << GROUP) - 1, wanted = (1u << t->group_have) - 1;
+    unsigned all = (1u << t->e->group) - 1, wanted = (1u << t->group_have) - 1;
     unsigned inside = values_inside(t, i);
     LLVMValueRef v;
     tile_bind_row(t, i);
@@ -294,8 +293,11 @@ static LLVMValueRef by_width(struct tile *t, const char *const *names, LLVMValue
                              unsigned n_args)
 {
     int lanes = t->e->vector;
-    return emit_intrinsic(t->ek->e, names[lanes == 16 ? 2 : lanes == 8 ? 1 : 0], NULL, 0, args,
-                          n_args);
+    return emit_intrinsic(t->ek->e,
+                          names[lanes == 16  ? 2
+                                : lanes == 8 ? 1
+                                             : 0],
+                          NULL, 0, args, n_args);
 }
 
 /* acc + dot of the unsigned and the signed bytes of each lane */

@@ -31,14 +31,14 @@ struct tile {
     LLVMValueRef excess[MAX_TILE_VECTORS]; /* per column: what signed bytes read as unsigned add */
     struct tile_pad pad[2];
     int n_pads;
-    bool pad_counts;               /* what lies outside A is part of the sum */
-    bool outside;                  /* the step being emitted is outside A for every row */
+    bool pad_counts;                /* what lies outside A is part of the sum */
+    bool outside;                   /* the step being emitted is outside A for every row */
     int64_t k_at[KREGION_MAX_DIMS]; /* values of the unrolled K indices */
     int k_order[KREGION_MAX_DIMS];
     int n_k;
-    int group_have;         /* K values of the group being emitted that exist */
-    bool group_is_adjacent; /* in A */
-    bool group_may_overrun; /* what a group reads behind the end of K is memory of A */
+    int group_have;            /* K values of the group being emitted that exist */
+    bool group_is_adjacent;    /* in A */
+    bool group_may_overrun;    /* what a group reads behind the end of K is memory of A */
     struct eaffine outer_tile; /* tiles in the outer rows before this one */
     struct eaffine tile;       /* position of this tile among those of the column block */
     int64_t n_tiles;           /* of a column block */

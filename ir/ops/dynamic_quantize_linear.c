@@ -2,7 +2,7 @@
  * DynamicQuantizeLinear-11: scale = (max(x, 0) - min(x, 0)) / 255, 1 / 255 where x is all 0;
  * zero point = rint(saturate(-min(x, 0) / scale)).
  */
-#include "ir/ops/common.h"
+#include "ir/ops/reduce.h"
 
 enum { Y, SCALE, ZERO };
 
@@ -16,20 +16,15 @@ bool dynamic_quantize_linear_infer(struct graph *g, struct node *n, struct error
            ops_set_output(n, ZERO, DTYPE_U8, &scalar, err);
 }
 
-/* The extreme of x and 0. */
-static kval extreme_of(struct kernel *k, int x, enum kcombine combine)
+/* The extreme of x and 0: KOP_MIN or KOP_MAX. */
+static kval extreme_of(struct kernel *k, int x, enum kop op)
 {
-    int rank = k->bufs[x].rank;
-    kval zero = kernel_const_float(k, DTYPE_F32, 0), extent[MAX_RANK], idx[MAX_RANK], result;
-    if (!rank)
-        return kernel_binary(k, combine == KCOMBINE_MIN ? KOP_MIN : KOP_MAX, zero,
-                             ops_load_scalar(k, x));
+    kval zero = kernel_const_float(k, DTYPE_F32, 0), idx[MAX_RANK];
+    int dims[MAX_RANK], rank = k->bufs[x].rank;
     for (int d = 0; d < rank; d++)
-        extent[d] = kernel_extent(k, x, d);
-    kernel_reduce_begin(k, combine, 1, rank, extent, 1, &zero, idx);
-    kval v = kernel_load(k, x, idx);
-    kernel_reduce_end(k, &v, &result);
-    return result;
+        dims[d] = d;
+    enum kcombine combine = op == KOP_MIN ? KCOMBINE_MIN : KCOMBINE_MAX;
+    return kernel_binary(k, op, zero, reduce_over(k, combine, x, dims, rank, idx, zero));
 }
 
 static kval scale_of(struct kernel *k, kval min, kval max)
@@ -53,8 +48,8 @@ void dynamic_quantize_linear_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
     int x = l->in[0];
-    kval max = extreme_of(k, x, KCOMBINE_MAX);
-    kval min = extreme_of(k, x, KCOMBINE_MIN);
+    kval max = extreme_of(k, x, KOP_MAX);
+    kval min = extreme_of(k, x, KOP_MIN);
     kval scale = scale_of(k, min, max);
     kval zero = zero_of(k, min, scale);
     if (ops_has_output(l->node, SCALE))

@@ -41,35 +41,36 @@ static kval count_elements(struct kernel *k, int x, const struct reduce_spec *sp
 }
 
 /*
- * Sums over the dimensions in `dims`.  A long last dimension is summed in lanes by itself, within
- * a plain sum over the others: it vectorizes in plain layouts and rounds less.
+ * A long last dimension is combined in lanes by itself, within a plain reduction over the others:
+ * it vectorizes in plain layouts, and sums round less.
  */
-static kval sum_over(struct kernel *k, int x, const int *dims, int n, kval *idx, enum dtype type)
+kval reduce_over(struct kernel *k, enum kcombine combine, int x, const int *dims, int n, kval *idx,
+                 kval start)
 {
-    kval zero = kernel_const(k, type, 0), extent[MAX_RANK], at[MAX_RANK], sum;
+    kval extent[MAX_RANK], at[MAX_RANK], result;
     int lanes = n ? ops_reduce_lanes(&k->bufs[x], dims[n - 1]) : 1;
     int outer = lanes > 1 ? n - 1 : n;
     if (outer > 0) {
         for (int i = 0; i < outer; i++)
             extent[i] = kernel_extent(k, x, dims[i]);
-        kernel_reduce_begin(k, KCOMBINE_ADD, 1, outer, extent, 1, &zero, at);
+        kernel_reduce_begin(k, combine, 1, outer, extent, 1, &start, at);
         for (int i = 0; i < outer; i++)
             idx[dims[i]] = at[i];
     }
     kval v;
     if (lanes > 1) {
         kval along = kernel_extent(k, x, dims[n - 1]);
-        kernel_reduce_begin(k, KCOMBINE_ADD, lanes, 1, &along, 1, &zero, &idx[dims[n - 1]]);
+        kernel_reduce_begin(k, combine, lanes, 1, &along, 1, &start, &idx[dims[n - 1]]);
         v = ops_load(k, x, idx);
-        kernel_reduce_end(k, &v, &sum);
-        v = sum;
+        kernel_reduce_end(k, &v, &result);
+        v = result;
     } else {
         v = ops_load(k, x, idx);
     }
     if (outer == 0)
         return v;
-    kernel_reduce_end(k, &v, &sum);
-    return sum;
+    kernel_reduce_end(k, &v, &result);
+    return result;
 }
 
 void reduce_lower(struct lower *l, const struct reduce_spec *spec, bool mean)
@@ -86,7 +87,7 @@ void reduce_lower(struct lower *l, const struct reduce_spec *spec, bool mean)
             idx[d] = out[o];
         o += !spec->axis[d] || spec->keepdims;
     }
-    kval v = sum_over(k, x, dims, n, idx, type);
+    kval v = reduce_over(k, KCOMBINE_ADD, x, dims, n, idx, kernel_const(k, type, 0));
     if (mean)
         v = kernel_binary(k, KOP_DIV, v, count_elements(k, x, spec, type));
     ops_store(k, l->out[0], out, v);

@@ -225,6 +225,15 @@ static kval saturate(struct kernel *k, const struct plan *p, kval y)
     return kernel_cast(k, p->to, y);
 }
 
+/* Whether the numbers stay, in another type perhaps. */
+static bool scales_nothing(const struct node *n)
+{
+    const struct rescale_attrs *a = n->attrs;
+    return !n->in[MULTIPLIER]->shape.rank && factor_at(n, MULTIPLIER, 0) == 1 &&
+           !n->in[SHIFT]->shape.rank && factor_at(n, SHIFT, 0) == 0 &&
+           a->x_zero_point == a->y_zero_point;
+}
+
 /* A 64-bit product of 32-bit values is written as the product of two extended values, for which
    processors have instructions. */
 static kval rescale_of(struct lower *l, const struct plan *p, kval x, const kval *idx)
@@ -232,6 +241,8 @@ static kval rescale_of(struct lower *l, const struct plan *p, kval x, const kval
     const struct rescale_attrs *a = l->node->attrs;
     struct kernel *k = l->kernel;
     enum dtype type = p->narrow ? DTYPE_I32 : DTYPE_I64;
+    if (scales_nothing(l->node))
+        return saturate(k, p, x);
     if (fits(p->x, DTYPE_I32)) {
         x = kernel_cast(k, DTYPE_I32, x);
         x = kernel_binary(k, KOP_SUB, x, kernel_const_int(k, DTYPE_I32, a->x_zero_point));

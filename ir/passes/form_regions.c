@@ -11,8 +11,8 @@
  *
  * A contraction also takes in what dequantizes its weights: the kernel then reads them quantized.
  * So does an elementwise node with what only unpacks a quantized operand for it (the residual input
- * of an addition, rescaled to 64 bits): memory then holds the narrow form alone, and the region
- * that made the narrow form ends with it.
+ * of an addition, rescaled to 64 bits): memory then holds the narrow form alone.  A region may grow
+ * beyond such a node, but does not end with it.
  *
  * The nodes of a region are then moved down to the place of its last node.  That is always legal:
  * nobody outside uses the values between them, and what they need lies before them anyway.
@@ -157,11 +157,11 @@ static struct region grow(const struct uses *u, size_t anchor)
         if (closed || next == u->b->n_nodes || next < r.node[r.n - 1])
             break;
         const struct node *m = u->b->nodes[next];
-        if (m->region || !is_elementwise(m) || is_unpacking(u, m) || !same_dims(m->out[0], shape))
+        if (m->region || !is_elementwise(m) || !same_dims(m->out[0], shape))
             break;
         r.node[r.n++] = next;
         next_user(u, &r, &open, &closed);
-        if (open == 1 && m->out[0]->n_uses)
+        if (open == 1 && m->out[0]->n_uses && !is_unpacking(u, m))
             best = r;
     }
     return best;

@@ -9,7 +9,7 @@
  *   - contractions and means become integer sums, then floats again
  *     (lower_quantized_products.c, _pool.c);
  *   - a QuantizeLinear reads back what it quantizes: sums and clips of integer terms are rescaled
- *     (lower_quantized_terms.c), functions of one tensor become tables (_table.c).
+ *     (lower_quantized_sum.c), functions of one tensor become tables (_table.c).
  * What no rule takes stays float, between its DequantizeLinear and QuantizeLinear.
  *
  * In the strict mode only those rules are used that give the bits of ONNX's reference evaluator.

@@ -1,6 +1,6 @@
 /*
  * lower_quantized.h: shared by the files of the pass lower_quantized (lower_quantized_*.c); nobody
- * else includes it, but for the report (ir/quantize/).
+ * else includes it but quantized_report.c.
  *
  * The rules work on one node at a time.  A rule that fits puts new nodes before it, makes something
  * else of the node itself, so that its outputs keep names and users, and returns true; else it
@@ -112,6 +112,9 @@ void lq_become_rescale(struct lowering *l, struct node *n, struct value *x,
 /* x - x_zero + y_zero in another type, saturated. */
 struct value *lq_shift_zero(struct lowering *l, struct value *x, int64_t x_zero, int64_t y_zero,
                             enum dtype to, const char *out_name);
+/* The node becomes that, in its own type; |x - x_zero| <= bound (0: whatever the type holds). */
+void lq_become_shifted(struct lowering *l, struct node *n, struct value *x, int64_t x_zero,
+                       int64_t y_zero, int64_t bound);
 
 /* The node becomes the dequantization of `sums` (i32, or i64) with n scales along axis. */
 void lq_become_dequantized(struct lowering *l, struct node *n, struct value *sums,
@@ -126,8 +129,8 @@ bool lq_lower_pool(struct lowering *l, struct node *n);           /* lower_quant
 bool lq_move_dequantize_down(struct lowering *l, struct node *n); /* lower_quantized_move.c */
 bool lq_move_weights(struct lowering *l, struct node *n);         /* lower_quantized_move.c */
 bool lq_move_quantize_up(struct lowering *l, struct node *q);     /* lower_quantized_move.c */
-bool lq_lower_requantize(struct lowering *l, struct node *q);     /* lower_quantized_terms.c */
-bool lq_lower_sum(struct lowering *l, struct node *q);            /* lower_quantized_terms.c */
+bool lq_lower_requantize(struct lowering *l, struct node *q);     /* lower_quantized_sum.c */
+bool lq_lower_sum(struct lowering *l, struct node *q);            /* lower_quantized_sum.c */
 bool lq_lower_table(struct lowering *l, struct node *q);          /* lower_quantized_table.c */
 
 /* ---- contractions with quantized operands, wherever their parameters stand ---- */
@@ -146,6 +149,9 @@ struct contraction {
 /* Why the sums cannot be made of integers; NULL: they can. */
 const char *lq_contraction_obstacle(struct lowering *l, const struct node *n,
                                     const struct contraction *c);
+
+/* The same for a float contraction as it stands. */
+const char *lq_contraction_reason(struct lowering *l, const struct node *n);
 
 /* What the sums mean: scale[n] along axis of the output, n is 1 or the number of channels. */
 struct sums {

@@ -13,8 +13,9 @@ static void raise_zero(struct lowering *l, struct node *n)
     struct tensor *t =
         tensor_new(l->g->arena, DTYPE_U8, n->in[1]->shape.rank, n->in[1]->shape.dims);
     tensor_set_int(t, 0, zero + 128);
-    struct value *in[3] = {n->in[0], n->in[1],
-                           lq_constant(l, lq_name(l, n->in[1], "zero_point"), t)};
+    struct value *in[3] = {
+        n->in[0], n->in[1],
+        lq_constant(l, old ? lq_name(l, old, "u8") : lq_name(l, n->in[1], "zero_point"), t)};
     enum op op = n->op;
     void *attrs = n->attrs;
     lq_become(l, n, op, 3, in);

@@ -67,6 +67,14 @@ static bool float_contraction(struct lowering *l, const struct node *n, struct c
     return ok && !lq_is_constant(c->x.stored);
 }
 
+const char *lq_contraction_reason(struct lowering *l, const struct node *n)
+{
+    struct contraction c;
+    if (!float_contraction(l, n, &c))
+        return "its operands, bias or factors are not constant, or it transposes its data";
+    return lq_contraction_obstacle(l, n, &c);
+}
+
 /* y = dequantized sums + a bias that integers do not hold. */
 static void become_biased(struct lowering *l, struct node *n, const struct contraction *c,
                           const struct sums *s)

@@ -201,19 +201,33 @@ void lq_become_rescale(struct lowering *l, struct node *n, struct value *x,
     lq_became(l, n);
 }
 
-struct value *lq_shift_zero(struct lowering *l, struct value *x, int64_t x_zero, int64_t y_zero,
-                            enum dtype to, const char *out_name)
+/* x - x_zero + y_zero. */
+static struct rescale_spec shifted(int64_t x_zero, int64_t y_zero, enum dtype to)
 {
     static const int32_t one = 1;
     static const int none = 0;
-    struct rescale_spec s = {.to = to,
-                             .multiplier = &one,
-                             .shift = &none,
-                             .n = 1,
-                             .n_shift = 1,
-                             .x_zero = x_zero,
-                             .y_zero = y_zero};
+    return (struct rescale_spec){.to = to,
+                                 .multiplier = &one,
+                                 .shift = &none,
+                                 .n = 1,
+                                 .n_shift = 1,
+                                 .x_zero = x_zero,
+                                 .y_zero = y_zero};
+}
+
+struct value *lq_shift_zero(struct lowering *l, struct value *x, int64_t x_zero, int64_t y_zero,
+                            enum dtype to, const char *out_name)
+{
+    struct rescale_spec s = shifted(x_zero, y_zero, to);
     return lq_rescale(l, x, &s, out_name);
+}
+
+void lq_become_shifted(struct lowering *l, struct node *n, struct value *x, int64_t x_zero,
+                       int64_t y_zero, int64_t bound)
+{
+    struct rescale_spec s = shifted(x_zero, y_zero, n->out[0]->dtype);
+    s.bound = bound;
+    lq_become_rescale(l, n, x, &s);
 }
 
 /* ---- sums as floats ---- */

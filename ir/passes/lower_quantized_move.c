@@ -71,13 +71,16 @@ static bool same_parameters(const struct quant *a, const struct quant *b)
     return !(a->scale < b->scale || a->scale > b->scale) && a->zero_point == b->zero_point;
 }
 
-/* All data inputs are dequantized alike. */
+/* All data inputs are dequantized alike.  Sums are moved where that costs nothing. */
 static bool common_operand(const struct node *n, struct operand *out, struct quant *out_quant)
 {
     for (size_t i = 0; i < data_inputs(n); i++) {
         struct operand o;
         struct quant q;
-        if (!lq_tensor_operand(n->in[i], &o, &q) || !lq_is_narrow(o.stored->dtype))
+        bool view = op_desc(n->op)->flags & OP_VIEW;
+        if (!lq_tensor_operand(n->in[i], &o, &q) ||
+            n->in[i]->producer->op != OP_dequantize_linear ||
+            (!lq_is_narrow(o.stored->dtype) && !view))
             return false;
         if (i && (o.stored->dtype != out->stored->dtype || !same_parameters(&q, out_quant)))
             return false;
@@ -175,6 +178,7 @@ bool lq_move_dequantize_down(struct lowering *l, struct node *n)
         if (!n->out[i])
             continue;
         lq_set_quant(l, m->out[i], &q);
+        lq_set_bound(l, m->out[i], lq_bound(l, o.stored));
         dequantize_output(l, n, i, m->out[i], from);
     }
     lq_kill(l, n);
@@ -201,7 +205,8 @@ bool lq_move_weights(struct lowering *l, struct node *n)
     struct operand o;
     bool view = op_desc(n->op)->flags & OP_VIEW;
     if ((n->op != OP_transpose && !view) || n->n_out != 1 || !lq_operand(n->in[0], &o) ||
-        !lq_is_constant(o.stored) || (view && !lq_is_per_tensor(&o)))
+        !lq_is_constant(o.stored) || (view && !lq_is_per_tensor(&o)) ||
+        n->in[0]->producer->op != OP_dequantize_linear)
         return false;
     const struct node *from = n->in[0]->producer;
     struct node moved = *n;

@@ -8,7 +8,7 @@
  * the borders too.  A zero point of w goes into the weights where their type holds the difference.
  *
  * A float contraction becomes these sums and their dequantization.  Where it is quantized again
- * behind that, lower_quantized_terms.c takes the floats away.
+ * behind that, lower_quantized_sum.c takes the floats away.
  */
 #include <math.h>
 #include <string.h>
@@ -207,7 +207,9 @@ static const char *weights_obstacle(struct lowering *l, const struct contraction
     bool conv = c->op == OP_conv_integer;
     int axis = conv || c->transposed ? 0 : t->rank - 1;
     if (!tensor_elems(t) || t->rank < 2)
-        return "the weights have no matrix";
+        return "the weights are no matrix";
+    if (dtype_bits(t->dtype) > 16)
+        return "the weights have more than 16 bits";
     if (!lq_is_per_tensor(&c->w) && c->w.axis != axis)
         return "the weights' scales do not belong to output channels";
     struct weights w = weights_of(l, c);

@@ -1,7 +1,8 @@
 /*
  * weights.c: the constant operands of contractions.
  *
- * Weights are symmetric, with one scale per output channel or one for all.  A bias has the scale of
+ * Weights are symmetric, -127 to 127, with one scale per output channel or one for all: what is
+ * trained or quantized for the common runtimes lies on that grid.  A bias has the scale of
  * the sums, the product of the operands' scales (docs/numerics.md, biases).  Where it would not
  * fit, because the weights of the channel are tiny beside it, the scale of the weights is raised
  * until it does.
@@ -129,8 +130,8 @@ static void range_of_channel(const struct quantizer *q, const float *x, size_t n
         histogram_add(h, x, n);
         calibrate(h, &opt, &min, &max);
     }
-    *out_min = min;
-    *out_max = max;
+    *out_max = fmax(-min, max);
+    *out_min = -*out_max;
 }
 
 static void scale_weights(const struct quantizer *q, struct weight_plan *w, const struct tensor *t,

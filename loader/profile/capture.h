@@ -15,17 +15,25 @@ struct capture {
     struct profile profile;     /* without samples, identity and names of model and processor */
     const struct value **value; /* of tensor i of the profile */
     size_t n_inner;             /* float tensors that are left out */
-    float *scratch;
-    size_t scratch_elems;
+    size_t n_threads;
+    size_t scratch_elems; /* that each thread needs */
+    float **scratch;
 };
 
-void capture_init(struct capture *c, struct arena *a, const struct graph *g);
+/* `n_threads` count at the same time, each other tensors; 0: as many as there are processors. */
+void capture_init(struct capture *c, struct arena *a, const struct graph *g, size_t n_threads);
+
+/* Content of a tensor, which lies as the value's layout says, and its true extents. */
+struct capture_data {
+    const void *data;
+    int64_t dims[MAX_RANK];
+};
 
 /*
- * Counts the content of tensor i after a run: `data` lies as the value's layout says, with these
- * true extents.  Fails where a number is not finite; `sample` names the run for the message.
+ * Counts the content of all tensors after a run; data[i] is of tensor i of the profile.  Fails
+ * where a number is not finite, with the first such tensor; `sample` names the run for the message.
  */
-bool capture_add(struct capture *c, size_t i, const void *data, const int64_t *dims,
-                 const char *sample, struct error *err);
+bool capture_add(struct capture *c, const struct capture_data *data, const char *sample,
+                 struct error *err);
 
 #endif

@@ -1,9 +1,14 @@
 /*
- * layers MODEL [ROUNDS]: times every kernel of a network on one core and relates contractions to
- * the multiply-add peak that a register-only loop reaches in the same run.  Peak bursts and kernels
- * are interleaved: each round times the burst, then every kernel once.  Minima over the rounds are
- * reported (and the sum of minima), with the median of the burst beside its maximum, so that a
- * disturbed machine shows.
+ * layers MODEL [ROUNDS [CPU [PROFILE]]]: times every kernel of a network on one core and relates
+ * contractions to the peak that a register-only loop reaches in the same run.  Peak bursts and
+ * kernels are interleaved: each round times the burst, then every kernel once.  Minima over the
+ * rounds are reported (and the sum of minima), with the median of the burst beside its maximum, so
+ * that a disturbed machine shows.
+ *
+ * CPU is "native", or "native,-amx-tile" and the like; exit status 77 where this machine does not
+ * run its code.  With a PROFILE the network is quantized to
+ * 8 bits after it, and the peak is that of products of bytes, in tiles where the processor has
+ * them.
  *
  * The layers run in network order, each with its own weights, so weights are as cold as they are in
  * a real run.
@@ -15,14 +20,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "ir/passes/passes.h"
+#include "ir/quantize/quantize.h"
 #include "loader/import/import.h"
+#include "loader/profile/profile_file.h"
 #include "tests/bench/peak.h"
 #include "tests/support/compiled.h"
 
 struct layer {
     const struct step *step;
     sheaf_entry_fn run;
-    double gflop;   /* of its contractions, padding counted as work */
+    double gop;     /* of its contractions, padding counted as work */
     double best_ms; /* over the rounds */
 };
 
@@ -39,18 +47,18 @@ static double now_ms(void)
     return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-static bool add_flop(const struct kernel *k, kval v, void *arg)
+static bool add_operations(const struct kernel *k, kval v, void *arg)
 {
     const struct kinst *in = kernel_inst(k, v);
     if (in->op != KOP_CONTRACT)
         return true;
-    double flop = 2;
+    double n_ops = 2;
     for (int i = 0; i < in->region->n_dims; i++) {
         int64_t n = 0;
         kernel_is_const_int(k, in->region->extent[i], &n);
-        flop *= (double)n;
+        n_ops *= (double)n;
     }
-    *(double *)arg += flop * 1e-9;
+    *(double *)arg += n_ops * 1e-9;
     return true;
 }
 
@@ -63,7 +71,7 @@ static void add_layer(struct step *s, void *arg)
     snprintf(name, sizeof name, "net_step_%u", s->id);
     struct layer layer = {.step = s, .best_ms = 1e9};
     layer.run = jit_function(l->c->run.jit, name);
-    kernel_walk(s->kernel, add_flop, &layer.gflop);
+    kernel_walk(s->kernel, add_operations, &layer.gop);
     ARENA_PUSH(&l->c->arena, l->layer, l->n, l->cap) = layer;
 }
 
@@ -73,45 +81,90 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report(const struct layers *l, double *peak, int rounds)
+static void report(const struct layers *l, enum peak yardstick, double *peak, int rounds)
 {
     qsort(peak, (size_t)rounds, sizeof *peak, by_value);
     double best = peak[rounds - 1];
-    printf("multiply-add peak, registers only: %.1f GFLOP/s (median %.1f)\n", best,
+    printf("peak of %s, registers only: %.1f Gop/s (median %.1f)\n", peak_name(yardstick), best,
            peak[rounds / 2]);
-    printf("%-48s %9s %9s %9s %7s\n", "kernel", "MFLOP", "us", "GFLOP/s", "% peak");
-    double ms = 0, gflop = 0;
+    printf("%-48s %9s %9s %9s %7s\n", "kernel", "Mop", "us", "Gop/s", "% peak");
+    double ms = 0, gop = 0;
     for (size_t i = 0; i < l->n; i++) {
         const struct layer *y = &l->layer[i];
         ms += y->best_ms;
-        gflop += y->gflop;
-        printf("%-48.48s %9.2f %9.1f", y->step->name, y->gflop * 1e3, y->best_ms * 1e3);
-        if (y->gflop > 0)
-            printf(" %9.1f %7.1f", y->gflop / y->best_ms * 1e3,
-                   y->gflop / y->best_ms * 1e3 / best * 100);
+        gop += y->gop;
+        printf("%-48.48s %9.2f %9.1f", y->step->name, y->gop * 1e3, y->best_ms * 1e3);
+        if (y->gop > 0)
+            printf(" %9.1f %7.1f", y->gop / y->best_ms * 1e3,
+                   y->gop / y->best_ms * 1e3 / best * 100);
         printf("\n");
     }
-    printf("sum of minima: %.3f ms, %.1f GFLOP/s, %.1f%% of peak\n", ms, gflop / ms * 1e3,
-           gflop / ms * 1e3 / best * 100);
+    printf("sum of minima: %.3f ms, %.1f Gop/s, %.1f%% of peak\n", ms, gop / ms * 1e3,
+           gop / ms * 1e3 / best * 100);
+}
+
+static bool quantize(struct arena *a, struct graph *g, const char *model, const char *profile_path,
+                     struct error *err)
+{
+    struct profile_identity identity = profile_identity_of(g);
+    struct quantize_options how = {.calibration = {.type = DTYPE_I8},
+                                   .weights = DTYPE_I8,
+                                   .bias = DTYPE_I32,
+                                   .per_channel = true,
+                                   .per_row = true};
+    struct quantize_report ignored = {0};
+    struct profile *profile;
+    return graph_infer(g, err) &&
+           passes_run_stage(g, PASSES_CLEAN, &(struct pass_options){0}, err) &&
+           profile_load(a, &profile_path, 1, &identity, model, &profile, err) &&
+           quantize_graph(g, profile, &how, &ignored, err);
+}
+
+static enum peak yardstick_of(const struct target *t, bool quantized)
+{
+    if (quantized && target_has(t, "amx-int8"))
+        return PEAK_TILE;
+    return quantized && target_has(t, "avx512vnni") ? PEAK_DOT : PEAK_FLOAT;
+}
+
+static void measure(struct layers *l, enum peak yardstick, double *peak, int rounds)
+{
+    for (int r = 0; r < rounds; r++) {
+        peak[r] = peak_gops(yardstick);
+        for (size_t i = 0; i < l->n; i++) {
+            uint8_t **area = l->c->run.area;
+            double start = now_ms();
+            l->layer[i].run(area[AREA_CONSTANT], area[AREA_MUTABLE], area[AREA_ACTIVATION]);
+            double ms = now_ms() - start;
+            if (ms < l->layer[i].best_ms)
+                l->layer[i].best_ms = ms;
+        }
+    }
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: layers MODEL [ROUNDS]\n");
+        fprintf(stderr, "usage: layers MODEL [ROUNDS [CPU [PROFILE]]]\n");
         return 1;
     }
     int rounds = argc > 2 ? atoi(argv[2]) : 30;
+    const char *path = argv[1], *cpu = argc > 3 ? argv[3] : "native";
+    const char *profile = argc > 4 ? argv[4] : NULL;
+    if (!compiled_host_runs(cpu)) {
+        printf("skipped: this machine does not run code for %s\n", cpu);
+        return 77;
+    }
     struct compiled c;
     struct error err;
     memset(&c, 0, sizeof c);
     arena_init(&c.arena);
     error_init(&err);
-    const char *path = argv[1];
     struct import_options opt = {
         .paths = &path, .n_paths = 1, .image_height = 224, .image_width = 224};
     struct graph *g = import_model(&c.arena, &opt, NULL, &err);
-    if (!g || !compiled_open_graph(&c, g, "native", false, true, &err)) {
+    if (!g || (profile && !quantize(&c.arena, g, path, profile, &err)) ||
+        !compiled_open_graph(&c, g, cpu, false, true, &err)) {
         fprintf(stderr, "error: %s\n", err.text);
         return 1;
     }
@@ -119,18 +172,9 @@ int main(int argc, char **argv)
     struct layers l = {.c = &c};
     program_each_step(&c.program->body, add_layer, &l);
     double *peak = arena_array(&c.arena, (size_t)rounds, sizeof *peak);
-    for (int r = 0; r < rounds; r++) {
-        peak[r] = peak_gflops();
-        for (size_t i = 0; i < l.n; i++) {
-            double start = now_ms();
-            l.layer[i].run(c.run.area[AREA_CONSTANT], c.run.area[AREA_MUTABLE],
-                           c.run.area[AREA_ACTIVATION]);
-            double ms = now_ms() - start;
-            if (ms < l.layer[i].best_ms)
-                l.layer[i].best_ms = ms;
-        }
-    }
-    report(&l, peak, rounds);
+    enum peak yardstick = yardstick_of(c.target, profile != NULL);
+    measure(&l, yardstick, peak, rounds);
+    report(&l, yardstick, peak, rounds);
     compiled_close(&c);
     return 0;
 }

@@ -10,44 +10,10 @@
 
 #include <cmocka.h>
 
-#include "cpu_runtime/codegen/cpu_target.h"
 #include "tests/support/compiled.h"
 #include "tests/support/support.h"
 
 static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native"};
-
-/* A program of one call: what the kernel reads and writes are the client's tensors. */
-static struct program *program_of(struct arena *a, struct kernel *k)
-{
-    struct program *p = arena_new(a, struct program);
-    struct step *s = arena_new(a, struct step);
-    p->arena = a;
-    p->name = k->name;
-    s->name = k->name;
-    s->kernel = k;
-    s->args = arena_array(a, k->n_bufs, sizeof *s->args);
-    s->cond = s->trip = s->index = -1;
-    for (size_t i = 0; i < k->n_bufs; i++) {
-        const struct kbuf *kb = &k->bufs[i];
-        struct pbuf b = {.name = kb->name,
-                         .dtype = kb->dtype,
-                         .rank = kb->rank,
-                         .layout = kb->layout,
-                         .area = kb->constant             ? AREA_CONSTANT
-                                 : kb->role == KBUF_LOCAL ? AREA_ACTIVATION
-                                                          : AREA_MUTABLE,
-                         .role = kb->role == KBUF_OUT ? SHEAF_ROLE_OUTPUT : SHEAF_ROLE_INPUT,
-                         .constant = kb->constant,
-                         .view_of = -1};
-        memcpy(b.dims, kb->dims, sizeof b.dims);
-        memcpy(b.extent_buf, kb->extent_buf, sizeof b.extent_buf);
-        s->args[i] = (int)i;
-        ARENA_PUSH(a, p->bufs, p->n_bufs, p->cap_bufs) = b;
-    }
-    ARENA_PUSH(a, p->body.step, p->body.n, p->body.cap) = s;
-    p->n_steps = 1;
-    return p;
-}
 
 /* Small numbers, some of them negative. */
 static void fill(const struct pipeline_run *run, int buf)
@@ -59,31 +25,15 @@ static void fill(const struct pipeline_run *run, int buf)
         tensor_set(&t, i, (double)((i * 7 + 9) % 13 - (dtype_int_min(b->dtype) < 0 ? 4 : 0)));
 }
 
-static bool agrees(struct arena *a, const char *text, const char *cpu, struct error *err)
+static bool agrees(struct compiled *c, struct error *err)
 {
-    struct cpu_target_options opt = {.cpu = cpu};
-    const struct target *target;
-    struct kernel *k = kernel_parse(a, text, err);
-    if (!k || !kernel_validate(k, err) || !cpu_target_create(a, &opt, &target, err))
-        return false;
-    struct program *p = program_of(a, k);
-    struct emit_schedules *s = emit_schedule(a, p, target);
-    plan_program(p, true);
-    struct emit_request req = {.program = p, .target = target, .entry = "net", .source = "net"};
-    struct emit_result code;
-    struct pipeline_run run = {0};
     struct strbuf report;
-    strbuf_init(&report, a);
-    bool ok = emit_object(a, &req, s, false, &code, err) &&
-              pipeline_run_open(&run, a, p, program_pack_constants(p, a), "net", &code.object, err);
-    if (ok) {
-        for (size_t i = 0; i < k->n_bufs; i++)
-            if (k->bufs[i].role == KBUF_IN && !k->bufs[i].constant)
-                fill(&run, (int)i);
-        ok = pipeline_run_verify(&run, &report, err);
-    }
-    pipeline_run_close(&run);
-    return ok;
+    strbuf_init(&report, &c->arena);
+    for (size_t i = 0; i < c->program->n_bufs; i++)
+        if (c->program->bufs[i].area == AREA_MUTABLE &&
+            c->program->bufs[i].role == SHEAF_ROLE_INPUT)
+            fill(&c->run, (int)i);
+    return pipeline_run_verify(&c->run, &report, err);
 }
 
 static void kernel_agrees(void **state)
@@ -92,14 +42,13 @@ static void kernel_agrees(void **state)
     for (size_t i = 0; i < sizeof CPUS / sizeof CPUS[0]; i++) {
         if (!compiled_host_runs(CPUS[i]))
             continue;
-        struct arena a;
-        arena_init(&a);
+        struct compiled c;
         struct error err;
         error_init(&err);
-        bool ok = agrees(&a, text, CPUS[i], &err);
+        bool ok = compiled_open_kernel(&c, text, CPUS[i], &err) && agrees(&c, &err);
         if (!ok)
             print_error("on %s: %s\n", CPUS[i], err.text);
-        arena_done(&a);
+        compiled_close(&c);
         assert_true(ok);
     }
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "loader/import/import.h"
 #include "tests/sim/amx.h"
 #include "tests/support/compiled.h"
 #include "tests/support/support.h"
@@ -500,6 +501,52 @@ static void kernel_agrees(void **state)
     verify(KERNELS[i].text, KERNELS[i].schedule);
 }
 
+/* ---- a network ---- */
+
+enum { OUTPUT_BYTES = 40 };
+
+/* Compiles a quantized network, runs it once and returns its output. */
+static void run_network(const char *model, const char *cpu, uint8_t out[OUTPUT_BYTES])
+{
+    struct compiled c;
+    struct error err;
+    memset(&c, 0, sizeof c);
+    arena_init(&c.arena);
+    error_init(&err);
+    struct import_options opt = {.paths = &model, .n_paths = 1};
+    struct graph *g = import_model(&c.arena, &opt, NULL, &err);
+    bool ok = g && compiled_open_graph(&c, g, cpu, false, false, &err);
+    if (ok) {
+        compiled_fill(&c, COMPILED_RANDOM, 3);
+        ok = pipeline_run_once(&c.run, &err);
+    }
+    if (ok)
+        memcpy(out, compiled_output(&c, 0), OUTPUT_BYTES);
+    compiled_close(&c);
+    if (!ok)
+        print_error("%s\n", err.text);
+    assert_true(ok);
+}
+
+/* Layers in tile registers beside others that are not: the same bits as in vectors throughout. */
+static void a_network_is_the_same_in_vectors(void **state)
+{
+    (void)state;
+    const char *model = support_data("nets/kws_qdq/model.onnx");
+    uint8_t tiles[OUTPUT_BYTES], vectors[OUTPUT_BYTES];
+    SUPPORT_NEED(model, "nets/kws_qdq");
+    need_avx512();
+    enum sim_amx_mode mode = sim_amx_begin();
+    if (mode == SIM_AMX_NONE)
+        SUPPORT_NEED(NULL, "x86-64 Linux");
+    run_network(model, AMX, tiles);
+    if (mode == SIM_AMX_SIMULATED)
+        assert_true(products_run() > 0);
+    sim_amx_end();
+    run_network(model, "x86-64-v4,+avx512vnni", vectors);
+    assert_memory_equal(tiles, vectors, OUTPUT_BYTES);
+}
+
 int main(void)
 {
     enum {
@@ -507,7 +554,7 @@ int main(void)
         N_PRODUCTS = sizeof PRODUCTS / sizeof PRODUCTS[0],
         N_KERNELS = sizeof KERNELS / sizeof KERNELS[0]
     };
-    struct CMUnitTest tests[N_CONVS + N_PRODUCTS + N_KERNELS];
+    struct CMUnitTest tests[N_CONVS + N_PRODUCTS + N_KERNELS + 1];
     struct CMUnitTest *t = tests;
     memset(tests, 0, sizeof tests);
     for (size_t i = 0; i < N_CONVS; i++)
@@ -522,5 +569,6 @@ int main(void)
         *t++ = (struct CMUnitTest){.name = KERNELS[i].name,
                                    .test_func = kernel_agrees,
                                    .initial_state = (void *)(uintptr_t)i};
+    *t = (struct CMUnitTest)cmocka_unit_test(a_network_is_the_same_in_vectors);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * kernel_fuse, kernel_simplify and kernel_expand_contracts, text to text.
+ * kernel_fuse, kernel_simplify, kernel_expand_contracts and kernel_stage_operand, text to text.
  *
  * tests/ir/kernels/<name>.kernel: comments, a line "pass <name>", the kernel, a line "---", the
  * kernel after the pass.  Each pair is also run on random data: what the caller sees may not change
@@ -105,6 +105,27 @@ static void check_same_results(struct arena *a, const char *name, const struct k
 
 /* ---- the cases ---- */
 
+static bool find_unstaged(const struct kernel *k, kval v, void *arg)
+{
+    const struct kinst *in = kernel_inst(k, v);
+    if (in->op == KOP_CONTRACT && k->bufs[in->region->contract->a.buf].role != KBUF_LOCAL)
+        *(kval *)arg = v;
+    return true;
+}
+
+/* The last contraction whose operand A is none of the kernel's own; in blocks of dimension 1. */
+static bool stage(struct kernel *k)
+{
+    kval contract = 0;
+    kernel_walk(k, find_unstaged, &contract);
+    if (!contract)
+        return false;
+    const struct kbuf *a = &k->bufs[kernel_inst(k, contract)->region->contract->a.buf];
+    struct layout l = layout_blocked(layout_plain(a->rank), 1, 4);
+    kernel_stage_operand(k, contract, &l);
+    return true;
+}
+
 static bool run_pass(const char *pass, struct kernel *k)
 {
     if (strcmp(pass, "fuse") == 0)
@@ -115,6 +136,8 @@ static bool run_pass(const char *pass, struct kernel *k)
         return kernel_simplify(k);
     if (strcmp(pass, "expand") == 0)
         return kernel_expand_contracts(k);
+    if (strcmp(pass, "stage") == 0)
+        return stage(k);
     fail_msg("no pass '%s'", pass);
     return false;
 }

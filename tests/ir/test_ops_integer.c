@@ -181,6 +181,62 @@ static void test_matmul_integer_random(void **state)
     }
 }
 
+/* sum (x - zx) w = sum x w - zx sum w, at the borders too, where zx is the padding. */
+static void test_folded_zero_points(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    for (int round = 0; round < 200; round++) {
+        enum dtype xt = small_types[random_below(&seed, 2)];
+        struct arena a;
+        struct strbuf text;
+        struct ints x, w, xz;
+        arena_init(&a);
+        strbuf_init(&text, &a);
+        random_constant(&seed, &text, "x", xt, "[1,2,5,5]", 50, &x);
+        random_constant(&seed, &text, "w", DTYPE_I8, "[3,2,3,3]", 54, &w);
+        random_constant(&seed, &text, "xz", xt, "[]", 1, &xz);
+        const char *given = arena_strdup(&a, strbuf_text(&text));
+        int64_t offset[3] = {0};
+        for (int i = 0; i < 54; i++)
+            offset[i / 18] -= xz.v[0] * w.v[i];
+        const char *apart = arena_printf(
+            &a, "%s %%y = conv_integer (%%x, %%w, %%xz) {pads=[1,1,1,1]} return %%y", given);
+        const char *folded =
+            arena_printf(&a,
+                         "%s const %%k i32 [1,3,1,1] = {%lld, %lld, %lld}"
+                         "%%s = conv_integer (%%x, %%w) {pads=[1,1,1,1], pad_value=%lld}"
+                         "%%y = add (%%s, %%k) return %%y",
+                         given, (long long)offset[0], (long long)offset[1], (long long)offset[2],
+                         (long long)xz.v[0]);
+        struct run r;
+        int64_t want[75];
+        run_begin(&r, apart);
+        run_once(&r);
+        struct tensor t = output_tensor(&r, 0);
+        assert_int_equal(tensor_elems(&t), 75);
+        for (int i = 0; i < 75; i++)
+            want[i] = tensor_get_int(&t, i);
+        arena_done(&r.arena);
+        expect_ints(folded, "i32", want, 75);
+        arena_done(&a);
+    }
+}
+
+/* What 32 bits do not hold is meant modulo 2^32. */
+static void test_sums_wrap(void **state)
+{
+    (void)state;
+    CHECK("const %a u8 [1,70000] = fill 255 const %b i8 [70000,1] = fill -128 "
+          "%y = matmul_integer (%a, %b) return %y",
+          "i32 [1,1]", 4294967296. - 255. * 128 * 70000);
+    /* A partial sum may pass 2^31 where the whole does not. */
+    CHECK("const %a u8 [1,1,140000] = fill 255 const %p i8 [1,1,70000] = fill 127 "
+          "const %n i8 [1,1,70000] = fill -127 %w = concat (%p, %n) {axis=2} "
+          "%y = conv_integer (%a, %w) return %y",
+          "i32 [1,1,1]", 0);
+}
+
 static void test_qlinear_conv(void **state)
 {
     (void)state;
@@ -428,12 +484,20 @@ static void test_integers_pass(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv_integer),   cmocka_unit_test(test_conv_integer_random),
-        cmocka_unit_test(test_matmul_integer), cmocka_unit_test(test_matmul_integer_random),
-        cmocka_unit_test(test_qlinear_conv),   cmocka_unit_test(test_qlinear_matmul),
-        cmocka_unit_test(test_quantize),       cmocka_unit_test(test_dequantize),
-        cmocka_unit_test(test_blocked),        cmocka_unit_test(test_dynamic_quantize),
-        cmocka_unit_test(test_lookup),         cmocka_unit_test(test_sum_pool),
+        cmocka_unit_test(test_conv_integer),
+        cmocka_unit_test(test_conv_integer_random),
+        cmocka_unit_test(test_matmul_integer),
+        cmocka_unit_test(test_matmul_integer_random),
+        cmocka_unit_test(test_folded_zero_points),
+        cmocka_unit_test(test_sums_wrap),
+        cmocka_unit_test(test_qlinear_conv),
+        cmocka_unit_test(test_qlinear_matmul),
+        cmocka_unit_test(test_quantize),
+        cmocka_unit_test(test_dequantize),
+        cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_dynamic_quantize),
+        cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_sum_pool),
         cmocka_unit_test(test_integers_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

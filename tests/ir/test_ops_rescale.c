@@ -33,6 +33,9 @@ static void test_rescale_zero_points(void **state)
           "i8 [3]", -128, 0, 127);
     CHECK(RESCALE("i8 [3] = {-128, 0, 127}", "[] = {1}", "[] = {0}", "to=2, y_zero_point=128"),
           "u8 [3]", 0, 128, 255);
+    CHECK(RESCALE("u8 [3] = {0, 128, 255}", "[] = {1}", "[] = {0}",
+                  "to=3, x_zero_point=7, y_zero_point=7"),
+          "i8 [3]", 0, 127, 127);
     /* (x - 3) * 3 / 2 + 10 */
     CHECK(RESCALE("u8 [4] = {0, 3, 4, 200}", "[] = {3}", "[] = {1}",
                   "to=2, x_zero_point=3, y_zero_point=10"),

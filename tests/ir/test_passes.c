@@ -4,12 +4,15 @@
  *     # what it shows
  *     pass fold_constants simplify       (one or more, run in this order)
  *     target blocks                      (optional: a target that prefers blocks of 16 channels)
+ *     target bytes                       (or one whose dot product takes unsigned bytes)
+ *     qdq strict                         (optional: the mode for quantized operators)
+ *     within 0.5                         (optional: how far results may lie apart)
  *     graph "g" { ... }                  (input; types may be left out)
  *     ---
  *     graph "g" { ... }                  (what the passes must make of it)
  *
  * Beside the text, the meaning is held: both graphs are run by the evaluator on the same random
- * inputs and must give the same outputs.
+ * inputs and must give the same outputs.  And the passes find nothing more to do on what they made.
  */
 #include <dirent.h>
 #include <math.h>
@@ -44,6 +47,7 @@ static bool prefer_blocks(const struct target *t, const struct kernel *k, struct
 static const struct pass_options no_options = {0};
 
 static const struct target blocks_target = {.name = "blocks", .prefer_layouts = prefer_blocks};
+static const struct target bytes_target = {.name = "bytes", .unsigned_bytes = true};
 
 /* ---- what a graph computes ---- */
 
@@ -72,7 +76,8 @@ static struct tensor tensor_of(const struct run *r, const struct value *v)
     return t;
 }
 
-/* Values in [-2, 2) from the name, so that two graphs get the same; bools and indices too. */
+/* Values in [-2, 2) from the name, so that two graphs get the same; bools and indices too, and all
+   values of 8 and 16 bits. */
 static void fill(struct tensor *t, const char *name)
 {
     uint64_t seed = 1;
@@ -81,7 +86,11 @@ static void fill(struct tensor *t, const char *name)
     for (int64_t i = 0; i < tensor_elems(t); i++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         double x = (double)(seed >> 40) / (double)(1 << 24);
-        tensor_set(t, i, dtype_is_float(t->dtype) ? 4 * x - 2 : floor(2 * x));
+        double range = dtype_bits(t->dtype) > 16 || t->dtype == DTYPE_BOOL
+                           ? 2
+                           : (double)((int64_t)1 << dtype_bits(t->dtype));
+        double least = range > 2 ? (double)dtype_int_min(t->dtype) : 0;
+        tensor_set(t, i, dtype_is_float(t->dtype) ? 4 * x - 2 : least + floor(range * x));
     }
 }
 
@@ -105,7 +114,8 @@ static struct run run_graph(struct graph *g)
     return r;
 }
 
-static void assert_same_outputs(const char *what, const struct run *a, const struct run *b)
+static void assert_same_outputs(const char *what, const struct run *a, const struct run *b,
+                                double within)
 {
     assert_int_equal(a->g->body.n_out, b->g->body.n_out);
     for (size_t i = 0; i < a->g->body.n_out; i++) {
@@ -116,7 +126,7 @@ static void assert_same_outputs(const char *what, const struct run *a, const str
         struct tensor x = tensor_of(a, v), y = tensor_of(b, b->g->body.out[i]);
         for (int64_t k = 0; k < tensor_elems(&x); k++) {
             double want = tensor_get(&x, k), got = tensor_get(&y, k);
-            if (fabs(got - want) > 1e-4 * (1 + fabs(want)))
+            if (!(fabs(got - want) <= within + (within > 0 ? 0 : 1e-4 * (1 + fabs(want)))))
                 fail_msg("%s: output '%s'[%lld] is %g, was %g before the passes", what, v->name,
                          (long long)k, got, want);
         }
@@ -158,21 +168,33 @@ struct test_case {
     const struct pass *pass[8];
     size_t n_passes;
     struct pass_options opt;
+    double within; /* 0: but for rounding of floats */
     const char *input, *expected;
 };
+
+static void read_option(struct test_case *c, const char *line)
+{
+    if (!strcmp(line, "target blocks"))
+        c->opt.target = &blocks_target;
+    else if (!strcmp(line, "target bytes"))
+        c->opt.target = &bytes_target;
+    else if (!strcmp(line, "qdq strict"))
+        c->opt.qdq = QDQ_STRICT;
+    else if (!strncmp(line, "within ", 7))
+        c->within = strtod(line + 7, NULL);
+    else if (*line && *line != '#')
+        fail_msg("'%s' is no option of a test", line);
+}
 
 static struct test_case read_case(const char *what, char *text)
 {
     struct test_case c = {.n_passes = 0};
-    while (*text == '#' || *text == '\n' || !strncmp(text, "pass ", 5) ||
-           !strncmp(text, "target ", 7)) {
+    while (*text && strncmp(text, "graph ", 6) != 0) {
         char *line = next_line(&text);
-        if (!strncmp(line, "target ", 7)) {
-            assert_string_equal(line, "target blocks");
-            c.opt.target = &blocks_target;
-        }
-        if (strncmp(line, "pass ", 5) != 0)
+        if (strncmp(line, "pass ", 5) != 0) {
+            read_option(&c, line);
             continue;
+        }
         for (char *name = strtok(line + 5, " "); name; name = strtok(NULL, " ")) {
             assert_true(c.n_passes < 8);
             c.pass[c.n_passes] = pass_by_name(name);
@@ -187,6 +209,16 @@ static struct test_case read_case(const char *what, char *text)
     c.input = text;
     c.expected = middle + 5;
     return c;
+}
+
+static void assert_settled(const char *what, const struct test_case *c, struct graph *g)
+{
+    for (size_t i = 0; i < c->n_passes; i++) {
+        bool changed;
+        assert_true(c->pass[i]->run(g, &c->opt, &changed, &err));
+        if (changed)
+            fail_msg("%s: %s changes its own result", what, c->pass[i]->name);
+    }
 }
 
 static void run_case(const char *what, char *text)
@@ -213,8 +245,9 @@ static void run_case(const char *what, char *text)
     assert_same_text(what, text_of(g), text_of(expected));
     if (inferred) {
         struct run a = run_graph(before), b = run_graph(g);
-        assert_same_outputs(what, &a, &b);
+        assert_same_outputs(what, &a, &b, c.within);
     }
+    assert_settled(what, &c, g);
 }
 
 static int compare_strings(const void *a, const void *b)
@@ -297,7 +330,7 @@ static void test_all_passes(void **state)
         bool changed;
         assert_true(pass_fold_constants(before, &opt, &changed, &err));
         struct run a = run_graph(before), b = run_graph(g);
-        assert_same_outputs("network", &a, &b);
+        assert_same_outputs("network", &a, &b, 0);
     }
 }
 

@@ -1,9 +1,11 @@
 /*
- * Runs every example of docs/manual.md: the blocks marked `sh`, one after the other, beside a copy
- * of the example's network and images.  A block marked `text` is what the one before it prints.
+ * Runs every example of docs/manual.md and docs/profiles.md: the blocks marked `sh`, one after the
+ * other, beside a copy of the example's network and images.  A block marked `text` is what the one
+ * before it prints; one marked `sh` and a word needs this program.
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,13 +32,20 @@ static char *next_block(const char **text, char mark[16])
     return block;
 }
 
-static void test_examples(void **state)
+/* Whether the program that a mark names beside `sh` is there. */
+static bool can_run(const char *mark)
 {
-    (void)state;
-    if (support_quick())
-        skip();
+    const char *program = mark + strlen("sh");
+    if (!*program || support_run(support_printf("command -v%s", program), NULL) == 0)
+        return true;
+    print_message("left out for want of%s\n", program);
+    return false;
+}
+
+static void run_page(const char *page, int least_run, int least_compared)
+{
     const char *source = support_source(), *tmp = support_tmp();
-    char *manual = support_read_file(support_printf("%s/docs/manual.md", source), NULL);
+    char *manual = support_read_file(support_printf("%s/docs/%s", source, page), NULL);
     assert_non_null(manual);
     assert_int_equal(support_run(support_printf("cp -R '%s/examples/compile_resnet50/resnet50' "
                                                 "'%s/examples/compile_resnet50/images' '%s'",
@@ -46,9 +55,11 @@ static void test_examples(void **state)
     const char *at = manual;
     char mark[16];
     char *printed = NULL;
-    int n_run = 0, n_compared = 0;
+    int n_run = 0, n_compared = 0, n_left_out = 0;
     for (char *block; (block = next_block(&at, mark)); free(block)) {
-        if (strcmp(mark, "sh") == 0) {
+        if (strncmp(mark, "sh", 2) == 0 && !can_run(mark)) {
+            n_left_out++;
+        } else if (strncmp(mark, "sh", 2) == 0) {
             const char *script = support_printf("%s/example.sh", tmp);
             support_write_file(script, block, strlen(block));
             free(printed);
@@ -68,11 +79,30 @@ static void test_examples(void **state)
     }
     free(printed);
     free(manual);
-    assert_true(n_run >= 8 && n_compared >= 1);
+    assert_true(n_run >= least_run && n_compared >= least_compared);
+    if (n_left_out)
+        skip();
+}
+
+static void test_manual(void **state)
+{
+    (void)state;
+    if (support_quick())
+        skip();
+    run_page("manual.md", 8, 1);
+}
+
+static void test_profiles(void **state)
+{
+    (void)state;
+    if (support_quick())
+        skip();
+    run_page("profiles.md", 8, 1);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_examples)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_manual),
+                                       cmocka_unit_test(test_profiles)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

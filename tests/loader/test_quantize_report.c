@@ -120,8 +120,8 @@ static void test_text(void **state)
     e.tensor[5].noise = 0.4; /* so that no two are equal */
     quantize_errors_blame(&e);
     struct quantize_note notes[] = {
-        {.node = "conv_a", .op = OP_CONV, .quantized = true},
-        {.node = "sigmoid_d", .op = OP_SIGMOID, .reason = "because"},
+        {.node = "conv_a", .op = OP_conv, .quantized = true},
+        {.node = "sigmoid_d", .op = OP_sigmoid, .reason = "because"},
     };
     struct quantize_report report = {.note = notes, .n = 2};
     struct strbuf text;

@@ -23,8 +23,9 @@ struct compiled {
     struct pipeline_run run;
 };
 
-/* `cpu`: "native" or an LLVM name, behind it features as for -mattr: "haswell,-fma".  On failure returns false; compiled_close is due all the same.
-   The mutable area is zero.  Float constants are varied element by element. */
+/* `cpu`: "native" or an LLVM name, behind it features as for -mattr: "haswell,-fma".  On failure
+   returns false; compiled_close is due all the same. The mutable area is zero.  Float constants are
+   varied element by element. */
 bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err);
 /* The same for a graph that lies in c->arena, which the caller has initialised, constants as they
    are.  `keep_all` as in plan_program, `step_functions` as in struct emit_request. */

@@ -354,6 +354,32 @@ static void test_mse_with_two_thresholds(void **state)
     }
 }
 
+/* One value far out on each side: thresholds have to come a long way, each after the other. */
+static void test_mse_with_two_far_thresholds(void **state)
+{
+    (void)state;
+    uint64_t seed = 9;
+    enum { N = 20000 };
+    for (int round = 0; round < 4; round++) {
+        random_fill(&seed, NORMAL, 1, values, N);
+        values[0] = (float)(-20 - 20 * random_share(&seed));
+        values[1] = (float)(20 + 20 * random_share(&seed));
+        struct histogram h = of(values, N);
+        for (int i = 0; i < BINS; i++) /* so many of the others that it is worth while */
+            h.bin[i] *= fabs(histogram_edge(&h, (size_t)i)) < 10 ? (uint64_t)100 << round : 1;
+        h.count = (N - 2) * ((uint64_t)100 << round) + 2;
+        struct range got = calibrated(&h, CALIBRATION_MSE, SCHEMA_ASYMMETRIC);
+        assert_true(got.max - got.min < 30);
+        double error = expected_error(&h, SCHEMA_ASYMMETRIC, got);
+        for (int k = 1; k <= SIDE; k += k < 200 ? 1 : 8) {
+            struct range r = cut(&h, SIDE - k, SIDE + k);
+            double low = expected_error(&h, SCHEMA_ASYMMETRIC, (struct range){r.min, got.max});
+            double high = expected_error(&h, SCHEMA_ASYMMETRIC, (struct range){got.min, r.max});
+            assert_true(error <= fmin(low, high) * (1 + 1e-9));
+        }
+    }
+}
+
 static void test_mse_of_values_is_no_worse(void **state)
 {
     (void)state;
@@ -479,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_kl_needs_more_bins_than_steps),
         cmocka_unit_test(test_mse_with_one_threshold),
         cmocka_unit_test(test_mse_with_two_thresholds),
+        cmocka_unit_test(test_mse_with_two_far_thresholds),
         cmocka_unit_test(test_mse_of_values_is_no_worse),
         cmocka_unit_test(test_percentile_by_hand),
         cmocka_unit_test(test_degenerate),

@@ -4,8 +4,10 @@
  */
 #include <math.h>
 
+#include "loader/input/random.h"
 #include "loader/profile/capture.h"
 #include "tests/support/fixture.h"
+#include "tests/support/support.h"
 
 static struct graph *parse(const char *text)
 {
@@ -15,7 +17,8 @@ static struct graph *parse(const char *text)
     return g;
 }
 
-/* Inputs and results in the order of the network; no constants, no integers, nothing of the If. */
+/* Inputs and results in the order of the network; no constants, no integers, nothing of the If
+   and nothing that is not used. */
 static void test_tensors(void **state)
 {
     (void)state;
@@ -33,10 +36,11 @@ static void test_tensors(void **state)
                             "        return %x\n"
                             "    }\n"
                             "    %j = add (%i, %i)\n"
+                            "    %unused = neg (%x)\n"
                             "    return %y, %half, %j\n"
                             "}\n");
     struct capture c;
-    capture_init(&c, &arena, g);
+    capture_init(&c, &arena, g, 1);
     static const char *const names[] = {"x", "half", "y"};
     assert_int_equal(c.profile.n, 3);
     for (size_t i = 0; i < 3; i++) {
@@ -54,8 +58,9 @@ static struct capture capture_of(enum dtype dtype, const struct layout *layout, 
     struct graph *g = graph_create(&arena, "g");
     struct value *v = graph_add_input(g, "x", dtype, rank, dims);
     v->layout = *layout;
+    block_add_output(g, &g->body, v);
     struct capture c;
-    capture_init(&c, &arena, g);
+    capture_init(&c, &arena, g, 1);
     return c;
 }
 
@@ -74,6 +79,15 @@ static float *storage_of(const struct layout *l, int rank, const int64_t *dims)
             idx[d] = 0;
     }
     return data;
+}
+
+/* Of the only tensor. */
+static bool add(struct capture *c, const void *data, const int64_t *dims)
+{
+    struct capture_data from = {.data = data};
+    if (dims)
+        memcpy(from.dims, dims, (size_t)c->value[0]->shape.rank * sizeof *dims);
+    return capture_add(c, &from, "cat.png", &err);
 }
 
 /* Each of 1, 2, .., n once, up to 1023 a bin by itself. */
@@ -111,7 +125,7 @@ static void test_layouts(void **state)
         struct capture c = capture_of(DTYPE_F32, &l, cases[i].rank, dims);
         for (int d = 0; d < cases[i].rank; d++)
             n *= dims[d];
-        if (!capture_add(&c, 0, storage_of(&l, cases[i].rank, dims), dims, "s", &err))
+        if (!add(&c, storage_of(&l, cases[i].rank, dims), dims))
             fail_msg("%s: %s", cases[i].layout, err.text);
         expect_counted(&c, n);
     }
@@ -124,7 +138,7 @@ static void test_types_and_extents(void **state)
     struct layout plain = layout_plain(2), scalar = layout_plain(0), blocked;
     int64_t dims[2] = {2, 3}, fewer[2] = {1, 2}, none[2] = {0, 3};
     struct capture c = capture_of(DTYPE_F64, &plain, 2, dims);
-    assert_true(capture_add(&c, 0, (double[]){1, 2, 3, 4, 5, 6}, dims, "s", &err));
+    assert_true(add(&c, (double[]){1, 2, 3, 4, 5, 6}, dims));
     expect_counted(&c, 6);
 
     assert_true(layout_parse("ab4b", 2, &blocked, &err));
@@ -132,20 +146,50 @@ static void test_types_and_extents(void **state)
     uint16_t halves[8] = {0, 0, 0, 0x7e00, 0, 0, 0, 0x7e00}; /* NaN in the padding */
     for (int i = 0; i < 6; i++)
         halves[i / 3 * 4 + i % 3] = dtype_f32_to_f16((float)(i + 1));
-    assert_true(capture_add(&c, 0, halves, dims, "s", &err));
+    assert_true(add(&c, halves, dims));
     expect_counted(&c, 6);
 
     c = capture_of(DTYPE_F32, &plain, 2, dims);
-    assert_true(capture_add(&c, 0, (float[]){1, 2, NAN, NAN, NAN, NAN}, fewer, "s", &err));
-    assert_true(capture_add(&c, 0, (float[]){NAN}, none, "s", &err));
+    assert_true(add(&c, (float[]){1, 2, NAN, NAN, NAN, NAN}, fewer));
+    assert_true(add(&c, (float[]){NAN}, none));
     expect_counted(&c, 2);
 
     c = capture_of(DTYPE_F32, &scalar, 0, NULL);
-    assert_true(capture_add(&c, 0, (float[]){1}, NULL, "s", &err));
+    assert_true(add(&c, (float[]){1}, NULL));
     expect_counted(&c, 1);
     c = capture_of(DTYPE_F64, &scalar, 0, NULL);
-    assert_true(capture_add(&c, 0, (double[]){1}, NULL, "s", &err));
+    assert_true(add(&c, (double[]){1}, NULL));
     expect_counted(&c, 1);
+}
+
+/* As many tensors as it takes, each counted by whichever thread comes first; the first that is not
+   finite is named. */
+static void test_threads(void **state)
+{
+    (void)state;
+    enum { TENSORS = 200, ELEMS = 500 };
+    static float x[TENSORS][ELEMS];
+    struct capture_data data[TENSORS];
+    int64_t dims[1] = {ELEMS};
+    struct graph *g = graph_create(&arena, "g");
+    for (int i = 0; i < TENSORS; i++) {
+        struct value *v = graph_add_input(g, support_printf("t%d", i), DTYPE_F32, 1, dims);
+        block_add_output(g, &g->body, v);
+        data[i] = (struct capture_data){.data = x[i], .dims = {ELEMS}};
+    }
+    struct capture c, one;
+    capture_init(&c, &arena, g, 5);
+    capture_init(&one, &arena, g, 1);
+    for (int run = 0; run < 20; run++) {
+        random_fill(DTYPE_F32, (int64_t)TENSORS * ELEMS, (uint64_t)run, x);
+        assert_true(capture_add(&c, data, "s", &err) && capture_add(&one, data, "s", &err));
+    }
+    for (int i = 0; i < TENSORS; i++)
+        assert_memory_equal(c.profile.tensor[i].histogram, one.profile.tensor[i].histogram,
+                            sizeof(struct histogram));
+    x[150][3] = x[77][499] = x[78][0] = INFINITY;
+    assert_false(capture_add(&c, data, "s", &err));
+    assert_non_null(strstr(err.text, "s: tensor 't77' holds infinity there"));
 }
 
 static void test_not_finite(void **state)
@@ -168,7 +212,7 @@ static void test_not_finite(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct capture c = capture_of(DTYPE_F64, &plain, 1, dims);
         error_init(&err);
-        assert_false(capture_add(&c, 0, (double[]){1, 2, cases[i].v}, dims, "cat.png", &err));
+        assert_false(add(&c, (double[]){1, 2, cases[i].v}, dims));
         assert_string_equal(err.text, cases[i].sentence);
     }
 }
@@ -179,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tensors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_layouts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_types_and_extents, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_finite, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,46 @@
+/*
+ * schedule_contract.h: the parts of a contraction's schedule: what a step of K takes
+ * (schedule_dot.c), the tile (schedule_tile.c), and all of it together (schedule_contract.c).
+ */
+#ifndef SHEAF_CPU_SCHEDULE_CONTRACT_H
+#define SHEAF_CPU_SCHEDULE_CONTRACT_H
+
+#include "cpu_runtime/codegen/cpu_target.h"
+
+enum { SCHEDULE_GROUP = 4 }; /* bytes of K in a lane of 32 bits */
+
+/* Whether dimension d of a padded operand can leave its buffer at all. */
+bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const struct koperand *o,
+                        int d);
+/* The dimension of B that an index runs over by itself, in steps of one; -1: there is none. */
+int schedule_dim_of_k(const struct kernel *k, const struct koperand *b, kval index);
+
+struct shape_of_result {
+    int64_t outer, rows, columns; /* outer: rows outside that a tile may span; 1: none */
+    int64_t column_starts;        /* columns start at multiples of it in B (groups); 0: at 0 */
+    int vector;
+    int b_bytes; /* of a vector of operand B, all of a group */
+    enum schedule_dot dot;
+    int regs_per_vector; /* of B */
+    int spare_regs;      /* for anything but accumulators and vectors of B */
+};
+
+/* The tile of least estimated time; one row where long windows would make the code too large, for
+   then their range is computed. */
+void schedule_choose_tile(const struct target *t, const struct kernel *k, const struct kregion *r,
+                          int outer_m, struct shape_of_result *s, struct schedule_entry *e);
+
+/* The best instruction for these operands, and the bytes of the vectors that it takes. */
+enum schedule_dot schedule_find_dot(const struct target *t, const struct kernel *k,
+                                    const struct kcontract *c, int *out_bytes);
+/* Fills in how many registers a step takes. */
+void schedule_count_registers(const struct target *t, const struct kernel *k,
+                              const struct kcontract *c, struct shape_of_result *s);
+/* The K index whose values make the cheapest groups; -1 where there is none. */
+int schedule_choose_group(const struct kernel *k, const struct kregion *r,
+                          const struct schedule_entry *e);
+/* Whether the rows of a tile tell at compile time where values of K index i are inside A. */
+bool schedule_decided_by_tile(const struct kernel *k, const struct kregion *r,
+                              const struct schedule_entry *e, int i);
+
+#endif

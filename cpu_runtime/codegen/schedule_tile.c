@@ -1,0 +1,125 @@
+/*
+ * Register tiles from a cost model.
+ *
+ * The result is computed in tiles of `tile_m` rows by `tile_n` vectors of columns.  A step of K
+ * loads tile_n vectors of operand B and one broadcast scalar of operand A per row; each feeds
+ * tile_m * tile_n multiply-adds.  The tile is the one with the least estimated time among those
+ * that fit the registers.
+ */
+#include "cpu_runtime/codegen/schedule_contract.h"
+
+enum { MAX_TILE_ROWS = 28, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
+
+/* Cycles per step of K for one tile: two multiply-adds and two loads a cycle, four cycles of
+   latency per accumulator chain, vectors of B that come from the second-level cache, and about a
+   cycle for the loop itself, which is what makes a large tile better than a small one.  Bytes as
+   pairs of 16 bits take two products and two additions, two instructions per row and three per
+   vector of B to extend them. */
+static double step_cost(const struct shape_of_result *s, int rows, int vectors)
+{
+    double work = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
+    double stream = vectors * s->b_bytes / 40.0;
+    if (s->dot == SCHEDULE_DOT2)
+        work = (4.0 * rows * vectors + 2.0 * rows + 3.0 * vectors) / 2.5;
+    double cost = work;
+    if (loads > cost)
+        cost = loads;
+    if (stream > cost)
+        cost = stream;
+    return (cost < 4.0 ? 4.0 : cost) + 1.0;
+}
+
+/* Cycles per step of K for all columns, in tiles of m rows and n vectors. */
+static double columns_cost(const struct shape_of_result *s, int m, int n)
+{
+    int64_t vectors = (s->columns + s->vector - 1) / s->vector;
+    double cost = (double)(vectors / n) * step_cost(s, m, n);
+    if (vectors % n)
+        cost += step_cost(s, m, (int)(vectors % n));
+    return cost;
+}
+
+/* The same for all rows of the result, o rows outside in a tile; rows are dealt out evenly. */
+static double rows_cost(const struct shape_of_result *s, int o, int m, int n)
+{
+    int64_t tiles = (s->rows + m - 1) / m;
+    int base = (int)(s->rows / tiles);
+    int64_t large = s->rows - base * tiles;
+    double cost = 0;
+    for (int part = 0; part < 2; part++) {
+        int span = part ? (int)(s->outer % o) : o;
+        double groups = part ? 1 : (double)(s->outer / o);
+        if (span == 0)
+            continue;
+        cost += groups * (double)(tiles - large) * columns_cost(s, span * base, n);
+        if (large)
+            cost += groups * (double)large * columns_cost(s, span * (base + 1), n);
+    }
+    return cost;
+}
+
+static void choose_tile(const struct target *t, const struct shape_of_result *s,
+                        struct schedule_entry *e)
+{
+    double best = 0;
+    int64_t vectors = (s->columns + s->vector - 1) / s->vector;
+    for (int n = 1; n <= MAX_VECTORS && n <= vectors; n++) {
+        if (n > 1 && s->column_starts % (n * s->vector) != 0)
+            continue; /* packed blocks of columns start where the columns do */
+        for (int m = 1; m <= MAX_TILE_ROWS && m <= s->rows; m++) {
+            /* Several rows outside only where one is in the tile whole. */
+            for (int o = 1; o <= (m == s->rows ? s->outer : 1); o++) {
+                if (o * m * n + n * s->regs_per_vector + s->spare_regs > t->n_vector_regs)
+                    break;
+                double cost = rows_cost(s, o, m, n);
+                if (best != 0 && cost >= best * 0.999)
+                    continue;
+                best = cost;
+                e->tile_m = (int)((s->rows + (s->rows + m - 1) / m - 1) / ((s->rows + m - 1) / m));
+                e->tile_n = n;
+                e->tile_outer = o;
+            }
+        }
+    }
+}
+
+/* Steps of K that tiles of `rows` values of M index m are written out as, all patterns of padding
+   together: along a padded dimension the generator unrolls K. */
+static int64_t unrolled_steps(const struct kernel *k, const struct kregion *r, int m, int rows)
+{
+    const struct koperand *a = &r->contract->a;
+    int64_t steps = 1;
+    for (int d = 0; a->padded && d < k->bufs[a->buf].rank; d++) {
+        int64_t cm = kaffine_coef(&a->dim[d], r->index[m]);
+        if (cm == 0 || !schedule_can_leave(k, r, a, d))
+            continue;
+        for (int i = 0; i < r->n_dims; i++) {
+            int64_t ck = kaffine_coef(&a->dim[d], r->index[i]);
+            if (r->contract->kind[i] != KITER_K || ck == 0)
+                continue;
+            int64_t n = kernel_static_extent(k, r, i);
+            int64_t reach = (k->bufs[a->buf].dims[d] - 1 + cm * (rows - 1)) / ck + 1;
+            n = reach < n ? reach : n;
+            int64_t tiles = (kernel_static_extent(k, r, m) + rows - 1) / rows;
+            int64_t patterns = 2 * (n * ck / (cm * rows) + 1) + 1;
+            steps *= n * (patterns < tiles ? patterns : tiles);
+        }
+    }
+    return steps;
+}
+
+void schedule_choose_tile(const struct target *t, const struct kernel *k, const struct kregion *r,
+                          int outer_m, struct shape_of_result *s, struct schedule_entry *e)
+{
+    choose_tile(t, s, e);
+    if (e->row_iter < 0)
+        return;
+    int64_t steps = unrolled_steps(k, r, e->row_iter, e->tile_m);
+    if (e->tile_outer > 1)
+        steps *= unrolled_steps(k, r, outer_m, e->tile_outer);
+    if (steps <= MAX_UNROLLED_STEPS)
+        return;
+    e->row_iter = -1;
+    s->rows = s->outer = 1;
+    choose_tile(t, s, e);
+}
