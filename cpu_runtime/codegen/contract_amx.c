@@ -22,47 +22,13 @@
  * assigns nor spills any.
  */
 #include <assert.h>
-#include <string.h>
 
 #include "cpu_runtime/codegen/contract_amx.h"
 #include "cpu_runtime/codegen/contract_tile.h"
-#include "cpu_runtime/codegen/cpu_target.h"
 
-enum { TILE_A = 4, TILE_B = 6, PER_SIDE = 2, L1_SHARE_BYTES = 24 * 1024, LINE_BYTES = 64 };
+enum { TILE_A = 4, TILE_B = 6, LINE_BYTES = 64 };
 
-/* Tiles along one direction.  All have the same span; the last one overlaps the one before where
-   they do not come out even, unless the operand is padded beyond its end. */
-struct axis {
-    int64_t extent;
-    int span;
-    bool padded;
-    int per;              /* tiles in a block */
-    int n;                /* of the block being emitted */
-    struct eaffine block; /* its number */
-    struct eaffine at[PER_SIDE];
-};
-
-enum level { COLUMNS, ROWS_OUTSIDE, OUTER, INNER, N_LEVELS };
-
-struct amx {
-    struct emit_kernel *ek;
-    const struct kregion *r;
-    const struct kcontract *c;
-    const struct schedule_entry *e;
-    struct axis columns, outer, inner; /* outer: of row_outer, where it is not joined */
-    bool joined;
-    int64_t row_stride; /* of A, in bytes */
-    int pitch;          /* rows of a tile between rows outside */
-    int tile_rows;
-    enum level order[N_LEVELS];
-    struct eaffine outside; /* rows outside of all tiles before the present ones */
-    int64_t n_outside;
-    struct eaffine step; /* steps of K before the present one */
-    int64_t n_steps;
-    LLVMValueRef sums; /* scratch: PER_SIDE tiles of rows, each PER_SIDE tiles of columns wide */
-};
-
-static int64_t extent_of(const struct amx *x, int i)
+int64_t amx_extent(const struct amx *x, int i)
 {
     return i < 0 ? 1 : kernel_static_extent(x->ek->k, x->r, i);
 }
@@ -76,7 +42,7 @@ static LLVMValueRef tile_number(struct amx *x, int n)
 
 static int sum_tile(int i, int j)
 {
-    return i * PER_SIDE + j;
+    return i * AMX_PER_SIDE + j;
 }
 
 static void tile_memory(struct amx *x, const char *name, int tile, LLVMValueRef p, int64_t stride)
@@ -96,8 +62,8 @@ static void tile_product(struct amx *x, int sum, int a, int b)
     emit_intrinsic(x->ek->e, NAMES[a_signed][b_signed], NULL, 0, args, 3);
 }
 
-/* The 64 bytes that ldtilecfg reads: palette, bytes a row of each tile from 16 on, rows from 48. */
-static LLVMValueRef configuration(struct amx *x)
+/* Palette, bytes a row of each tile from 16 on, rows from 48. */
+LLVMValueRef amx_configuration(struct amx *x)
 {
     struct emit *e = x->ek->e;
     char c[64] = {1};
@@ -156,7 +122,7 @@ static LLVMValueRef operand_pointer(struct amx *x, const struct koperand *o)
 
 /* ---- prefetching ---- */
 
-static int64_t n_blocks(const struct axis *a)
+int64_t amx_n_blocks(const struct amx_axis *a)
 {
     int64_t tiles = (a->extent + a->span - 1) / a->span;
     return (tiles + a->per - 1) / a->per;
@@ -188,13 +154,13 @@ static void prefetch(struct amx *x)
 {
     struct emit *e = x->ek->e;
     int64_t lines = x->columns.n * AMX_COLUMNS * x->e->k_block / LINE_BYTES;
-    int64_t blocks = x->n_outside * n_blocks(&x->outer) * n_blocks(&x->inner);
-    if (x->order[0] != COLUMNS || blocks > lines)
+    int64_t blocks = x->n_outside * amx_n_blocks(&x->outer) * amx_n_blocks(&x->inner);
+    if (x->order[0] != AMX_BY_COLUMNS || blocks > lines)
         return;
     int64_t share = (lines + blocks - 1) / blocks;
     struct eaffine block = eaffine_const(0), at = next_columns(x);
-    eaffine_add(&block, &x->outside, n_blocks(&x->outer) * n_blocks(&x->inner));
-    eaffine_add(&block, &x->outer.block, n_blocks(&x->inner));
+    eaffine_add(&block, &x->outside, amx_n_blocks(&x->outer) * amx_n_blocks(&x->inner));
+    eaffine_add(&block, &x->outer.block, amx_n_blocks(&x->inner));
     eaffine_add(&block, &x->inner.block, 1);
     eaffine_add(&at, &block, x->n_steps * share * LINE_BYTES);
     eaffine_add(&at, &x->step, share * LINE_BYTES);
@@ -234,8 +200,7 @@ static void step(struct amx *x)
     prefetch(x);
 }
 
-/* A number so far in digits of other indices gets one more digit, of `count` values. */
-static void count_on(struct eaffine *number, int64_t count, const struct eaffine *digit)
+void amx_count_on(struct eaffine *number, int64_t count, const struct eaffine *digit)
 {
     struct eaffine before = *number;
     *number = *digit;
@@ -254,7 +219,7 @@ static void k_level(struct amx *x, int i)
     }
     bool blocks = i == x->r->n_dims;
     int index = blocks ? x->e->k_iter : i, by = blocks ? x->e->k_block : 1;
-    int64_t count = (extent_of(x, index) + by - 1) / by;
+    int64_t count = (amx_extent(x, index) + by - 1) / by;
     struct eaffine at = eaffine_const(0), v = eaffine_const(0), saved = x->step;
     struct eloop l = {0};
     if (count > 1) {
@@ -263,7 +228,7 @@ static void k_level(struct amx *x, int i)
     }
     eaffine_add(&at, &v, by);
     emit_bind_index(ek, x->r->index[index], &at);
-    count_on(&x->step, count, &v);
+    amx_count_on(&x->step, count, &v);
     k_level(x, i + 1);
     x->step = saved;
     if (count > 1)
@@ -375,7 +340,7 @@ static void epilogue(struct amx *x, int i)
     end_count(x, x->outer.span, &outer_loop);
 }
 
-static void block_of_tiles(struct amx *x)
+void amx_emit_block(struct amx *x)
 {
     int n_rows = x->inner.n * x->outer.n;
     for (int i = 0; i < n_rows; i++)
@@ -388,181 +353,4 @@ static void block_of_tiles(struct amx *x)
     for (int i = 0; i < n_rows; i++)
         epilogue(x, i);
     x->ek->join.joined = -1;
-}
-
-/* ---- the loops around it ---- */
-
-static void level(struct amx *x, int i);
-
-/* Blocks of tiles along an axis: those that start at multiples of the span in a loop, the
-   rest, the last tile among them where it overlaps, behind it. */
-static void axis_level(struct amx *x, struct axis *a, int i)
-{
-    struct emit_kernel *ek = x->ek;
-    int per = a->per;
-    int64_t tiles = (a->extent + a->span - 1) / a->span;
-    int64_t full = a->extent / a->span / per;
-    if (full > 0) {
-        struct eloop l = {0};
-        a->block = eaffine_const(0);
-        if (full > 1) {
-            l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, full), 1);
-            a->block = eaffine_var(emit_add_var(ek, l.phi, full));
-        }
-        a->n = per;
-        for (int t = 0; t < per; t++) {
-            a->at[t] = eaffine_const((int64_t)t * a->span);
-            eaffine_add(&a->at[t], &a->block, (int64_t)per * a->span);
-        }
-        level(x, i + 1);
-        if (full > 1)
-            emit_loop_end(ek, &l);
-    }
-    a->n = (int)(tiles - full * per);
-    if (a->n == 0)
-        return;
-    a->block = eaffine_const(full);
-    for (int t = 0; t < a->n; t++) {
-        int64_t at = (full * per + t) * a->span;
-        if (!a->padded && at > a->extent - a->span)
-            at = a->extent - a->span;
-        a->at[t] = eaffine_const(at);
-    }
-    level(x, i + 1);
-}
-
-static bool is_batch(const struct amx *x, int i)
-{
-    return x->c->kind[i] == KITER_BATCH || (x->c->kind[i] == KITER_N && i != x->e->col_iter);
-}
-
-static bool is_row_outside(const struct amx *x, int i)
-{
-    return x->c->kind[i] == KITER_M && i != x->e->row_iter && i != x->e->row_outer;
-}
-
-/* Plain loops over the indices for which `wanted` holds, from index i on; then level `next`. */
-static void index_loops(struct amx *x, bool (*wanted)(const struct amx *, int), int i, int next)
-{
-    struct emit_kernel *ek = x->ek;
-    while (i < x->r->n_dims && !wanted(x, i))
-        i++;
-    if (i == x->r->n_dims) {
-        level(x, next);
-        return;
-    }
-    int64_t n = extent_of(x, i);
-    struct eloop l = {0};
-    struct eaffine at = eaffine_const(0), saved = x->outside;
-    if (n > 1) {
-        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, n), 1);
-        at = eaffine_var(emit_add_var(ek, l.phi, n));
-    }
-    emit_bind_index(ek, x->r->index[i], &at);
-    if (wanted == is_row_outside)
-        count_on(&x->outside, n, &at);
-    index_loops(x, wanted, i + 1, next);
-    x->outside = saved;
-    if (n > 1)
-        emit_loop_end(ek, &l);
-}
-
-static void level(struct amx *x, int i)
-{
-    if (i == N_LEVELS) {
-        block_of_tiles(x);
-        return;
-    }
-    switch (x->order[i]) {
-    case COLUMNS:
-        axis_level(x, &x->columns, i);
-        return;
-    case ROWS_OUTSIDE:
-        index_loops(x, is_row_outside, 0, i + 1);
-        return;
-    case OUTER:
-        axis_level(x, &x->outer, i);
-        return;
-    default:
-        axis_level(x, &x->inner, i);
-        return;
-    }
-}
-
-static void choose_order(struct amx *x)
-{
-    static const enum level COLUMNS_LAST[] = {ROWS_OUTSIDE, OUTER, INNER, COLUMNS};
-    static const enum level ROWS_LAST[] = {COLUMNS, ROWS_OUTSIDE, OUTER, INNER};
-    const struct kbuf *b = &x->ek->k->bufs[x->c->b.buf];
-    bool small = dtype_bytes(b->dtype, layout_elems(&b->layout, b->dims)) <= L1_SHARE_BYTES;
-    memcpy(x->order, small ? COLUMNS_LAST : ROWS_LAST, sizeof x->order);
-}
-
-static void describe_rows(struct amx *x)
-{
-    const struct schedule_entry *e = x->e;
-    const struct kbuf *a = &x->ek->k->bufs[x->c->a.buf];
-    int64_t outside = 0;
-    x->joined = e->row_outer >= 0 && e->tile_outer == 0;
-    x->inner = (struct axis){.extent = extent_of(x, e->row_iter), .span = e->tile_m, .n = 1};
-    x->outer = (struct axis){.extent = 1, .span = 1, .n = 1};
-    x->row_stride = AMX_ROW_BYTES;
-    if (e->row_iter >= 0)
-        cpu_access_stride(a, x->c->a.dim, x->r->index[e->row_iter], &x->row_stride);
-    if (x->joined) {
-        x->inner.extent *= extent_of(x, e->row_outer);
-    } else if (e->row_outer >= 0) {
-        x->outer.extent = extent_of(x, e->row_outer);
-        x->outer.span = e->tile_outer;
-    }
-    if (x->outer.span > 1) {
-        cpu_access_stride(a, x->c->a.dim, x->r->index[e->row_outer], &outside);
-        x->pitch = (int)(outside / x->row_stride);
-    }
-    /* Rows are taken in pairs along the run; of runs of one tile two. */
-    x->inner.per = x->inner.extent > x->inner.span ? PER_SIDE : 1;
-    x->outer.per = PER_SIDE / x->inner.per;
-    x->tile_rows = (x->outer.span - 1) * x->pitch + x->inner.span;
-    assert(x->tile_rows <= AMX_ROWS);
-}
-
-/* How many steps of K there are, and rows outside the tiles. */
-static void describe_k(struct amx *x)
-{
-    x->n_steps = x->n_outside = 1;
-    x->step = x->outside = eaffine_const(0);
-    for (int i = 0; i < x->r->n_dims; i++) {
-        int64_t by = i == x->e->k_iter ? x->e->k_block : 1;
-        if (x->c->kind[i] == KITER_K)
-            x->n_steps *= (extent_of(x, i) + by - 1) / by;
-        else if (is_row_outside(x, i))
-            x->n_outside *= extent_of(x, i);
-    }
-}
-
-void cpu_emit_amx(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry)
-{
-    struct emit *e = ek->e;
-    struct amx x = {.ek = ek, .r = kernel_inst(ek->k, contract)->region, .e = entry};
-    x.c = x.r->contract;
-    describe_rows(&x);
-    describe_k(&x);
-    x.columns = (struct axis){.extent = extent_of(&x, entry->col_iter),
-                              .span = AMX_COLUMNS,
-                              .padded = true,
-                              .per = PER_SIDE};
-    choose_order(&x);
-    if (x.joined) {
-        ek->join.inner_extent = extent_of(&x, entry->row_iter);
-        ek->join.outer = emit_add_var(ek, NULL, extent_of(&x, entry->row_outer));
-        ek->join.inner = emit_add_var(ek, NULL, ek->join.inner_extent);
-    }
-    unsigned bytes = PER_SIDE * PER_SIDE * AMX_ROWS * AMX_ROW_BYTES;
-    x.sums = emit_alloca(ek, LLVMArrayType2(e->i8, bytes));
-    LLVMSetAlignment(x.sums, AMX_ROW_BYTES);
-    LLVMValueRef tiles = configuration(&x);
-    emit_intrinsic(e, "llvm.x86.ldtilecfg", NULL, 0, &tiles, 1);
-    index_loops(&x, is_batch, 0, 0);
-    emit_intrinsic(e, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
-    ek->join.joined = -1;
 }

@@ -12,7 +12,8 @@
  * A contraction also takes in what dequantizes its weights: the kernel then reads them quantized.
  * So does an elementwise node with what only unpacks a quantized operand for it (the residual input
  * of an addition, rescaled to 64 bits): memory then holds the narrow form alone.  A region may grow
- * beyond such a node, but does not end with it.
+ * beyond such a node, but does not end with it; nor does it grow there where a wide value from
+ * another region would have to meet it in memory.
  *
  * The nodes of a region are then moved down to the place of its last node.  That is always legal:
  * nobody outside uses the values between them, and what they need lies before them anyway.
@@ -145,6 +146,20 @@ static bool is_unpacking(const struct uses *u, const struct node *n)
            same_dims(n->in[0], n->out[0]) && same_dims(n->out[0], user->out[0]);
 }
 
+/* Whether the user of an unpacking node also takes a wide value that another region makes: then the
+   user belongs there, for the wide value would have to go through memory. */
+static bool meets_wide_value(const struct uses *u, const struct node *n)
+{
+    const struct node *user = only_user(u, n);
+    for (size_t i = 0; i < user->n_in; i++) {
+        const struct value *v = user->in[i];
+        if (v && v != n->out[0] && v->producer && dtype_bits(v->dtype) > 16 &&
+            !is_unpacking(u, v->producer))
+            return true;
+    }
+    return false;
+}
+
 /* The largest region that starts at `anchor` and leaves one value to the outside. */
 static struct region grow(const struct uses *u, size_t anchor)
 {
@@ -157,7 +172,8 @@ static struct region grow(const struct uses *u, size_t anchor)
         if (closed || next == u->b->n_nodes || next < r.node[r.n - 1])
             break;
         const struct node *m = u->b->nodes[next];
-        if (m->region || !is_elementwise(m) || !same_dims(m->out[0], shape))
+        if (m->region || !is_elementwise(m) || !same_dims(m->out[0], shape) ||
+            (is_unpacking(u, m) && meets_wide_value(u, m)))
             break;
         r.node[r.n++] = next;
         next_user(u, &r, &open, &closed);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ir/quantize/quantizer.h"
+#include "ir/quantize/round_weights.h"
 
 /* Half of what 32 bits hold, so that the products have room; sums of 16 bits have 64. */
 static double most_bias(const struct quantizer *q)
@@ -44,16 +45,26 @@ static int64_t channel_of(const struct tensor *t, int axis, int64_t inner, int64
     return axis < 0 ? 0 : i / inner % t->dims[axis];
 }
 
-static int weight_axis(const struct quantizer *q, const struct node *n, size_t operand)
+/* Along which the outputs run. */
+static int output_axis(const struct node *n, size_t operand)
 {
     int rank = n->in[operand]->shape.rank;
     if (n->op == OP_conv)
-        return q->opt->per_channel ? 0 : -1;
-    if (operand != 1 || !q->opt->per_row)
-        return -1;
+        return 0;
+    if (operand == 0)
+        return rank - 2;
     if (n->op == OP_gemm)
         return ((const struct gemm_attrs *)n->attrs)->transB ? 0 : 1;
     return rank > 1 ? rank - 1 : -1;
+}
+
+/* Along which the scales run. */
+static int weight_axis(const struct quantizer *q, const struct node *n, size_t operand)
+{
+    if (n->op != OP_conv && operand != 1)
+        return -1;
+    return (n->op == OP_conv ? q->opt->per_channel : q->opt->per_row) ? output_axis(n, operand)
+                                                                      : -1;
 }
 
 static double weight_factor(const struct node *n)
@@ -137,16 +148,12 @@ static void range_of_channel(const struct quantizer *q, const float *x, size_t n
 static void scale_weights(const struct quantizer *q, struct weight_plan *w, const struct tensor *t,
                           double factor)
 {
-    int64_t n = tensor_elems(t), inner = inner_of(t, w->axis), per_channel = w->n ? n / w->n : 0;
-    float *x = arena_array(q->scratch, (size_t)n, sizeof *x);
-    int64_t *filled = arena_array(q->scratch, (size_t)w->n, sizeof *filled);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t c = channel_of(t, w->axis, inner, i);
-        x[c * per_channel + filled[c]++] = (float)(tensor_get(t, i) * factor);
-    }
     for (int64_t c = 0; c < w->n; c++) {
-        double min, max;
-        range_of_channel(q, x + c * per_channel, (size_t)per_channel, &min, &max);
+        struct weight_group group = weight_group_of(t, w->axis, c);
+        size_t n = weight_group_elems(&group);
+        double *x = arena_array(q->scratch, n, sizeof *x), min, max;
+        weight_group_read(t, &group, x);
+        range_of_channel(q, x, n, factor, &min, &max);
         w->scale[c] = schema_params(schema_of_weights(q), q->opt->weights, min, max).scale;
     }
 }
@@ -183,13 +190,24 @@ void quantizer_plan_weights(struct quantizer *q, size_t at)
 /* ---- insertion ---- */
 
 static const struct tensor *quantized_weights(struct quantizer *q, const struct weight_plan *w,
-                                              const struct tensor *t, double factor)
+                                              const struct node *n)
 {
+    const struct tensor *t = n->in[w->operand]->constant;
     struct tensor *r = tensor_new(q->g->arena, q->opt->weights, t->rank, t->dims);
-    int64_t inner = inner_of(t, w->axis);
-    for (int64_t i = 0, n = tensor_elems(t); i < n; i++) {
-        struct quant p = {.scale = w->scale[channel_of(t, w->axis, inner, i)]};
-        tensor_set_int(r, i, schema_quantize(tensor_get(t, i) * factor, &p, q->opt->weights));
+    double lo = (double)dtype_int_min(r->dtype), hi = (double)dtype_int_max(r->dtype);
+    int axis = output_axis(n, w->operand);
+    int64_t n_outputs = axis < 0 ? 1 : t->dims[axis];
+    struct weight_group group = weight_group_of(t, axis, 0);
+    size_t n_elems = weight_group_elems(&group);
+    double *x = arena_array(q->scratch, n_elems, sizeof *x);
+    double *rounded = arena_array(q->scratch, n_elems, sizeof *rounded);
+    for (int64_t c = 0; c < n_outputs; c++) {
+        group = weight_group_of(t, axis, c);
+        weight_group_read(t, &group, x);
+        for (size_t i = 0; i < n_elems; i++)
+            x[i] = x[i] * weight_factor(n) / (double)w->scale[w->n == 1 ? 0 : c];
+        round_weights(x, n_elems, lo, hi, rounded);
+        weight_group_write(r, &group, rounded);
     }
     return r;
 }
@@ -214,9 +232,7 @@ void quantizer_insert_weights(struct quantizer *q, size_t at)
     struct node *n = q->nodes[at];
     const struct weight_plan *w = q->node[at].weights;
     if (w->operand < 2) {
-        const struct tensor *t = n->in[w->operand]->constant;
-        struct integers weights = {quantized_weights(q, w, t, weight_factor(n)), w->scale, w->n,
-                                   w->axis};
+        struct integers weights = {quantized_weights(q, w, n), w->scale, w->n, w->axis};
         quantizer_set_constant(q, n, w->operand, &weights);
     }
     if (quantizer_has_input(n, 2)) {
