@@ -44,6 +44,8 @@ static void print_contract(const struct schedule_entry *e, const struct kernel *
         strbuf_printf(out, " k d%d/%d", e->k_iter, e->k_block);
     if (e->dot != SCHEDULE_MULTIPLY_ADD)
         strbuf_printf(out, " dot %s of d%d", dot_names[e->dot], e->group_iter);
+    if (e->span > 1)
+        strbuf_printf(out, " with %d of d%d", e->span, e->span_iter);
     const struct kcontract *c = kernel_inst(k, e->region)->region->contract;
     print_packing(k, &c->a, out);
     print_packing(k, &c->b, out);

@@ -9,6 +9,7 @@
  *     map %7: for d0 d2 d3 d1/16 d1%16 vector 16
  *     contract %9: tile rows d2,d3 14 cols d1 2x16 k d4/16 pack "abcd16b32a"
  *     contract %9: tile rows d3 14 cols d1 2x16 k d4/64 dot 4 of d4 pack "abcd16b32a4b"
+ *     contract %9: tile rows d3 14 cols d1 2x16 k d4/48 dot tile of d4 with 3 of d6 pack "..."
  *     contract %9: expanded
  * dN is index N of the region; dN/B counts blocks of B, dN%B goes through one.
  */
@@ -52,6 +53,8 @@ struct schedule_entry {
     enum schedule_dot dot;
     int group;      /* K values in one step, side by side in packed B; 1 for MULTIPLY_ADD */
     int group_iter; /* the K index they belong to; -1 where group is 1 */
+    int span; /* DOT_TILE: so many values of span_iter, a K index too, in one step with all of */
+    int span_iter; /* k_iter, k_block being what they take in A; not more than 1: k_iter alone */
 };
 
 struct schedule {

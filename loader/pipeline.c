@@ -319,6 +319,7 @@ static bool emit(struct pipeline *p, bool want_text, struct emit_request *req,
         .source = p->name,
         .symbols = p->symbols,
         .n_symbols = p->n_symbols,
+        .step_functions = p->variant.stepwise,
     };
     memcpy(req->weights_digest, p->weights.digest, sizeof req->weights_digest);
     bool ok = emit_object(p->arena, req, p->schedules, want_text, out_result, err);
@@ -440,6 +441,30 @@ bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *
     out_tensor->data = pipeline_run_data(&p->run, buf);
     *out_quant = v->quant;
     return true;
+}
+
+static void clear_flag(struct step *s, void *arg)
+{
+    bool *only_calls = arg;
+    *only_calls &= s->kind == STEP_CALL;
+}
+
+bool pipeline_run_stepwise(struct pipeline *p, pipeline_observer *fn, void *arg)
+{
+    bool only_calls = p->run.jit != NULL;
+    program_each_step(&p->program->body, clear_flag, &only_calls);
+    for (size_t i = 0; only_calls && i < p->program->body.n; i++) {
+        const struct step *s = p->program->body.step[i];
+        pipeline_run_step(&p->run, p->entry, s);
+        for (size_t k = 0; k < s->kernel->n_bufs; k++) {
+            bool written =
+                s->kernel->bufs[k].role == KBUF_OUT || s->kernel->bufs[k].role == KBUF_INOUT;
+            const struct value *v = p->program->bufs[s->args[k]].value;
+            if (written && v)
+                fn(p, v, arg);
+        }
+    }
+    return only_calls;
 }
 
 bool pipeline_verify(struct pipeline *p, struct strbuf *report, struct error *err)

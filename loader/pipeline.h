@@ -24,6 +24,7 @@ struct pipeline_variant {
     bool traced;             /* tensors can be read by name, see pipeline_traced */
     bool integers;           /* and these are the quantized tensors that the model itself has */
     bool profiled;           /* every tensor reaches memory, see pipeline_find */
+    bool stepwise;           /* kernels can be run one by one, see pipeline_run_stepwise */
     bool here;               /* code for this machine, even where a bundle is asked for */
     const char *const *keep; /* nodes or tensors that stay in float beside those of the options */
     size_t n_keep;
@@ -62,6 +63,14 @@ size_t pipeline_traced(const struct pipeline *p, const char *const **out_names);
    what its integers mean (scale 0: it is no integer form).  False where it is not shown. */
 bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *out_tensor,
                      struct quant *out_quant);
+
+/*
+ * Runs a pipeline of variant `stepwise` kernel by kernel; after each, fn is told every value of the
+ * graph that the kernel wrote, whose storage it may change: what comes behind reads that.  False,
+ * and nothing is run, where the network has branches or loops.
+ */
+typedef void pipeline_observer(struct pipeline *p, const struct value *written, void *arg);
+bool pipeline_run_stepwise(struct pipeline *p, pipeline_observer *fn, void *arg);
 
 /* The buffer of a value of the graph; -1 where it does not reach memory. */
 int pipeline_find(const struct pipeline *p, const struct value *v);

@@ -1,5 +1,6 @@
 #include "loader/pipeline_run.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -36,6 +37,14 @@ bool pipeline_run_once(struct pipeline_run *run, struct error *err)
     if (status != SHEAF_OK)
         return error_set(err, (enum sheaf_status)status, "the network returned status %d", status);
     return true;
+}
+
+void pipeline_run_step(struct pipeline_run *run, const char *entry, const struct step *s)
+{
+    const char *name = arena_printf(run->arena, "%s_step_%u", entry, s->id);
+    sheaf_entry_fn step = jit_function(run->jit, name);
+    assert(step);
+    step(run->area[AREA_CONSTANT], run->area[AREA_MUTABLE], run->area[AREA_ACTIVATION]);
 }
 
 void *pipeline_run_data(const struct pipeline_run *run, int buf)

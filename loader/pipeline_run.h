@@ -24,6 +24,9 @@ void pipeline_run_close(struct pipeline_run *run);
 
 bool pipeline_run_once(struct pipeline_run *run, struct error *err);
 
+/* One call of a kernel; the object has step functions (struct emit_request). */
+void pipeline_run_step(struct pipeline_run *run, const char *entry, const struct step *s);
+
 /* Storage of a buffer, and its true extents after a run. */
 void *pipeline_run_data(const struct pipeline_run *run, int buf);
 void pipeline_run_dims(const struct pipeline_run *run, int buf, int64_t *out_dims);

@@ -1,28 +1,34 @@
 #include "loader/run_compare.h"
 
-#include <math.h>
+#include <string.h>
 
 #include "ir/passes/passes.h"
+
+struct steps_apart {
+    int64_t largest;
+    int64_t n_different; /* elements */
+};
 
 /* One tensor over all runs. */
 struct difference {
     const char *name;
-    int64_t largest;     /* steps */
-    int64_t n_different; /* elements */
-    int64_t n;
+    int64_t n;              /* elements */
+    struct steps_apart sum; /* of everything before it */
+    struct steps_apart own; /* of the kernel that makes it */
 };
 
 struct comparison {
     struct measured strict, fused;
     struct difference *tensor;
     size_t n;
+    bool stepwise;
 };
 
 static bool open_mode(const struct run_measure *m, enum qdq_mode mode, struct measured *out,
                       struct error *err)
 {
     struct pipeline_variant variant = {
-        .traced = true, .integers = true, .here = true, .qdq = &mode};
+        .traced = true, .integers = true, .stepwise = true, .here = true, .qdq = &mode};
     return measured_open_variant(m, &variant, out, err);
 }
 
@@ -41,38 +47,96 @@ static void find_tensors(struct comparison *c)
     }
 }
 
+/* The tensor in both modes, where it was computed (not in a branch that was left out). */
+static bool both_tensors(const struct comparison *c, const char *name, struct tensor *x,
+                         struct quant *xq, struct tensor *y, struct quant *yq)
+{
+    return pipeline_tensor(c->strict.pipeline, name, x, xq) &&
+           pipeline_tensor(c->fused.pipeline, name, y, yq) && tensor_elems(x) == tensor_elems(y);
+}
+
 /* A zero point may differ: unsigned bytes stand for signed ones. */
-static void add_tensor(const struct comparison *c, struct difference *d)
+static void add_tensor(const struct comparison *c, const struct difference *d,
+                       struct steps_apart *to)
 {
     struct tensor x, y;
     struct quant xq, yq;
-    if (!pipeline_tensor(c->strict.pipeline, d->name, &x, &xq) ||
-        !pipeline_tensor(c->fused.pipeline, d->name, &y, &yq) ||
-        tensor_elems(&x) != tensor_elems(&y))
-        return; /* in a branch that was not taken */
+    if (!both_tensors(c, d->name, &x, &xq, &y, &yq))
+        return;
     for (int64_t i = 0; i < tensor_elems(&x); i++) {
         int64_t steps =
             (tensor_get_int(&x, i) - xq.zero_point) - (tensor_get_int(&y, i) - yq.zero_point);
         steps = steps < 0 ? -steps : steps;
-        d->largest = steps > d->largest ? steps : d->largest;
-        d->n_different += steps != 0;
+        to->largest = steps > to->largest ? steps : to->largest;
+        to->n_different += steps != 0;
     }
-    d->n += tensor_elems(&x);
+}
+
+static struct difference *find_difference(struct comparison *c, const char *name)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->tensor[i].name == name || !strcmp(c->tensor[i].name, name))
+            return &c->tensor[i];
+    return NULL;
+}
+
+/* Compares what a kernel made of the strict mode's tensors, then puts the strict result in its
+   place, so that the next kernels start from that. */
+static void observe(struct pipeline *p, const struct value *written, void *arg)
+{
+    struct comparison *c = arg;
+    struct difference *d = find_difference(c, written->name);
+    struct tensor x, y;
+    struct quant xq, yq;
+    (void)p;
+    if (!d || !both_tensors(c, d->name, &x, &xq, &y, &yq))
+        return;
+    add_tensor(c, d, &d->own);
+    for (int64_t i = 0; i < tensor_elems(&y); i++)
+        tensor_set_int(&y, i, tensor_get_int(&x, i) - xq.zero_point + yq.zero_point);
+}
+
+static void add_run(struct comparison *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct tensor x;
+        struct quant q;
+        if (pipeline_tensor(c->strict.pipeline, c->tensor[i].name, &x, &q))
+            c->tensor[i].n += tensor_elems(&x);
+        add_tensor(c, &c->tensor[i], &c->tensor[i].sum);
+    }
+    c->stepwise = pipeline_run_stepwise(c->fused.pipeline, observe, c);
+}
+
+static void print_apart(FILE *out, const struct steps_apart *s, int64_t n)
+{
+    fprintf(out, "%6lld %8.4f%%", (long long)s->largest,
+            n ? 100 * (double)s->n_different / (double)n : 0);
 }
 
 static void print(const struct comparison *c, FILE *out)
 {
-    int64_t largest = 0;
-    fprintf(out, "Steps between -qdq=strict and -qdq=fused: largest, share of elements, tensor\n");
+    int64_t sum = 0, own = 0;
+    fprintf(out, "Steps between -qdq=strict and -qdq=fused, largest and share of elements:\n"
+                 "of one kernel    accumulated      tensor\n");
     for (size_t i = 0; i < c->n; i++) {
         const struct difference *d = &c->tensor[i];
-        double share = d->n ? 100 * (double)d->n_different / (double)d->n : 0;
-        fprintf(out, "%6lld %7.3f%%  %s\n", (long long)d->largest, share, d->name);
-        largest = d->largest > largest ? d->largest : largest;
+        if (c->stepwise)
+            print_apart(out, &d->own, d->n);
+        else
+            fprintf(out, "%16s", "-");
+        print_apart(out, &d->sum, d->n);
+        fprintf(out, "  %s\n", d->name);
+        sum = d->sum.largest > sum ? d->sum.largest : sum;
+        own = d->own.largest > own ? d->own.largest : own;
     }
-    fprintf(out, "Largest difference: %lld step%s in %zu tensors, %zu run%s\n", (long long)largest,
-            largest == 1 ? "" : "s", c->n, c->strict.inputs.n_runs,
-            c->strict.inputs.n_runs == 1 ? "" : "s");
+    size_t n_runs = c->strict.inputs.n_runs;
+    fprintf(out, "Largest difference in %zu tensors of %zu run%s: ", c->n, n_runs,
+            n_runs == 1 ? "" : "s");
+    if (c->stepwise)
+        fprintf(out, "%lld of one kernel, ", (long long)own);
+    fprintf(out, "%lld accumulated, %lld in the last\n", (long long)sum,
+            (long long)c->tensor[c->n - 1].sum.largest);
 }
 
 static bool compare(const struct run_measure *m, struct comparison *c, struct error *err)
@@ -87,8 +151,7 @@ static bool compare(const struct run_measure *m, struct comparison *c, struct er
     for (size_t i = 0; i < c->strict.inputs.n_runs; i++) {
         if (!measured_run(&c->strict, i, err) || !measured_run(&c->fused, i, err))
             return false;
-        for (size_t k = 0; k < c->n; k++)
-            add_tensor(c, &c->tensor[k]);
+        add_run(c);
     }
     print(c, m->out);
     return true;

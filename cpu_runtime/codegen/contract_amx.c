@@ -33,6 +33,13 @@ int64_t amx_extent(const struct amx *x, int i)
     return i < 0 ? 1 : kernel_static_extent(x->ek->k, x->r, i);
 }
 
+int amx_k_step(const struct amx *x, int i)
+{
+    if (i == x->e->k_iter)
+        return x->e->k_block;
+    return x->e->span > 1 && i == x->e->span_iter ? x->e->span : 1;
+}
+
 /* ---- instructions ---- */
 
 static LLVMValueRef tile_number(struct amx *x, int n)
@@ -218,7 +225,7 @@ static void k_level(struct amx *x, int i)
         return;
     }
     bool blocks = i == x->r->n_dims;
-    int index = blocks ? x->e->k_iter : i, by = blocks ? x->e->k_block : 1;
+    int index = blocks ? x->e->k_iter : i, by = amx_k_step(x, index);
     int64_t count = (amx_extent(x, index) + by - 1) / by;
     struct eaffine at = eaffine_const(0), v = eaffine_const(0), saved = x->step;
     struct eloop l = {0};

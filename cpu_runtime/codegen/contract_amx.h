@@ -56,6 +56,8 @@ struct amx {
 };
 
 int64_t amx_extent(const struct amx *x, int i);
+/* Values of K index i that a step takes. */
+int amx_k_step(const struct amx *x, int i);
 int64_t amx_n_blocks(const struct amx_axis *a);
 /* A number in the digits of some indices gets one more digit, of `count` values. */
 void amx_count_on(struct eaffine *number, int64_t count, const struct eaffine *digit);

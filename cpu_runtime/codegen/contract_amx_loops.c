@@ -150,7 +150,7 @@ static void describe_k(struct amx *x)
     x->n_steps = x->n_outside = 1;
     x->step = x->outside = eaffine_const(0);
     for (int i = 0; i < x->r->n_dims; i++) {
-        int64_t by = i == x->e->k_iter ? x->e->k_block : 1;
+        int64_t by = amx_k_step(x, i);
         if (x->c->kind[i] == KITER_K)
             x->n_steps *= (amx_extent(x, i) + by - 1) / by;
         else if (is_row_outside(x, i))

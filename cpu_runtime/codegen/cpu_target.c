@@ -236,6 +236,8 @@ bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
         return false;
     if (opt->features && !apply_features(a, opt->features, &t->features, err))
         return false;
+    /* The code may run in this process, whichever processor was named. */
+    sheaf_cpu_permit(t->features);
     choose_registers(arch, t);
     t->unsigned_bytes = strcmp(arch, "x86_64") == 0;
     t->prefer_layouts = cpu_prefer_layouts;

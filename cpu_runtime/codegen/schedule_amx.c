@@ -20,23 +20,26 @@
 
 /* Cycles, from measurements on Sapphire Rapids: a product of full tiles every 16, a tile load from
    the first-level cache every 8, clearing and storing a tile of sums 16, a configuration and its
-   release a few hundred.  Two 64-byte dot products of four a cycle (VNNI). */
+   release a few hundred.  Staging: a copy of up to 64 bytes that lie side by side 5; a byte of
+   those that do not 1.2, in short blocks 2.5.  Two 64-byte dot products of four a cycle (VNNI). */
 enum {
     PRODUCT_CYCLES = 16,
     LOAD_CYCLES = 8,
     SUMS_CYCLES = 16,
     SETUP_CYCLES = 300,
-    STAGE_LINE_CYCLES = 4, /* copy of 64 bytes that lie side by side */
-    STAGE_BYTE_CYCLES = 1  /* of one byte, where they do not */
+    COPY_CYCLES = 5,
+    SHORT_BLOCK = 16
 };
+static const double BYTE_CYCLES = 1.2, SHORT_BYTE_CYCLES = 2.5;
 static const double DOTS_PER_CYCLE = 2;
 
 struct plan {
     const struct kernel *k;
     const struct kregion *r;
     const struct koperand *a, *b;
-    int outer_m; /* the M index outside the rows, -1: none */
-    int k_dim;   /* dimension of A that k_iter runs over */
+    int outer_m;     /* the M index outside the rows, -1: none */
+    int k_dim;       /* dimension of A that k_iter runs over */
+    int64_t k_bytes; /* of packed B for the k_iter values of one step and one value of span_iter */
     struct schedule_entry e;
     struct layout staged; /* of A, where it is staged */
 };
@@ -87,6 +90,16 @@ static bool is_candidate(const struct plan *p)
 {
     return cpu_is_sum_of_bytes(p->k, p->r->contract) && !p->b->padded && all_static(p) &&
            emit_can_vectorize(p->k, &p->r->block[0]) && epilogue_repeats(p->k, &p->r->block[0]);
+}
+
+/* The stride of an index all the way, not only inside of blocks. */
+static bool even_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
+                        int64_t *out_stride)
+{
+    for (int d = 0; d < b->rank; d++)
+        if (kaffine_coef(&dims[d], index) && layout_block_size(&b->layout, d) > 1)
+            return false;
+    return cpu_access_stride(b, dims, index, out_stride);
 }
 
 /* The one dimension of an access that index i runs over, with coefficient 1; -1: none such. */
@@ -205,6 +218,35 @@ static bool choose_k(struct plan *p, bool staged)
     return e->k_iter >= 0;
 }
 
+/*
+ * Few channels leave most of a tile's 64 bytes empty.  But where the pixels of a window's row lie
+ * one behind the other, one load takes several with all of their channels.
+ */
+static void choose_span(struct plan *p, const struct kbuf *a, const struct kaffine *dims)
+{
+    struct schedule_entry *e = &p->e;
+    int64_t least = e->k_block;
+    e->span = 1;
+    p->k_bytes = least;
+    for (int i = 0; i < p->r->n_dims && extent_of(p, e->k_iter) <= least; i++) {
+        int64_t stride, n = extent_of(p, i);
+        int b_dim = unit_dim(p, p->b, i);
+        if (p->r->contract->kind[i] != KITER_K || i == e->k_iter || b_dim < 0 ||
+            !even_stride(a, dims, p->r->index[i], &stride) || stride < least ||
+            stride % AMX_GROUP != 0 ||
+            !others_step(p, p->b, unit_dim(p, p->b, e->k_iter), e->k_iter, stride))
+            continue;
+        for (int64_t q = n; q > e->span; q--) {
+            if (n % q != 0 || q * stride > AMX_ROW_BYTES || !others_step(p, p->b, b_dim, i, q))
+                continue;
+            e->span = (int)q;
+            e->span_iter = i;
+            e->k_block = (int)((q - 1) * stride + least);
+            p->k_bytes = stride;
+        }
+    }
+}
+
 /* ---- rows ---- */
 
 /* A as it will be read: the range of each dimension from 0 on. */
@@ -233,9 +275,9 @@ static bool choose_rows(struct plan *p, const struct kbuf *a, const struct kaffi
     if (e->row_iter < 0)
         return true;
     int64_t inner, outer, rows = extent_of(p, e->row_iter);
-    if (!cpu_access_stride(a, dims, p->r->index[e->row_iter], &inner))
+    if (!even_stride(a, dims, p->r->index[e->row_iter], &inner))
         return false;
-    if (p->outer_m >= 0 && cpu_access_stride(a, dims, p->r->index[p->outer_m], &outer)) {
+    if (p->outer_m >= 0 && even_stride(a, dims, p->r->index[p->outer_m], &outer)) {
         int64_t n = extent_of(p, p->outer_m);
         if (outer == inner * rows &&
             cpu_epilogue_joins(p->k, &p->r->block[0], p->r->index[p->outer_m],
@@ -288,8 +330,8 @@ static double amx_cycles(const struct plan *p)
 {
     const struct schedule_entry *e = &p->e;
     double rows = tiles_of_rows(p), columns = (double)divide_up(extent_of(p, e->col_iter), 16);
-    double steps =
-        product_of(p, KITER_K, e->k_iter) * (double)divide_up(extent_of(p, e->k_iter), e->k_block);
+    double steps = (double)divide_up(extent_of(p, e->k_iter), e->k_block) *
+                   product_of(p, KITER_K, e->k_iter) / e->span;
     /* Of a pair of tiles of rows and one of columns, each tile is read once per step. */
     double per_rows = rows > 1 ? 2 : 1, per_columns = columns > 1 ? 2 : 1;
     double loads = LOAD_CYCLES * (1 / per_rows + 1 / per_columns);
@@ -301,12 +343,15 @@ static double stage_cycles(const struct plan *p)
 {
     struct kaffine dims[MAX_RANK];
     struct kbuf to = staged_buf(p, dims);
-    int64_t stride = 0;
-    bool lines =
-        cpu_access_stride(&p->k->bufs[p->a->buf], p->a->dim, p->r->index[p->e.k_iter], &stride) &&
-        stride == 1;
+    const struct kbuf *from = &p->k->bufs[p->a->buf];
+    int64_t stride = 0, from_block = layout_block_size(&from->layout, p->k_dim);
+    bool lines = cpu_access_stride(from, p->a->dim, p->r->index[p->e.k_iter], &stride) &&
+                 stride == 1 && (from_block == 1 || from_block >= p->e.k_block);
     double bytes = (double)layout_elems(&to.layout, to.dims);
-    return lines ? bytes / AMX_ROW_BYTES * STAGE_LINE_CYCLES : bytes * STAGE_BYTE_CYCLES;
+    int64_t block = layout_block_size(&to.layout, p->k_dim);
+    if (lines)
+        return bytes / (double)block * COPY_CYCLES;
+    return bytes * (block < SHORT_BLOCK ? SHORT_BYTE_CYCLES : BYTE_CYCLES);
 }
 
 /* The same contraction with the 64-byte dot products of vector registers. */
@@ -314,8 +359,13 @@ static double vector_cycles(const struct plan *p)
 {
     double rows = product_of(p, KITER_M, -1) * product_of(p, KITER_BATCH, -1);
     double columns = (double)divide_up(extent_of(p, p->e.col_iter), 16);
-    double groups = product_of(p, KITER_K, p->e.k_iter) *
-                    (double)divide_up(extent_of(p, p->e.k_iter), AMX_GROUP);
+    double all = product_of(p, KITER_K, -1), groups = all;
+    for (int i = 0; i < p->r->n_dims; i++) {
+        double n = (double)extent_of(p, i);
+        double with = all / n * (double)divide_up(extent_of(p, i), AMX_GROUP);
+        if (p->r->contract->kind[i] == KITER_K && with < groups)
+            groups = with;
+    }
     return rows * columns * groups / DOTS_PER_CYCLE;
 }
 
@@ -336,6 +386,7 @@ static bool plan_as(struct plan *p, bool staged, double *out_cycles)
     if (col_dim < 0 || !others_step(p, p->b, col_dim, p->e.col_iter, AMX_COLUMNS) ||
         !choose_rows(p, &a, dims))
         return false;
+    choose_span(p, &a, dims);
     *out_cycles = amx_cycles(p) + (staged ? stage_cycles(p) : 0);
     return true;
 }
@@ -415,7 +466,10 @@ static void pack_b(struct kernel *k, const struct plan *p)
             order[n++] = d;
     int k_dim = unit_dim(p, p->b, p->e.k_iter), col_dim = unit_dim(p, p->b, p->e.col_iter);
     struct layout l = layout_permuted(b->rank, order);
-    l = layout_blocked(l, k_dim, p->e.k_block / AMX_GROUP);
+    if (p->e.span > 1)
+        l = layout_blocked(l, unit_dim(p, p->b, p->e.span_iter), p->e.span);
+    if (p->k_bytes > AMX_GROUP)
+        l = layout_blocked(l, k_dim, (int)(p->k_bytes / AMX_GROUP));
     l = layout_blocked(l, col_dim, AMX_COLUMNS);
     b->layout = layout_blocked(l, k_dim, AMX_GROUP);
 }

@@ -194,6 +194,15 @@ static void find_k_block(const struct kernel *k, const struct kregion *r, struct
     }
 }
 
+/* Whether an index of the contraction has one value only. */
+static bool is_single(const struct kernel *k, const struct kregion *r, kval index)
+{
+    for (int i = 0; i < r->n_dims; i++)
+        if (r->index[i] == index)
+            return kernel_static_extent(k, r, i) == 1;
+    return false;
+}
+
 /* The greatest common divisor of the places in B where columns start; 0 where they start at 0. */
 static int64_t column_starts(const struct kernel *k, const struct kregion *r, int col)
 {
@@ -205,7 +214,8 @@ static int64_t column_starts(const struct kernel *k, const struct kregion *r, in
         starts = b->dim[d].offset;
         for (int i = 0; i < b->dim[d].n_terms; i++) {
             int64_t x = b->dim[d].term[i].coef;
-            if (b->dim[d].term[i].var == r->index[col])
+            kval index = b->dim[d].term[i].var;
+            if (index == r->index[col] || is_single(k, r, index))
                 continue;
             while (x != 0) {
                 int64_t rest = starts % x;

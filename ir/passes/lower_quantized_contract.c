@@ -8,6 +8,7 @@
  * factor's significand gives the same result.
  */
 #include "ir/ops/common.h"
+#include "ir/ops/qlinear.h"
 #include "ir/passes/lower_quantized.h"
 #include "ir/quantize/fixed_point.h"
 
@@ -120,6 +121,12 @@ static bool qlinear_of(const struct node *n, struct contraction *c)
     for (size_t i = 0; i < n->n_in; i++)
         if (i != A && i != B && n->in[i] && !lq_is_constant(n->in[i]))
             return false;
+    /* Parameters per row, or per column of each matrix of a batch, have no integer form. */
+    for (size_t i = B_SCALE; i <= B_ZERO; i++)
+        if (n->in[i]->shape.rank > 1)
+            return false;
+    if (shape_elems(&n->in[Y_SCALE]->shape) != 1 || shape_elems(&n->in[Y_ZERO]->shape) != 1)
+        return false;
     bool conv = n->op == OP_qlinear_conv;
     *c = (struct contraction){.op = conv ? OP_conv_integer : OP_matmul_integer,
                               .w_in = 1,
@@ -134,15 +141,15 @@ static bool qlinear_of(const struct node *n, struct contraction *c)
     return !lq_is_constant(n->in[A]);
 }
 
-/* sx * sw / sy in the reference's order and 32-bit floats; false where it is no usable number. */
+/* sx * sw / sy, rounded as the reference does; false where it is no usable number. */
 static bool exact_factors(struct lowering *l, const struct node *n, int64_t n_factors,
                           int32_t *multiplier, int *shift)
 {
     (void)l;
-    float x = (float)tensor_get(n->in[A_SCALE]->constant, 0);
-    float y = (float)tensor_get(n->in[Y_SCALE]->constant, 0);
+    enum dtype type = n->in[A_SCALE]->dtype;
+    double x = tensor_get(n->in[A_SCALE]->constant, 0), y = tensor_get(n->in[Y_SCALE]->constant, 0);
     for (int64_t i = 0; i < n_factors; i++) {
-        float f = x * (float)tensor_get(n->in[B_SCALE]->constant, i) / y;
+        float f = (float)qlinear_factor(type, x, tensor_get(n->in[B_SCALE]->constant, i), y);
         if (!(f >= 0 && f < 0x1p24f))
             return false;
         fixed_point_exact(f, &multiplier[i], &shift[i]);

@@ -70,7 +70,7 @@ static bool is_clip(const struct node *n)
     return n->op == OP_relu || n->op == OP_clip;
 }
 
-static bool makes_sums(const struct node *n)
+bool quantizer_makes_sums(const struct node *n)
 {
     return quantizer_is_contraction(n) || n->op == OP_average_pool ||
            n->op == OP_global_average_pool || n->op == OP_reduce_mean;
@@ -88,7 +88,8 @@ static struct expression of_input(const struct quantizer *q, const struct value 
 
 struct expression quantizer_expression(const struct quantizer *q, const struct node *n)
 {
-    struct expression e = {.terms = is_term(n), .sums = makes_sums(n), .clips = is_clip(n)};
+    struct expression e = {
+        .terms = is_term(n), .sums = quantizer_makes_sums(n), .clips = is_clip(n)};
     bool table = is_pointwise(n);
     for (size_t i = 0; i < n->n_in; i++) {
         if (!quantizer_varies(n, i))
@@ -117,7 +118,7 @@ static bool keeps_scale(const struct node *n, const struct value *v)
 static bool takes_terms(const struct quantizer *q, const struct node *user, const struct value *v,
                         const struct expression *e)
 {
-    if (!e->terms || makes_sums(user) || !is_term(user) ||
+    if (!e->terms || quantizer_makes_sums(user) || !is_term(user) ||
         (user->op == OP_mul && quantizer_n_varying(user) == 2) ||
         (e->clips && !keeps_scale(user, v)))
         return false;

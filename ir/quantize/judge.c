@@ -12,7 +12,7 @@
 static bool is_relevant(const struct node *n)
 {
     if ((op_desc(n->op)->flags & OP_CONTROL) || n->op == OP_quantize_linear ||
-        n->op == OP_dequantize_linear || n->op == OP_shape)
+        n->op == OP_dequantize_linear || n->op == OP_shape || !n->n_out || !n->out[0])
         return false;
     for (size_t i = 0; i < n->n_in; i++)
         if (n->in[i] && dtype_is_float(n->in[i]->dtype))

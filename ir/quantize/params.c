@@ -1,9 +1,10 @@
 /*
  * params.c: which values of the graph become integers, and with which parameters.
  *
- * Backwards: what a quantized node reads is wanted as integers; a node that moves values passes the
- * wish on.  Forwards: what comes as integers is moved as integers.  The result of a contraction
- * that nobody wants as integers goes on in float, straight from the sums.
+ * Backwards: contractions and means want what they read as integers, and so does what makes
+ * something that is wanted.  Other arithmetic, behind the last contraction, is left in float: what
+ * it reads goes there straight from the sums, which is more exact and costs nothing.  Forwards:
+ * what comes as integers is moved as integers.
  *
  * Values that are moved share the parameters of the value that they come from; and what exists only
  * to be joined takes the parameters of the whole, so that joining is copying.
@@ -52,13 +53,23 @@ static void want_outputs(struct quantizer *q)
     }
 }
 
+/* Somebody works on the node's result as integers, or on what it is before rounding. */
+static bool is_needed(const struct quantizer *q, size_t at)
+{
+    const struct node *n = q->nodes[at];
+    const struct value_plan *result = plan_of(q, n->out[0]);
+    if (result->inner && q->node[result->last_user].quantized)
+        return true;
+    return is_wanted_result(q, n);
+}
+
 static void want_backwards(struct quantizer *q)
 {
     if (q->opt->quantize_io)
         want_outputs(q);
     for (size_t at = q->n_nodes; at-- > 0;) {
         struct node_plan *plan = &q->node[at];
-        if (!plan->can || (quantizer_moves(q, at) && !is_wanted_result(q, q->nodes[at])))
+        if (!plan->can || (!quantizer_makes_sums(q->nodes[at]) && !is_needed(q, at)))
             continue;
         plan->quantized = true;
         want_inputs(q, q->nodes[at]);
@@ -94,7 +105,7 @@ static void decide_forwards(struct quantizer *q)
             if (plan->quantized)
                 want_inputs(q, n);
         }
-        bool lazy = !plan->quantized || plan->expression.sums;
+        bool lazy = !plan->quantized || quantizer_makes_sums(n);
         for (size_t i = 0; i < n->n_out; i++) {
             const struct value *v = n->out[i];
             if (v && v->dtype == DTYPE_F32 && n->op != OP_dequantize_linear &&

@@ -72,7 +72,7 @@ static void report(struct quantizer *q, struct quantize_report *r)
         note->quantized = plan->quantized;
         note->chosen = plan->chosen || (plan->can && !plan->quantized);
         if (!plan->quantized)
-            note->reason = plan->reason ? plan->reason : "only nodes in float are around it";
+            note->reason = plan->reason ? plan->reason : "no node needs its result as integers";
     }
 }
 

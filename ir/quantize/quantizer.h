@@ -79,6 +79,7 @@ bool quantizer_varies(const struct node *n, size_t i);
 size_t quantizer_n_varying(const struct node *n);
 bool quantizer_has_inner(const struct quantizer *q, const struct node *n); /* input */
 bool quantizer_is_contraction(const struct node *n);
+bool quantizer_makes_sums(const struct node *n); /* a contraction or a mean */
 bool quantizer_moves(const struct quantizer *q, size_t at);
 /* The range of a value, from the profile, its content or what it is moved from. */
 bool quantizer_range(const struct quantizer *q, const struct value *v, double *out_min,

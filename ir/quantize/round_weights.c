@@ -22,7 +22,7 @@ void round_weights(const double *x, size_t n, double lo, double hi, double *out)
         sum += x[i] - out[i];
     }
     double wanted = fmin(fabs(rint(sum)), (double)n), sign = sum < 0 ? -1 : 1;
-    if (!(wanted > 0))
+    if (!isfinite(sum) || wanted == 0)
         return;
     size_t count[BINS] = {0}, all = (size_t)wanted, left;
     for (size_t i = 0; i < n; i++) {

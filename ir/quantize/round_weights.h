@@ -2,9 +2,9 @@
  * round_weights.h: weights as integers, so that what sums them loses least.
  *
  * Rounding to nearest leaves each weight with an error of up to half a step, and each output with
- * the sum of these errors times its inputs.  Inputs behind a ReLU have a mean far from 0: the sum of
- * the errors alone, times that mean, shifts the output by the same amount everywhere, and that is
- * most of the noise.  So the sum over each output's weights is brought below half a step: those
+ * the sum of these errors times its inputs.  Inputs behind a ReLU have a mean far from 0: the sum
+ * of the errors alone, times that mean, shifts the output by the same amount everywhere, and that
+ * is most of the noise.  So the sum over each output's weights is brought below half a step: those
  * weights that lie nearest to the middle between two integers are rounded the other way, which
  * costs each of them next to nothing.  (Where the shift comes from: Nagel et al., "Data-free
  * quantization through weight equalization and bias correction", 2019.)
@@ -17,7 +17,8 @@
 /* Integers lo .. hi for x, which is in steps. */
 void round_weights(const double *x, size_t n, double lo, double hi, double *out);
 
-/* Elements that one output sums or one scale belongs to: n_outer rows of n_inner, `stride` apart. */
+/* Elements that one output sums or one scale belongs to: n_outer rows of n_inner, `stride` apart.
+ */
 struct weight_group {
     int64_t first, n_outer, stride, n_inner;
 };

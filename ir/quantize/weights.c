@@ -1,7 +1,7 @@
 /*
  * weights.c: the constant operands of contractions.
  *
- * Weights are symmetric, -127 to 127, with one scale per output channel or one for all: what is
+ * Weights are symmetric, -127 to 127, with one scale per output channel or one for all: what was
  * trained or quantized for the common runtimes lies on that grid.  A bias has the scale of
  * the sums, the product of the operands' scales (docs/numerics.md, biases).  Where it would not
  * fit, because the weights of the channel are tiny beside it, the scale of the weights is raised
@@ -30,20 +30,6 @@ static enum quant_schema schema_of_weights(const struct quantizer *q)
 }
 
 /* ---- channels ---- */
-
-/* Elements in a row that belong to one channel, where channels run along `axis`. */
-static int64_t inner_of(const struct tensor *t, int axis)
-{
-    int64_t inner = 1;
-    for (int d = axis + 1; d < t->rank; d++)
-        inner *= t->dims[d];
-    return inner;
-}
-
-static int64_t channel_of(const struct tensor *t, int axis, int64_t inner, int64_t i)
-{
-    return axis < 0 ? 0 : i / inner % t->dims[axis];
-}
 
 /* Along which the outputs run. */
 static int output_axis(const struct node *n, size_t operand)
@@ -148,12 +134,17 @@ static void range_of_channel(const struct quantizer *q, const float *x, size_t n
 static void scale_weights(const struct quantizer *q, struct weight_plan *w, const struct tensor *t,
                           double factor)
 {
+    struct weight_group group = weight_group_of(t, w->axis, 0);
+    size_t n = weight_group_elems(&group);
+    double *x = arena_array(q->scratch, n, sizeof *x);
+    float *narrow = arena_array(q->scratch, n, sizeof *narrow);
     for (int64_t c = 0; c < w->n; c++) {
-        struct weight_group group = weight_group_of(t, w->axis, c);
-        size_t n = weight_group_elems(&group);
-        double *x = arena_array(q->scratch, n, sizeof *x), min, max;
+        double min, max;
+        group = weight_group_of(t, w->axis, c);
         weight_group_read(t, &group, x);
-        range_of_channel(q, x, n, factor, &min, &max);
+        for (size_t i = 0; i < n; i++)
+            narrow[i] = (float)(x[i] * factor);
+        range_of_channel(q, narrow, n, &min, &max);
         w->scale[c] = schema_params(schema_of_weights(q), q->opt->weights, min, max).scale;
     }
 }

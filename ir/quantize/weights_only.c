@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ir/quantize/quantizer.h"
+#include "ir/quantize/round_weights.h"
 
 /* How the weights of one node are cut. */
 struct cut {
@@ -62,75 +63,85 @@ static struct cut cut_of(const struct node *n, int64_t block)
     return c;
 }
 
-/* Position of the scale of element i of the weights. */
-static int64_t scale_of(const struct tensor *w, const struct cut *c, int64_t i)
+/* The elements of scale `at`. */
+static struct weight_group group_of(const struct tensor *w, const struct cut *c, int64_t at)
 {
-    int64_t inner = 1;
+    if (!c->block)
+        return weight_group_of(w, c->axis, at);
+    int64_t inner = 1, extent = w->dims[c->axis];
     for (int d = c->axis + 1; d < w->rank; d++)
         inner *= w->dims[d];
-    int64_t at = i / inner % w->dims[c->axis];
-    if (!c->block)
-        return at;
-    return (i / inner / w->dims[c->axis] * c->dims[c->axis] + at / c->block) * inner + i % inner;
+    int64_t block = at / inner % c->dims[c->axis], outer = at / inner / c->dims[c->axis];
+    int64_t start = block * c->block, left = extent - start;
+    return (struct weight_group){
+        .first = (outer * extent + start) * inner + at % inner,
+        .n_outer = left < c->block ? left : c->block,
+        .stride = inner,
+        .n_inner = 1,
+    };
 }
 
 /*
- * Scales that are tried, as parts of that which makes the largest magnitude the largest integer:
- * the smaller ones use the one more integer on the negative side, and cut off a few weights for the
- * sake of the others, which pays off where there are few steps.  The first is exact for weights
- * that were quantized before; with 8 bits further ones gain nothing.
+ * Scales that are tried, as parts of that which makes the largest magnitude the largest integer.
+ * With few steps it can pay to use the one more integer on the negative side, or to cut off a few
+ * weights for the sake of the others.
  */
-static const double parts[] = {1, 127.0 / 128, 0.95, 0.9, 0.875, 0.85, 0.8, 0.75, 0.7};
-enum { PARTS_8 = 2, PARTS = sizeof parts / sizeof *parts };
+static const double parts[] = {1, 0.95, 0.9, 0.875, 0.85, 0.8, 0.75, 0.7};
 
-static double stored_weight(double w, double scale, double lo, double hi)
+static double squared_error(const double *x, size_t n, double scale, double lo, double hi)
 {
-    return fmin(fmax(rint(w / scale), lo), hi);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double error = x[i] - fmin(fmax(rint(x[i] / scale), lo), hi) * scale;
+        sum += error * error;
+    }
+    return sum;
 }
 
-/* Of the scales tried that with the least squared error; 1 for a block of zeros. */
-static void set_scales(const struct tensor *w, const struct cut *c, enum dtype type,
-                       struct tensor *scale)
+/* Of the scales tried that with the least squared error; 1 for zeros. */
+static float choose_scale(const double *x, size_t n, enum dtype type)
 {
-    struct arena scratch;
-    arena_init(&scratch);
     double lo = (double)dtype_int_min(type), hi = (double)dtype_int_max(type);
-    size_t n_parts = type == DTYPE_I8 ? PARTS_8 : PARTS;
-    int64_t n = tensor_elems(w), n_scales = tensor_elems(scale);
-    float *s = tensor_data(scale);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = scale_of(w, c, i);
-        s[at] = fmaxf(s[at], (float)(fabs(tensor_get(w, i)) / hi));
+    double most = 0, least = INFINITY;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs(x[i]));
+    float full = (float)(most / hi), best = full;
+    if (!(full > 0))
+        return 1;
+    for (size_t k = 0; type == DTYPE_I4 && k < sizeof parts / sizeof *parts; k++) {
+        float scale = (float)((double)full * parts[k]);
+        double error = squared_error(x, n, (double)scale, lo, hi);
+        best = error < least ? scale : best;
+        least = fmin(error, least);
     }
-    double(*error)[PARTS] = arena_array(&scratch, (size_t)n_scales, sizeof *error);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = scale_of(w, c, i);
-        double x = tensor_get(w, i);
-        for (size_t k = 0; s[at] > 0 && k < n_parts; k++) {
-            double step = (double)(float)((double)s[at] * parts[k]);
-            double lost = x - stored_weight(x, step, lo, hi) * step;
-            error[at][k] += lost * lost;
-        }
-    }
-    for (int64_t at = 0; at < n_scales; at++) {
-        size_t best = 0;
-        for (size_t k = 1; k < n_parts; k++)
-            best = error[at][k] < error[at][best] ? k : best;
-        s[at] = s[at] > 0 ? (float)((double)s[at] * parts[best]) : 1;
-    }
-    arena_done(&scratch);
+    return best;
 }
 
+/* Sets the scales. */
 static const struct tensor *stored_weights(struct arena *a, const struct tensor *w,
-                                           const struct cut *c, const struct tensor *scale,
-                                           enum dtype type)
+                                           const struct cut *c, enum dtype type,
+                                           struct tensor *scale)
 {
     struct tensor *t = tensor_new(a, type, w->rank, w->dims);
     double lo = (double)dtype_int_min(type), hi = (double)dtype_int_max(type);
-    for (int64_t i = 0, n = tensor_elems(w); i < n; i++) {
-        double step = tensor_get(scale, scale_of(w, c, i));
-        tensor_set_int(t, i, (int64_t)stored_weight(tensor_get(w, i), step, lo, hi));
+    float *s = tensor_data(scale);
+    struct arena scratch;
+    arena_init(&scratch);
+    struct weight_group group = group_of(w, c, 0); /* the last one may be smaller */
+    size_t most = weight_group_elems(&group);
+    double *x = arena_array(&scratch, most, sizeof *x);
+    double *rounded = arena_array(&scratch, most, sizeof *rounded);
+    for (int64_t at = 0, n_scales = tensor_elems(scale); at < n_scales; at++) {
+        group = group_of(w, c, at);
+        size_t n = weight_group_elems(&group);
+        weight_group_read(w, &group, x);
+        s[at] = choose_scale(x, n, type);
+        for (size_t i = 0; i < n; i++)
+            x[i] /= (double)s[at];
+        round_weights(x, n, lo, hi, rounded);
+        weight_group_write(t, &group, rounded);
     }
+    arena_done(&scratch);
     return t;
 }
 
@@ -160,8 +171,7 @@ static bool convert_node(struct weights_only *c, struct block *b, size_t at)
     const char *name = w->name;
     struct cut cut = cut_of(n, c->block);
     struct tensor *scale = tensor_new(g->arena, DTYPE_F32, cut.rank, cut.dims);
-    set_scales(w->constant, &cut, c->type, scale);
-    const struct tensor *stored = stored_weights(g->arena, w->constant, &cut, scale, c->type);
+    const struct tensor *stored = stored_weights(g->arena, w->constant, &cut, c->type, scale);
 
     struct node *dq = graph_insert_node(g, b, at, OP_dequantize_linear, "", 2, 1);
     struct dequantize_linear_attrs *attrs = dq->attrs;

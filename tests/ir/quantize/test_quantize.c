@@ -1,0 +1,290 @@
+/*
+ * The quantizer, text to text: each file tests/ir/quantize/graphs/NAME.graph holds
+ *
+ *     # what it shows
+ *     with int16 io                      (optional: words of `settings` below)
+ *     keep Conv y                        (optional: kinds, and names of nodes or tensors)
+ *     within 0.02                        (optional: see below)
+ *     range NAME MIN MAX                 (one for each tensor of the profile)
+ *     graph "g" { ... }                  (input)
+ *     ---
+ *     graph "g" { ... }                  (what the quantizer must make of it)
+ *     ---
+ *     conv 'c': quantized                (the report)
+ *     softmax 'p': softmax has no integer form
+ *     relu 'r': chosen: kept by ...      (the user wants it so, or its neighbours do)
+ *
+ * Beside the text, the meaning is held: the graph before, the quantized one and what passes make of
+ * that are run by the evaluator on the same inputs, which fill their ranges.  Outputs may differ by
+ * the part `within` (0.02) of their largest value.
+ */
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ir/passes/passes.h"
+#include "ir/quantize/quantize.h"
+#include "tests/ir/program_run.h"
+#include "tests/support/random.h"
+#include "tests/support/support.h"
+
+enum { MAX_NAMES = 16 };
+
+struct test_case {
+    struct quantize_options opt;
+    struct profile profile;
+    size_t cap_tensors;
+    const char *names[MAX_NAMES];
+    double within;
+    char *input, *expected, *notes;
+};
+
+/* ---- reading a case ---- */
+
+static void set_option(struct quantize_options *opt, const char *word)
+{
+    struct calibration_options *c = &opt->calibration;
+    if (!strcmp(word, "int16"))
+        c->type = opt->weights = DTYPE_I16;
+    else if (!strcmp(word, "bias8"))
+        opt->bias = DTYPE_I8;
+    else if (!strcmp(word, "bias16"))
+        opt->bias = DTYPE_I16;
+    else if (!strcmp(word, "symmetric"))
+        c->schema = SCHEMA_SYMMETRIC;
+    else if (!strcmp(word, "uint8"))
+        c->schema = SCHEMA_SYMMETRIC_WITH_UINT8;
+    else if (!strcmp(word, "power2"))
+        c->schema = SCHEMA_SYMMETRIC_WITH_POWER2_SCALE;
+    else if (!strcmp(word, "tensorwise"))
+        opt->per_channel = opt->per_row = false;
+    else if (!strcmp(word, "io"))
+        opt->quantize_io = true;
+    else
+        fail_msg("no option '%s'", word);
+}
+
+static void keep(struct test_case *c, const char *word)
+{
+    if (quantize_keep_word(&c->opt.keep, word))
+        return;
+    assert_true(c->opt.keep.n_nodes < MAX_NAMES);
+    c->names[c->opt.keep.n_nodes++] = word;
+}
+
+static void add_range(struct test_case *c, const char *name, float min, float max)
+{
+    struct profile *p = &c->profile;
+    struct histogram *h = arena_new(&arena, struct histogram);
+    const float ends[2] = {min, max};
+    histogram_init(h);
+    histogram_add(h, ends, 2);
+    ARENA_PUSH(&arena, p->tensor, p->n, c->cap_tensors) = (struct profile_tensor){name, h};
+}
+
+static void read_line(struct test_case *c, char *line)
+{
+    const char *kind = strtok(line, " ");
+    if (!kind || *kind == '#')
+        return;
+    for (char *word = strtok(NULL, " "); word; word = strtok(NULL, " ")) {
+        if (!strcmp(kind, "with")) {
+            set_option(&c->opt, word);
+        } else if (!strcmp(kind, "keep")) {
+            keep(c, word);
+        } else if (!strcmp(kind, "within")) {
+            c->within = strtod(word, NULL);
+        } else if (!strcmp(kind, "range")) {
+            float min = strtof(strtok(NULL, " "), NULL);
+            add_range(c, word, min, strtof(strtok(NULL, " "), NULL));
+        } else {
+            fail_msg("no line begins with '%s'", kind);
+        }
+    }
+}
+
+static struct test_case *read_case(const char *what, char *text)
+{
+    struct test_case *c = arena_new(&arena, struct test_case);
+    c->opt = (struct quantize_options){.calibration.type = DTYPE_I8,
+                                       .weights = DTYPE_I8,
+                                       .bias = DTYPE_I32,
+                                       .per_channel = true,
+                                       .per_row = true};
+    c->opt.keep.node = c->names;
+    c->within = 0.02;
+    while (strncmp(text, "graph ", 6) != 0) {
+        char *end = strchr(text, '\n');
+        if (!end)
+            fail_msg("%s: there is no graph", what);
+        *end = '\0';
+        read_line(c, text);
+        text = end + 1;
+    }
+    c->input = text;
+    for (char **part = &c->expected; part <= &c->notes; part++) {
+        char *middle = strstr(text, "\n---\n");
+        if (!middle)
+            fail_msg("%s: lacks a part", what);
+        middle[1] = '\0';
+        *part = text = middle + 5;
+    }
+    return c;
+}
+
+/* ---- what graphs compute ---- */
+
+static struct tensor tensor_of(const struct run *r, const struct value *v, enum sheaf_role role)
+{
+    const struct pbuf *b = find(r->p, v->name, role);
+    struct tensor t = {.dtype = b->dtype, .rank = b->rank};
+    memcpy(t.dims, b->dims, sizeof t.dims);
+    t.data = data(r, v->name, role);
+    return t;
+}
+
+static double real_of(const struct tensor *t, const struct quant *q, int64_t i)
+{
+    return q->scale != 0 ? schema_dequantize(tensor_get_int(t, i), q) : tensor_get(t, i);
+}
+
+/* Over the range of the profile, the same for the same name. */
+static void fill(const struct test_case *c, const struct value *v, struct tensor *t)
+{
+    const struct histogram *h = profile_find(&c->profile, v->name);
+    double min = h ? (double)h->min : 0, max = h ? (double)h->max : 1;
+    uint64_t seed = strlen(v->name);
+    for (int64_t i = 0; i < tensor_elems(t); i++) {
+        double x = min + (max - min) * (double)random_next(&seed) / 0x1p31;
+        if (v->quant.scale != 0)
+            tensor_set_int(t, i, schema_quantize(x, &v->quant, t->dtype));
+        else
+            tensor_set(t, i, dtype_is_float(t->dtype) ? x : floor(x + 0.5));
+    }
+}
+
+static struct run run_graph(const struct test_case *c, const struct graph *g)
+{
+    struct run r = prepare(text_of(g));
+    for (size_t i = 0; i < g->body.n_in; i++) {
+        struct tensor t = tensor_of(&r, g->body.in[i], SHEAF_ROLE_INPUT);
+        fill(c, g->body.in[i], &t);
+    }
+    execute(&r);
+    return r;
+}
+
+static void assert_near(const char *what, const struct test_case *c, const struct graph *exact,
+                        const struct graph *g)
+{
+    struct run want = run_graph(c, exact), got = run_graph(c, g);
+    assert_int_equal(exact->body.n_out, g->body.n_out);
+    for (size_t i = 0; i < g->body.n_out; i++) {
+        const struct value *v = g->body.out[i];
+        assert_string_equal(v->name, exact->body.out[i]->name);
+        struct tensor x = tensor_of(&want, exact->body.out[i], SHEAF_ROLE_OUTPUT);
+        struct tensor y = tensor_of(&got, v, SHEAF_ROLE_OUTPUT);
+        double largest = 0, worst = 0;
+        for (int64_t k = 0; k < tensor_elems(&x); k++) {
+            largest = fmax(largest, fabs(tensor_get(&x, k)));
+            worst = fmax(worst, fabs(tensor_get(&x, k) - real_of(&y, &v->quant, k)));
+        }
+        if (!(worst <= c->within * largest))
+            fail_msg("%s: output '%s' is off by %g, and its largest value is %g", what, v->name,
+                     worst, largest);
+    }
+}
+
+/* ---- files ---- */
+
+static struct graph *parse(const char *what, const char *text)
+{
+    struct graph *g = graph_parse(&arena, text, &err);
+    if (!g || !graph_infer(g, &err))
+        fail_msg("%s: %s", what, err.text);
+    return g;
+}
+
+static void assert_same_text(const char *what, const char *got, const char *want)
+{
+    size_t same = 0;
+    while (got[same] && got[same] == want[same])
+        same++;
+    if (got[same] == want[same])
+        return;
+    while (same && got[same - 1] != '\n')
+        same--;
+    printf("%s: got\n%s", what, got); /* cmocka would cut it */
+    fail_msg("%s: differs first in\n%.300s\nwanted\n%.300s", what, got + same, want + same);
+}
+
+static const char *notes_text(const struct quantize_report *r)
+{
+    struct strbuf text;
+    strbuf_init(&text, &arena);
+    for (size_t i = 0; i < r->n; i++) {
+        const struct quantize_note *n = &r->note[i];
+        strbuf_printf(&text, "%s '%s': %s%s\n", op_desc(n->op)->id, n->node,
+                      n->chosen ? "chosen: " : "", n->quantized ? "quantized" : n->reason);
+    }
+    return strbuf_text(&text);
+}
+
+static void run_case(const char *what, char *text)
+{
+    struct test_case *c = read_case(what, text);
+    struct graph *before = parse(what, c->input), *g = parse(what, c->input);
+    struct quantize_report report;
+    if (!quantize_graph(g, &c->profile, &c->opt, &report, &err) || !graph_validate(g, &err))
+        fail_msg("%s: %s", what, err.text);
+    const char *quantized = text_of(g);
+    struct graph *lowered = parse(what, quantized);
+    assert_same_text(what, quantized, text_of(parse(what, c->expected)));
+    assert_near(what, c, before, g);
+    if (!passes_run_stage(lowered, PASSES_LOWER, &(struct pass_options){0}, &err))
+        fail_msg("%s: %s", what, err.text);
+    assert_near(what, c, before, lowered);
+    quantize_report_settle(&report, lowered);
+    assert_same_text(what, notes_text(&report), c->notes);
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    const char *folder = support_printf("%s/tests/ir/quantize/graphs", support_source());
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    const char *names[64];
+    size_t n = 0;
+    for (struct dirent *e; (e = readdir(dir));)
+        if (strstr(e->d_name, ".graph")) {
+            assert_true(n < 64);
+            names[n++] = support_printf("%s", e->d_name);
+        }
+    closedir(dir);
+    assert_true(n > 0);
+    qsort(names, n, sizeof names[0], compare_strings);
+    for (size_t i = 0; i < n; i++) {
+        char *text = support_read_file(support_printf("%s/%s", folder, names[i]), NULL);
+        assert_non_null(text);
+        print_message("%s\n", names[i]);
+        run_case(names[i], text);
+        free(text);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
