@@ -38,7 +38,8 @@ int sheaf_loader_main(int argc, char *const *argv, FILE *out, FILE *errout)
     error_init(&err);
     bool ok = options_parse(&a, argc, argv, &opt, &err);
     if (ok && !print_about(&a, &opt, out))
-        ok = options_check(&a, &opt, &err) && loader_run(&a, &opt, out, errout, &n_mismatches, &err);
+        ok =
+            options_check(&a, &opt, &err) && loader_run(&a, &opt, out, errout, &n_mismatches, &err);
     ok = is_written(out, &err) && ok;
     if (!ok)
         fprintf(errout, "error: %s\n", err.text);

@@ -52,13 +52,17 @@ void options_print_help(struct strbuf *out)
             strbuf_printf(out, "\n%s\n", d->title);
             continue;
         }
+        size_t start = out->len;
         strbuf_printf(out, "  -%s", d->name);
         if (d->alias)
             strbuf_printf(out, ", -%s", d->alias);
         if (d->value)
             strbuf_printf(out, " %s", d->value);
-        if (shown_default(d))
-            strbuf_printf(out, " (default %s)", d->initial);
+        if (shown_default(d)) {
+            bool fits =
+                out->len - start + strlen(" (default )") + strlen(d->initial) <= HELP_COLUMNS;
+            strbuf_printf(out, "%s(default %s)", fits ? " " : "\n      ", d->initial);
+        }
         strbuf_add(out, "\n");
         add_wrapped(out, d->help);
     }

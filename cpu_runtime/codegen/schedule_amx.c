@@ -345,10 +345,10 @@ static double stage_cycles(const struct plan *p)
     struct kbuf to = staged_buf(p, dims);
     const struct kbuf *from = &p->k->bufs[p->a->buf];
     int64_t stride = 0, from_block = layout_block_size(&from->layout, p->k_dim);
-    bool lines = cpu_access_stride(from, p->a->dim, p->r->index[p->e.k_iter], &stride) &&
-                 stride == 1 && (from_block == 1 || from_block >= p->e.k_block);
-    double bytes = (double)layout_elems(&to.layout, to.dims);
     int64_t block = layout_block_size(&to.layout, p->k_dim);
+    double bytes = (double)layout_elems(&to.layout, to.dims);
+    bool lines = cpu_access_stride(from, p->a->dim, p->r->index[p->e.k_iter], &stride) &&
+                 stride == 1 && (from_block == 1 || from_block >= block);
     if (lines)
         return bytes / (double)block * COPY_CYCLES;
     return bytes * (block < SHORT_BLOCK ? SHORT_BYTE_CYCLES : BYTE_CYCLES);

@@ -30,7 +30,8 @@ static void note_quant(struct lowering *l, const struct node *n)
     struct quant q;
     if (n->op == OP_quantize_linear && lq_target(n, &q))
         lq_set_quant(l, n->out[0], &q);
-    else if (n->op == OP_dequantize_linear && lq_tensor_operand(n->out[0], &o, &q))
+    else if (n->op == OP_dequantize_linear && lq_tensor_operand(n->out[0], &o, &q) &&
+             o.stored->quant.scale == 0)
         lq_set_quant(l, o.stored, &q);
 }
 

@@ -62,6 +62,12 @@ bool lq_target(const struct node *q, struct quant *out);
 /* What QuantizeLinear makes of x. */
 int64_t lq_quantize(float x, const struct quant *q, enum dtype t);
 
+/* Position of the producer among the nodes before the one in work; SIZE_MAX where it is none of
+   these. */
+size_t lq_position(const struct lowering *l, const struct value *v);
+/* All uses of the value are by QuantizeLinear nodes of this block. */
+bool lq_is_only_quantized(const struct lowering *l, const struct value *v);
+
 /* A constant of floats, given so or dequantized from a constant; NULL where it is none. */
 const struct tensor *lq_float_constant(struct lowering *l, const struct value *v);
 bool lq_is_constant(const struct value *v);
@@ -135,6 +141,8 @@ bool lq_lower_table(struct lowering *l, struct node *q);          /* lower_quant
 
 /* ---- contractions with quantized operands, wherever their parameters stand ---- */
 
+struct lq_weights;
+
 struct contraction {
     enum op op; /* conv_integer or matmul_integer */
     struct operand x, w;
@@ -148,7 +156,7 @@ struct contraction {
 
 /* Why the sums cannot be made of integers; NULL: they can. */
 const char *lq_contraction_obstacle(struct lowering *l, const struct node *n,
-                                    const struct contraction *c);
+                                    struct contraction *c);
 
 /* The same for a float contraction as it stands. */
 const char *lq_contraction_reason(struct lowering *l, const struct node *n);

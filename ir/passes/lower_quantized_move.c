@@ -232,11 +232,11 @@ bool lq_move_weights(struct lowering *l, struct node *n)
 
 /* Whether the values of n may be quantized before it: nobody else needs them as floats, or it costs
    nothing to compute them twice. */
-static bool may_lift(const struct node *n)
+static bool may_lift(const struct lowering *l, const struct node *n)
 {
     bool clips = n->op == OP_relu || n->op == OP_clip;
     return data_inputs(n) && n->n_out == 1 && n->op != OP_split && n->op != OP_identity &&
-           (clips || n->out[0]->n_uses == 1);
+           (clips || n->out[0]->n_uses == 1) && lq_position(l, n->out[0]) != SIZE_MAX;
 }
 
 static bool has_integer_sides(const struct node *n)
@@ -291,7 +291,7 @@ bool lq_move_quantize_up(struct lowering *l, struct node *q)
     if (q->op != OP_quantize_linear || !lq_target(q, &to) || !q->in[0]->producer)
         return false;
     const struct node *n = q->in[0]->producer;
-    if (!may_lift(n) || !has_integer_sides(n))
+    if (!may_lift(l, n) || !has_integer_sides(n))
         return false;
     bool clips = n->op == OP_relu || n->op == OP_clip;
     size_t n_in = clips || (n->op == OP_pad && n->n_in < 3) ? 3 : n->n_in;

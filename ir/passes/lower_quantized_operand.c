@@ -138,6 +138,24 @@ int64_t lq_quantize(float x, const struct quant *q, enum dtype t)
     return (int64_t)(y < lo ? lo : y > hi ? hi : y);
 }
 
+/* ---- places ---- */
+
+size_t lq_position(const struct lowering *l, const struct value *v)
+{
+    for (size_t i = l->at; v->producer && i-- > 0;)
+        if (l->b->nodes[i] == v->producer)
+            return i;
+    return SIZE_MAX;
+}
+
+bool lq_is_only_quantized(const struct lowering *l, const struct value *v)
+{
+    uint32_t n = 0;
+    for (size_t i = l->at; n < v->n_uses && i < l->b->n_nodes; i++)
+        n += l->b->nodes[i]->op == OP_quantize_linear && l->b->nodes[i]->in[0] == v;
+    return n && n == v->n_uses;
+}
+
 /* ---- constants ---- */
 
 const struct tensor *lq_float_constant(struct lowering *l, const struct value *v)

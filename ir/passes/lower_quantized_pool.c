@@ -74,7 +74,8 @@ static bool axes_count(struct lowering *l, const struct node *n, struct mean *m)
             return false;
     if (is_spatial(&m->axes, x->rank))
         use_one_window(l, x, m);
-    return m->n > 0;
+    /* Other sums need a copy of x in the sums' type, which does not pay between floats. */
+    return m->n > 1 && (m->pool || lq_is_only_quantized(l, n->out[0]));
 }
 
 static bool mean_of(struct lowering *l, const struct node *n, struct mean *m)

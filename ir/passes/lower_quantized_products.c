@@ -17,28 +17,34 @@
 #include "ir/ops/common.h"
 #include "ir/passes/lower_quantized.h"
 
-/* ---- how constant weights lie ---- */
+/* ---- constant weights ---- */
 
-/* [M,inner] of a convolution, [batch,K,N] of a matrix product. */
-struct weights {
+/* Rows of a convolution's [M,inner] are its output channels; those of a matrix product's
+   [batch * K,N] have one element for each. */
+struct lq_weights {
     const struct tensor *t;
     const struct operand *from;
-    int64_t n_channels; /* output channels: M or N */
-    int64_t n_sums;     /* different sums over all weights of a result: M, or batch * N */
-    int64_t inner;      /* elements per channel of a convolution, else 0 */
+    bool rows_are_channels;
+    int64_t n_rows, row; /* row: elements of each */
+    int64_t depth;       /* K of a matrix product, else 1 */
+    int64_t n_channels;
+    int64_t n_sums;            /* different sums over all weights of a result: M, or batch * N */
+    const int64_t *zero;       /* per channel */
+    int64_t *plain, *absolute; /* n_sums of each, of weights less their zero points */
 };
 
-static int64_t channel_of(const struct weights *w, int64_t i)
+static int64_t channel_of(const struct lq_weights *w, int64_t row, int64_t column)
 {
-    return w->inner ? i / w->inner : i % w->n_channels;
+    return w->rows_are_channels ? row : column;
 }
 
-static int64_t sum_of(const struct weights *w, int64_t i)
+/* A weight less its zero point. */
+static int64_t weight_at(const struct lq_weights *w, int64_t row, int64_t column)
 {
-    if (w->inner)
-        return i / w->inner;
-    int64_t n = w->n_channels, k = w->t->dims[w->t->rank - 2];
-    return i / (k * n) * n + i % n;
+    int64_t at = row * w->row + column;
+    int64_t stored =
+        w->t->dtype == DTYPE_I8 ? ((const int8_t *)w->t->data)[at] : tensor_get_int(w->t, at);
+    return stored - w->zero[channel_of(w, row, column)];
 }
 
 static struct tensor *transposed(struct arena *a, const struct tensor *t)
@@ -51,32 +57,43 @@ static struct tensor *transposed(struct arena *a, const struct tensor *t)
     return r;
 }
 
-static struct weights weights_of(struct lowering *l, const struct contraction *c)
+static void sum_weights(struct lowering *l, struct lq_weights *w)
 {
-    struct weights w = {c->w.stored->constant, &c->w, 0, 0, 0};
-    if (c->transposed)
-        w.t = transposed(l->g->arena, w.t);
-    if (c->op == OP_conv_integer) {
-        w.n_channels = w.n_sums = w.t->dims[0];
-        w.inner = w.n_channels ? tensor_elems(w.t) / w.n_channels : 1;
-    } else {
-        w.n_channels = w.t->dims[w.t->rank - 1];
-        int64_t k = w.t->dims[w.t->rank - 2];
-        w.n_sums = k ? tensor_elems(w.t) / k : 0;
+    w->plain = arena_array(&l->scratch, (size_t)w->n_sums, sizeof(int64_t));
+    w->absolute = arena_array(&l->scratch, (size_t)w->n_sums, sizeof(int64_t));
+    for (int64_t i = 0; i < w->n_rows; i++) {
+        int64_t first = w->rows_are_channels ? i : i / w->depth * w->row;
+        for (int64_t j = 0; j < w->row; j++) {
+            int64_t v = weight_at(w, i, j), at = w->rows_are_channels ? first : first + j;
+            w->plain[at] += v;
+            w->absolute[at] += v < 0 ? -v : v;
+        }
     }
-    return w;
 }
 
-/* Whether i8 (or i16) holds every weight less its zero point. */
-static bool zero_points_fit(const struct weights *w, enum dtype to)
+static struct lq_weights *read_weights(struct lowering *l, const struct contraction *c)
 {
-    int64_t lo = dtype_int_min(to), hi = dtype_int_max(to);
-    for (int64_t i = 0; i < tensor_elems(w->t); i++) {
-        int64_t v = tensor_get_int(w->t, i) - lq_zero(w->from, channel_of(w, i));
-        if (v < lo || v > hi)
-            return false;
+    struct lq_weights *w = arena_new(&l->scratch, struct lq_weights);
+    const struct tensor *t = c->w.stored->constant;
+    w->t = c->transposed ? transposed(l->g->arena, t) : t;
+    w->from = &c->w;
+    w->rows_are_channels = c->op == OP_conv_integer;
+    w->row = w->t->dims[w->t->rank - 1];
+    w->depth = w->t->dims[w->t->rank - 2];
+    w->n_channels = w->row;
+    if (w->rows_are_channels) {
+        w->depth = 1;
+        w->n_channels = w->t->dims[0];
+        w->row = tensor_elems(w->t) / w->n_channels;
     }
-    return true;
+    w->n_rows = tensor_elems(w->t) / w->row;
+    w->n_sums = w->rows_are_channels ? w->n_channels : w->n_rows / w->depth * w->row;
+    int64_t *zero = arena_array(&l->scratch, (size_t)w->n_channels, sizeof *zero);
+    for (int64_t i = 0; i < w->n_channels; i++)
+        zero[i] = lq_zero(&c->w, i);
+    w->zero = zero;
+    sum_weights(l, w);
+    return w;
 }
 
 static bool has_zero_points(const struct operand *o)
@@ -87,51 +104,44 @@ static bool has_zero_points(const struct operand *o)
     return false;
 }
 
-static enum dtype symmetric_type(enum dtype t)
+/* Every weight less its zero point; NULL where the type does not hold one. */
+static struct tensor *without_zero_points(struct arena *a, const struct lq_weights *w,
+                                          enum dtype to)
 {
-    return dtype_bits(t) == 16 ? DTYPE_I16 : DTYPE_I8;
+    struct tensor *t = tensor_new(a, to, w->t->rank, w->t->dims);
+    int64_t lo = dtype_int_min(to), hi = dtype_int_max(to);
+    for (int64_t i = 0; i < w->n_rows; i++)
+        for (int64_t j = 0; j < w->row; j++) {
+            int64_t v = weight_at(w, i, j);
+            if (v < lo || v > hi)
+                return NULL;
+            tensor_set_int(t, i * w->row + j, v);
+        }
+    return t;
 }
 
 /* The weights without zero points, where that is possible: *out_zero tells whether they keep
    them. */
-static struct value *plain_weights(struct lowering *l, struct weights *w, bool *out_zero)
+static struct value *plain_weights(struct lowering *l, const struct lq_weights *w, bool *out_zero)
 {
     struct value *stored = w->from->stored;
-    enum dtype to = symmetric_type(stored->dtype);
-    bool zero = has_zero_points(w->from);
-    *out_zero = (zero || stored->dtype != to) && !zero_points_fit(w, to);
-    if (*out_zero || (!zero && stored->dtype == to))
-        return w->t == stored->constant ? stored : lq_constant(l, stored->name, w->t);
-    struct tensor *t = tensor_new(l->g->arena, to, w->t->rank, w->t->dims);
-    for (int64_t i = 0; i < tensor_elems(t); i++)
-        tensor_set_int(t, i, tensor_get_int(w->t, i) - lq_zero(w->from, channel_of(w, i)));
-    return lq_constant(l, stored->name, t);
-}
-
-/* ---- sums over weights ---- */
-
-struct weight_sums {
-    int64_t *plain, *absolute; /* n_sums of each, of weights less their zero points */
-};
-
-static struct weight_sums sum_weights(struct lowering *l, const struct weights *w)
-{
-    struct weight_sums s = {arena_array(&l->scratch, (size_t)w->n_sums, sizeof(int64_t)),
-                            arena_array(&l->scratch, (size_t)w->n_sums, sizeof(int64_t))};
-    for (int64_t i = 0; i < tensor_elems(w->t); i++) {
-        int64_t v = tensor_get_int(w->t, i) - lq_zero(w->from, channel_of(w, i)), at = sum_of(w, i);
-        s.plain[at] += v;
-        s.absolute[at] += v < 0 ? -v : v;
+    enum dtype to = dtype_bits(stored->dtype) == 16 ? DTYPE_I16 : DTYPE_I8;
+    const struct tensor *t = w->t;
+    *out_zero = has_zero_points(w->from);
+    if (*out_zero || stored->dtype != to) {
+        const struct tensor *plain = without_zero_points(l->g->arena, w, to);
+        *out_zero = !plain;
+        t = plain ? plain : t;
     }
-    return s;
+    return t == stored->constant ? stored : lq_constant(l, stored->name, t);
 }
 
 /* The largest absolute sum without bias. */
-static int64_t largest_sum(const struct weights *w, const struct weight_sums *s, int64_t reach)
+static int64_t largest_sum(const struct lq_weights *w, int64_t reach)
 {
     int64_t largest = 0;
     for (int64_t i = 0; i < w->n_sums; i++)
-        largest = s->absolute[i] > largest ? s->absolute[i] : largest;
+        largest = w->absolute[i] > largest ? w->absolute[i] : largest;
     return checked_mul(largest, reach, &largest) ? largest : INT64_MAX;
 }
 
@@ -165,13 +175,13 @@ static double bias_at(const struct contraction *c, int64_t channel)
 }
 
 /* Adds the bias to k; false where a sum with it may not fit. */
-static bool add_bias(const struct contraction *c, const struct weights *w,
-                     const struct weight_sums *s, int64_t reach, double *k)
+static bool add_bias(const struct contraction *c, int64_t reach, double *k)
 {
+    const struct lq_weights *w = c->weights;
     double limit = (double)sum_limit(c);
     for (int64_t i = 0; c->bias && i < w->n_sums; i++) {
         double b = bias_at(c, i % w->n_channels);
-        if (!(fabs(b) + (double)s->absolute[i] * (double)reach <= limit))
+        if (!(fabs(b) + (double)w->absolute[i] * (double)reach <= limit))
             return false;
         k[i] = b;
     }
@@ -201,7 +211,7 @@ static bool bias_fits_shape(const struct contraction *c, int64_t n_channels)
     return tensor_elems(c->bias) == n_channels && c->bias->dims[c->bias->rank - 1] == n_channels;
 }
 
-static const char *weights_obstacle(struct lowering *l, const struct contraction *c)
+static const char *weights_obstacle(struct lowering *l, struct contraction *c)
 {
     const struct tensor *t = c->w.stored->constant;
     bool conv = c->op == OP_conv_integer;
@@ -212,17 +222,15 @@ static const char *weights_obstacle(struct lowering *l, const struct contraction
         return "the weights have more than 16 bits";
     if (!lq_is_per_tensor(&c->w) && c->w.axis != axis)
         return "the weights' scales do not belong to output channels";
-    struct weights w = weights_of(l, c);
-    struct weight_sums s = sum_weights(l, &w);
-    if (!bias_fits_shape(c, w.n_channels))
+    c->weights = read_weights(l, c);
+    if (!bias_fits_shape(c, c->weights->n_channels))
         return "the bias is not one number per output channel";
-    if (largest_sum(&w, &s, x_reach(c)) > sum_limit(c))
+    if (largest_sum(c->weights, x_reach(c)) > sum_limit(c))
         return "sums may not fit in 32 bits";
     return NULL;
 }
 
-const char *lq_contraction_obstacle(struct lowering *l, const struct node *n,
-                                    const struct contraction *c)
+const char *lq_contraction_obstacle(struct lowering *l, const struct node *n, struct contraction *c)
 {
     if (!lq_is_per_tensor(&c->x))
         return "the data has more than one scale";
@@ -265,7 +273,7 @@ static struct value *sums_node(struct lowering *l, const struct node *n,
 
 /* One per output channel, in a shape that broadcasts to the sums. */
 static struct value *offsets(struct lowering *l, const struct contraction *c,
-                             const struct weights *w, const double *k, const struct value *sums)
+                             const struct lq_weights *w, const double *k, const struct value *sums)
 {
     int64_t dims[MAX_RANK] = {0};
     int rank = 0;
@@ -288,7 +296,7 @@ static struct value *offsets(struct lowering *l, const struct contraction *c,
 }
 
 static struct value *add_offsets(struct lowering *l, const struct contraction *c,
-                                 const struct weights *w, const double *k, struct value *sums,
+                                 const struct lq_weights *w, const double *k, struct value *sums,
                                  const struct value *y)
 {
     bool any = false;
@@ -331,12 +339,11 @@ static const double *units(struct lowering *l, const struct contraction *c, int6
     return u;
 }
 
-static int64_t bound_with(const struct weights *w, const struct weight_sums *s, int64_t reach,
-                          const double *bias)
+static int64_t bound_with(const struct lq_weights *w, int64_t reach, const double *bias)
 {
     int64_t bound = 1;
     for (int64_t i = 0; i < w->n_sums; i++) {
-        int64_t b = s->absolute[i] * reach + (int64_t)fabs(bias[i]);
+        int64_t b = w->absolute[i] * reach + (int64_t)fabs(bias[i]);
         bound = b > bound ? b : bound;
     }
     return bound;
@@ -347,27 +354,26 @@ static struct sums sums_of_weights(struct lowering *l, const struct node *n,
 {
     struct contraction c = *given;
     int64_t reach = x_reach(&c);
-    struct weights w = weights_of(l, &c);
-    struct weight_sums s = sum_weights(l, &w);
-    double *k = arena_array(&l->scratch, (size_t)w.n_sums, sizeof *k);
-    bool late = !add_bias(&c, &w, &s, reach, k);
-    for (int64_t i = 0; late && i < w.n_sums; i++)
+    const struct lq_weights *w = c.weights;
+    double *k = arena_array(&l->scratch, (size_t)w->n_sums, sizeof *k);
+    bool late = !add_bias(&c, reach, k);
+    for (int64_t i = 0; late && i < w->n_sums; i++)
         k[i] = 0;
-    int64_t bound = bound_with(&w, &s, reach, k);
+    int64_t bound = bound_with(w, reach, k);
 
     use_unsigned_bytes(l, &c.x);
     int64_t zx = lq_zero(&c.x, 0);
-    for (int64_t i = 0; i < w.n_sums; i++)
-        k[i] -= (double)zx * (double)s.plain[i];
+    for (int64_t i = 0; i < w->n_sums; i++)
+        k[i] -= (double)zx * (double)w->plain[i];
     bool keeps_zero;
-    struct value *in[4] = {c.x.stored, plain_weights(l, &w, &keeps_zero), NULL, NULL};
+    struct value *in[4] = {c.x.stored, plain_weights(l, w, &keeps_zero), NULL, NULL};
     if (keeps_zero)
         in[3] = zero_points(l, &c.w);
     struct value *sums = sums_node(l, n, &c, zx, in, in[3] ? 4 : 2);
-    sums = add_offsets(l, &c, &w, k, sums, n->out[0]);
+    sums = add_offsets(l, &c, w, k, sums, n->out[0]);
     lq_set_bound(l, sums, bound);
 
-    struct sums r = {.v = sums, .n = lq_is_per_tensor(&c.w) ? 1 : w.n_channels};
+    struct sums r = {.v = sums, .n = lq_is_per_tensor(&c.w) ? 1 : w->n_channels};
     r.scale = units(l, &c, r.n);
     r.axis = c.op == OP_conv_integer ? 1 : sums->shape.rank - 1;
     r.late_bias = late ? c.bias : NULL;

@@ -35,15 +35,6 @@ static bool in_cluster(const struct cluster *c, const struct node *n)
     return false;
 }
 
-/* Position of the producer among the nodes before the one in work; SIZE_MAX where it is not. */
-static size_t position(const struct lowering *l, const struct value *v)
-{
-    for (size_t i = l->at; v->producer && i-- > 0;)
-        if (l->b->nodes[i] == v->producer)
-            return i;
-    return SIZE_MAX;
-}
-
 /* Each element of the output depends on the same element of all inputs that are not constant. */
 static bool is_pointwise(const struct node *n)
 {
@@ -75,7 +66,7 @@ static struct value *last_needed(const struct lowering *l, const struct cluster 
             struct value *v = c->node[i]->in[j];
             if (!v || v == last || lq_is_constant(v) || in_cluster(c, v->producer))
                 continue;
-            size_t p = position(l, v) + 1; /* 0: not of these nodes */
+            size_t p = lq_position(l, v) + 1; /* 0: not of these nodes */
             *out_one &= !last;
             if (!last || p > at) {
                 last = v;
@@ -110,7 +101,7 @@ static struct value *find_source(const struct lowering *l, struct cluster *c)
             if (is_used_outside(c, v))
                 break;
         }
-        if (position(l, v) == SIZE_MAX || c->n == MAX_NODES)
+        if (lq_position(l, v) == SIZE_MAX || c->n == MAX_NODES)
             break;
         c->node[c->n++] = v->producer;
     }

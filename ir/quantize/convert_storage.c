@@ -168,14 +168,22 @@ static void convert_inputs(struct conversion *c, bool io)
     }
 }
 
+/* What a node in f32 gives goes out as it is. */
+static struct value *in_f32(struct conversion *c, struct value *v)
+{
+    struct block *body = &c->g->body;
+    const struct node *p = v->producer;
+    if (p && p->op == OP_cast && p->in[0]->dtype == DTYPE_F32 && p->in[0]->role == VALUE_TEMP)
+        return p->in[0];
+    return insert_cast(c, body, body->n_nodes, v, DTYPE_F32);
+}
+
 static void convert_outputs(struct conversion *c, const enum dtype *was)
 {
     struct block *body = &c->g->body;
-    for (size_t i = 0; c->ok && i < body->n_out; i++) {
-        struct value *v = body->out[i];
-        if (was[i] == DTYPE_F32 && v->dtype == c->type)
-            body->out[i] = insert_cast(c, body, body->n_nodes, v, DTYPE_F32);
-    }
+    for (size_t i = 0; c->ok && i < body->n_out; i++)
+        if (was[i] == DTYPE_F32 && body->out[i]->dtype == c->type)
+            body->out[i] = in_f32(c, body->out[i]);
 }
 
 bool convert_storage(struct graph *g, enum dtype type, bool io, const struct quantize_keep *keep,

@@ -32,10 +32,11 @@ static const struct {
     {"Select", {OP_where}},
 };
 
-/* Letters and digits are compared, in any case: soft_max is SoftMax. */
+/* Letters and digits are compared, in any case: soft_max is SoftMax.  Without any, it is no word.
+ */
 static bool same_word(const char *a, const char *b)
 {
-    for (;; a++, b++) {
+    for (bool any = false;; a++, b++, any = true) {
         while (*a == '_' || *a == '-')
             a++;
         while (*b == '_' || *b == '-')
@@ -43,7 +44,7 @@ static bool same_word(const char *a, const char *b)
         if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
             return false;
         if (!*a)
-            return true;
+            return any;
     }
 }
 

@@ -85,6 +85,24 @@ static void test_kws(void **state)
     assert_true(fused < 1.5);
 }
 
+/* Compiled code agrees with the evaluator in both modes. */
+static void test_verify(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"strict", "fused"};
+    const char *dir = support_data("nets/kws_qdq");
+    SUPPORT_NEED(dir, "nets/kws_qdq");
+    for (int i = 0; i < 2; i++) {
+        char *text;
+        int status = support_run(
+            support_printf("%s -m %s/model.onnx -verify -qdq=%s", support_loader(), dir, modes[i]),
+            &text);
+        if (status)
+            fail_msg("%s", text);
+        free(text);
+    }
+}
+
 /* The last line states the largest difference of all tensors. */
 static void test_compare(void **state)
 {
@@ -190,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kws),
+        cmocka_unit_test(test_verify),
         cmocka_unit_test(test_compare),
     };
     const struct CMUnitTest full[] = {

@@ -38,14 +38,16 @@ static const char *or_text(const char *text, const char *otherwise)
     return text ? text : otherwise;
 }
 
-/* The epilogue from the sum %20 of channel %9 on: bias, then 31-bit fixed point. */
+/* The epilogue from sum and bias %22 of channel %9 on: fixed point, such that most results lie
+   inside the range of u8. */
 static const char REQUANTIZE[] = "      %23 = cast i64 %22\n"
                                  "      %24 = load @3[%9]\n"
-                                 "      %25 = cast i64 %24\n"
+                                 "      %33 = shr %24, 17:i32\n"
+                                 "      %25 = cast i64 %33\n"
                                  "      %26 = mul %23, %25\n"
-                                 "      %27 = add %26, 1099511627776\n"
-                                 "      %28 = shr %27, 41\n"
-                                 "      %29 = add %28, 7\n"
+                                 "      %27 = add %26, 16777216\n"
+                                 "      %28 = shr %27, 25\n"
+                                 "      %29 = add %28, 128\n"
                                  "      %30 = max %29, 0\n"
                                  "      %31 = min %30, 255\n"
                                  "      %32 = cast u8 %31\n";
@@ -85,7 +87,8 @@ static const char *conv_text(const struct conv *c)
                           "    b @1[%%2%s, %%5, %%6, %%7]\n"
                           "    epilogue (%%20) {\n"
                           "%s"
-                          "      %%21 = load @2[%%9]\n"
+                          "      %%11 = load @2[%%9]\n"
+                          "      %%21 = shr %%11, 13:i32\n"
                           "      %%22 = add %%20, %%21\n"
                           "%s"
                           "      store @4[%%1, %%9, %%3, %%4] = %%%d\n"
@@ -258,7 +261,7 @@ static const struct conv CONVS[] = {
      .channels = 64,
      .height = 8,
      .width = 8,
-     .columns = 128,
+     .columns = 640,
      .x_layout = "abcd16b",
      .schedule = "rows d2,d3 16 cols d1 2x16 k d4/64 dot tile"},
     {.name = "window",
@@ -487,10 +490,10 @@ static const struct {
     /* The rows of A lie in blocks: no one stride reads a tile. */
     {"rows_in_blocks",
      "kernel \"t\" {\n"
-     "  in @0 \"x\": u8[1,96,64] abc4b\n"
-     "  in @1 \"w\": i8[64,128] plain = {...}\n"
-     "  out @2 \"y\": i32[1,96,128] plain\n"
-     "  contract %0 i32 (m %1 < 1, m %2 < 96, n %3 < 128, k %4 < 64) {\n"
+     "  in @0 \"x\": u8[1,96,128] abc4b64c\n"
+     "  in @1 \"w\": i8[128,256] plain = {...}\n"
+     "  out @2 \"y\": i32[1,96,256] plain\n"
+     "  contract %0 i32 (m %1 < 1, m %2 < 96, n %3 < 256, k %4 < 128) {\n"
      "    a @0[%1, %2, %4]\n"
      "    b @1[%4, %3]\n"
      "    epilogue (%5) {\n"

@@ -63,6 +63,7 @@ static const struct conv CONVS[] = {
     {.c = 80, .h = 7, .w = 8, .o = 24, .window = 1, .stride = 2, .block = 64},
     {.c = 70, .h = 7, .w = 7, .o = 40, .window = 1, .block = 64},
     {.c = 4, .h = 5, .w = 5, .o = 9, .window = 1},
+    {.c = 64, .h = 5, .w = 5, .o = 160, .window = 1, .block = 64},
     {.c = 32, .h = 7, .w = 7, .o = 64, .window = 3, .pad = 1, .group = 4, .block = 32},
     {.c = 36,
      .h = 7,

@@ -72,6 +72,56 @@ static void max_pool_of_blocked_runs_in_lanes_of_channels(void **state)
                     "x86-64-v4", "d1%16 vector 16");
 }
 
+/* The image is quantized as it lies, its rows give the groups of four; further on whoever makes an
+   activation puts its channels side by side. */
+static const char QUANTIZED[] = "graph \"t\" {\n"
+                                "input %x f32 [1,3,19,19]\n"
+                                "input %r f32 [1,20,9,9]\n"
+                                "const %s f32 [] = {0.5}\n"
+                                "const %z u8 [] = {3}\n"
+                                "const %w i8 [20,3,7,7] = fill 3\n"
+                                "const %v i8 [64,20,1,1] = fill 3\n"
+                                "%a = quantize_linear (%x, %s, %z)\n"
+                                "%b = conv_integer (%a, %w) {pads=[3,3,3,3], pad_value=3}\n"
+                                "%c = quantize_linear (%r, %s, %z)\n"
+                                "%d = conv_integer (%c, %v)\n"
+                                "return %b, %d\n"
+                                "}\n";
+
+static void bytes_are_summed_in_groups(void **state)
+{
+    (void)state;
+    assert_schedule(QUANTIZED, "x86-64-v4", "k0 (a):\nmap %0: for d0 d1 d2 d3 vector 16");
+    assert_schedule(QUANTIZED, "cascadelake", "dot 4 of d6 pack \"abcd32a4d\"");
+    assert_schedule(QUANTIZED, "cascadelake",
+                    "k2 (c):\nmap %0: for d0 d1/32 d2 d3 d1%32 vector 16");
+    assert_schedule(QUANTIZED, "cascadelake", "k d4/32 dot 4 of d4 pack \"abcd8b32a4b\"");
+    assert_schedule(QUANTIZED, "x86-64-v3", "k d4/32 dot 2 of d4 pack");
+}
+
+/* Dequantized weights are no buffer of their own: the contraction reads the stored ones. */
+static void quantized_weights_are_read_as_they_are(void **state)
+{
+    (void)state;
+    struct compiled net;
+    struct error err;
+    error_init(&err);
+    assert_true(compiled_open(&net,
+                              "graph \"t\" {\n"
+                              "input %x f32 [3,64]\n"
+                              "const %w i4 [64,20] = fill 3\n"
+                              "const %s f32 [2,20] = fill 0.5\n"
+                              "%f = dequantize_linear (%w, %s) {axis=0, block_size=32}\n"
+                              "%m = matmul (%x, %f)\n"
+                              "%y = relu (%m)\n"
+                              "return %y\n"
+                              "}\n",
+                              "x86-64-v3", &err));
+    assert_int_equal(net.program->body.n, 1);
+    assert_int_equal(net.program->area_bytes[AREA_ACTIVATION], 0);
+    compiled_close(&net);
+}
+
 /* Padding unrolls K for each pattern of a tile: not where windows are long. */
 static void long_windows_do_not_blow_up_the_code(void **state)
 {
@@ -96,6 +146,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depthwise_runs_in_lanes_of_channels),
         cmocka_unit_test(pointwise_is_tiled_over_joined_rows),
+        cmocka_unit_test(bytes_are_summed_in_groups),
+        cmocka_unit_test(quantized_weights_are_read_as_they_are),
         cmocka_unit_test(long_windows_do_not_blow_up_the_code),
         cmocka_unit_test(max_pool_of_blocked_runs_in_lanes_of_channels),
     };

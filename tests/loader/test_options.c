@@ -161,7 +161,7 @@ static void test_unknown_options(void **state)
         "unknown option '-dump-graph-dag': did you mean '-dump-graph-DAG'?");
     bad("-m n -topK=5", "unknown option '-topK': did you mean '-topk'?");
     bad("-m n -verison", "unknown option '-verison': did you mean '-version'?");
-    bad("-m n -quantization", "unknown option '-quantization': 'loader -help' lists the options");
+    bad("-m n -rectangular", "unknown option '-rectangular': 'loader -help' lists the options");
     bad("-m n -=1", "unknown option '-': 'loader -help' lists the options");
     /* A name longer than any buffer. */
     struct loader_options opt;

@@ -358,8 +358,20 @@ static void test_wrong_samples(void **state)
     write_floats("large.bin", (float[]){3e38f, 0, 0, 0}, 4);
     tool_expect_fault("-m sum.onnx -input-dir a=bad -input b=large.bin -dump_profile=n.yml",
                       "bad/3.bin: tensor 'sum' holds infinity there");
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "2,3,8,8");
+    onnx_node(&m.graph, "Log", "x", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "2,3,8,8");
+    finish(&m, "log.onnx");
+    tool_expect_fault("pics/*.png -m log.onnx -image_mode=neg1to1 -dump_profile=n.yml >/dev/null",
+                      "pics/0.png and the 1 after it: tensor 'y' holds NaN there");
     support_run(support_printf("cd '%s/bad' && mv 3.bin 3.npy", support_tmp()), NULL);
     tool_expect_fault(support_printf("%s -input-dir a=bad", b), "bad/3.npy: ");
+    /* That the profile cannot be written is known before the samples. */
+    tool_expect_fault("-m sum.onnx -input-dir a=bad -input-dir b=bs -dump_profile=absent/n.yml "
+                      ">/dev/null",
+                      "absent/n.yml: cannot write");
     tool_expect_fault(support_printf("%s -input-dir a=few", b),
                       "bs has 4 files and few has 1, but each run takes one of both");
     tool_expect_fault(support_printf("%s -input-dir a=pics", b),

@@ -2,11 +2,11 @@
  * The quantizer, text to text: each file tests/ir/quantize/graphs/NAME.graph holds
  *
  *     # what it shows
- *     with int16 io                      (optional: words of `settings` below)
- *     keep Conv y                        (optional: kinds, and names of nodes or tensors)
- *     within 0.02                        (optional: see below)
- *     range NAME MIN MAX                 (one for each tensor of the profile)
- *     graph "g" { ... }                  (input)
+ *     weights_only i4 32                 (the function, where it is not quantize_graph: type,
+ * block) convert_storage f16                (the same: type) with int16 io (optional: words of
+ * set_option below) keep Conv y                        (optional: kinds, and names of nodes or
+ * tensors) within 0.02                        (optional: see below) range NAME MIN MAX (one for
+ * each tensor of the profile) graph "g" { ... }                  (input)
  *     ---
  *     graph "g" { ... }                  (what the quantizer must make of it)
  *     ---
@@ -31,7 +31,12 @@
 
 enum { MAX_NAMES = 16 };
 
+enum function { QUANTIZE_GRAPH, WEIGHTS_ONLY, CONVERT_STORAGE };
+
 struct test_case {
+    enum function function;
+    enum dtype type;
+    int64_t block;
     struct quantize_options opt;
     struct profile profile;
     size_t cap_tensors;
@@ -93,6 +98,13 @@ static void read_line(struct test_case *c, char *line)
             set_option(&c->opt, word);
         } else if (!strcmp(kind, "keep")) {
             keep(c, word);
+        } else if (!strcmp(kind, "weights_only")) {
+            c->function = WEIGHTS_ONLY;
+            c->type = dtype_parse(word);
+            c->block = strtol(strtok(NULL, " "), NULL, 10);
+        } else if (!strcmp(kind, "convert_storage")) {
+            c->function = CONVERT_STORAGE;
+            c->type = dtype_parse(word);
         } else if (!strcmp(kind, "within")) {
             c->within = strtod(word, NULL);
         } else if (!strcmp(kind, "range")) {
@@ -149,27 +161,30 @@ static double real_of(const struct tensor *t, const struct quant *q, int64_t i)
     return q->scale != 0 ? schema_dequantize(tensor_get_int(t, i), q) : tensor_get(t, i);
 }
 
-/* Over the range of the profile, the same for the same name. */
-static void fill(const struct test_case *c, const struct value *v, struct tensor *t)
+/* Over the range of the profile, the same for the same name; `given` is the input before it was
+   quantized. */
+static void fill(const struct test_case *c, const struct value *given, const struct value *v,
+                 struct tensor *t)
 {
     const struct histogram *h = profile_find(&c->profile, v->name);
     double min = h ? (double)h->min : 0, max = h ? (double)h->max : 1;
     uint64_t seed = strlen(v->name);
     for (int64_t i = 0; i < tensor_elems(t); i++) {
         double x = min + (max - min) * (double)random_next(&seed) / 0x1p31;
-        if (v->quant.scale != 0)
+        if (v->dtype != given->dtype && v->quant.scale != 0)
             tensor_set_int(t, i, schema_quantize(x, &v->quant, t->dtype));
         else
             tensor_set(t, i, dtype_is_float(t->dtype) ? x : floor(x + 0.5));
     }
 }
 
-static struct run run_graph(const struct test_case *c, const struct graph *g)
+static struct run run_graph(const struct test_case *c, const struct graph *given,
+                            const struct graph *g)
 {
     struct run r = prepare(text_of(g));
     for (size_t i = 0; i < g->body.n_in; i++) {
         struct tensor t = tensor_of(&r, g->body.in[i], SHEAF_ROLE_INPUT);
-        fill(c, g->body.in[i], &t);
+        fill(c, given->body.in[i], g->body.in[i], &t);
     }
     execute(&r);
     return r;
@@ -178,7 +193,7 @@ static struct run run_graph(const struct test_case *c, const struct graph *g)
 static void assert_near(const char *what, const struct test_case *c, const struct graph *exact,
                         const struct graph *g)
 {
-    struct run want = run_graph(c, exact), got = run_graph(c, g);
+    struct run want = run_graph(c, exact, exact), got = run_graph(c, exact, g);
     assert_int_equal(exact->body.n_out, g->body.n_out);
     for (size_t i = 0; i < g->body.n_out; i++) {
         const struct value *v = g->body.out[i];
@@ -231,12 +246,24 @@ static const char *notes_text(const struct quantize_report *r)
     return strbuf_text(&text);
 }
 
+static bool apply(const struct test_case *c, struct graph *g, struct quantize_report *report)
+{
+    switch (c->function) {
+    case WEIGHTS_ONLY:
+        return quantize_weights_only(g, c->type, c->block, &c->opt.keep, &err);
+    case CONVERT_STORAGE:
+        return convert_storage(g, c->type, c->opt.quantize_io, &c->opt.keep, &err);
+    default:
+        return quantize_graph(g, &c->profile, &c->opt, report, &err);
+    }
+}
+
 static void run_case(const char *what, char *text)
 {
     struct test_case *c = read_case(what, text);
     struct graph *before = parse(what, c->input), *g = parse(what, c->input);
-    struct quantize_report report;
-    if (!quantize_graph(g, &c->profile, &c->opt, &report, &err) || !graph_validate(g, &err))
+    struct quantize_report report = {0};
+    if (!apply(c, g, &report) || !graph_validate(g, &err))
         fail_msg("%s: %s", what, err.text);
     const char *quantized = text_of(g);
     struct graph *lowered = parse(what, quantized);
@@ -279,12 +306,64 @@ static void test_files(void **state)
     }
 }
 
+/* ---- words of -keep-original-precision-for-nodes ---- */
+
+static void expect_kept(const char *word, enum op a, enum op b)
+{
+    struct quantize_keep keep = {.n_nodes = 0};
+    if (!quantize_keep_word(&keep, word))
+        fail_msg("'%s' is not known", word);
+    for (int op = 0; op < OP_COUNT; op++)
+        if (keep.op[op] != (op != OP_NONE && (op == (int)a || op == (int)b)))
+            fail_msg("'%s': %s is%s kept", word, op_desc((enum op)op)->id,
+                     keep.op[op] ? "" : " not");
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    expect_kept("conv", OP_conv, OP_NONE);
+    expect_kept("Convolution", OP_conv, OP_NONE);
+    expect_kept("SoftMax", OP_softmax, OP_NONE);
+    expect_kept("soft_max", OP_softmax, OP_NONE);
+    expect_kept("SOFTMAX", OP_softmax, OP_NONE);
+    expect_kept("SpatialBN", OP_batch_norm, OP_NONE);
+    expect_kept("FullyConnected", OP_gemm, OP_matmul);
+    expect_kept("Gemm", OP_gemm, OP_NONE);
+    expect_kept("AvgPool", OP_average_pool, OP_global_average_pool);
+    expect_kept("global_average_pool", OP_global_average_pool, OP_NONE);
+    expect_kept("Add", OP_add, OP_sum);
+    static const char *const unknown[] = {"", "Con", "Convolutions", "none", "_"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        struct quantize_keep keep = {.n_nodes = 0};
+        if (quantize_keep_word(&keep, unknown[i]))
+            fail_msg("'%s' is known", unknown[i]);
+    }
+}
+
+/* Every word of the list is known, and every operator has one. */
+static void test_list_of_words(void **state)
+{
+    (void)state;
+    struct quantize_keep all = {.n_nodes = 0};
+    size_t n = 0;
+    for (; quantize_keep_words(n); n++)
+        if (!quantize_keep_word(&all, quantize_keep_words(n)))
+            fail_msg("'%s' is not known", quantize_keep_words(n));
+    assert_true(n >= OP_COUNT);
+    for (int op = OP_NONE + 1; op < OP_COUNT; op++)
+        if (!all.op[op])
+            fail_msg("%s has no word", op_desc((enum op)op)->id);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_files),
+        TEST(test_words),
+        TEST(test_list_of_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
