@@ -288,12 +288,15 @@ bool kernel_expand_contracts(struct kernel *k);
 /* One of them. */
 void kernel_expand_contract(struct kernel *k, kval contract);
 
-/* ---- kernel_stage.c: operand A of a contraction with static extents is read from a local buffer in
-   this layout, which a map fills first with all that is read of it, pad values included.  Returns
+/* ---- kernel_stage.c: operand A of a contraction with static extents is read from a local buffer
+   in this layout, which a map fills first with all that is read of it, pad values included. Returns
    the buffer. ---- */
 int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *layout);
-/* An access of the contraction as own + rest: `own` are the terms of its own indices, moved to start
-   at 0, `extent` the number of values they reach over. */
+/* Operand A, floats without a prologue, all extents static, is read from a local buffer of the same
+   layout in the accumulator's type.  Returns the buffer. */
+int kernel_widen_operand(struct kernel *k, kval contract);
+/* An access of the contraction as own + rest: `own` are the terms of its own indices, moved to
+   start at 0, `extent` the number of values they reach over. */
 void kernel_stage_split(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
                         struct kaffine *out_own, struct kaffine *out_rest, int64_t *out_extent);
 

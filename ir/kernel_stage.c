@@ -8,6 +8,9 @@
  * that nothing of it lies outside, in a layout that the caller chooses.  For generators that read
  * whole blocks of A: elements side by side, no test at the border.  The copy costs one pass over A;
  * the alternative, testing each block where it is read, costs that as often as A is read.
+ *
+ * kernel_widen_operand converts A to the accumulator's type once, for generators that read single
+ * elements of A, where a conversion costs as much as the products of the element.
  */
 #include <assert.h>
 
@@ -76,6 +79,15 @@ static kval moved(struct kernel *k, kval index, const struct kaffine *rest)
     return kernel_binary(k, KOP_ADD, sum, offset);
 }
 
+static void insert_before(struct kernel *k, kval contract, const struct kblock *b)
+{
+    size_t at;
+    struct kblock *block = find_block(k, &k->body, contract, &at);
+    assert(block);
+    for (size_t i = 0; i < b->n; i++)
+        kernel_raw_insert(k, block, at + i, b->insts[i]);
+}
+
 int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *layout)
 {
     struct kregion *r = kernel_inst(k, contract)->region;
@@ -103,15 +115,40 @@ int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *l
     kernel_map_end(k);
     k->n_open--;
 
-    size_t at;
-    struct kblock *block = find_block(k, &k->body, contract, &at);
-    assert(block);
-    for (size_t i = 0; i < copy.n; i++)
-        kernel_raw_insert(k, block, at + i, copy.insts[i]);
+    insert_before(k, contract, &copy);
     a->buf = local;
     a->padded = false;
     a->pad = 0;
     for (int d = 0; d < rank; d++)
         a->dim[d] = own[d];
+    return local;
+}
+
+int kernel_widen_operand(struct kernel *k, kval contract)
+{
+    const struct kcontract *c = kernel_inst(k, contract)->region->contract;
+    struct koperand *a = &kernel_inst(k, contract)->region->contract->a;
+    const struct kbuf *from = &k->bufs[a->buf];
+    const char *name = arena_printf(k->arena, "%s.wide", from->name);
+    struct layout layout = from->layout;
+    int rank = from->rank;
+    int local = kernel_add_buf(k, name, c->acc, KBUF_LOCAL, rank, from->dims);
+    k->bufs[local].layout = layout;
+
+    struct kblock copy = {0};
+    assert((size_t)k->n_open < sizeof k->open / sizeof k->open[0]);
+    k->open[k->n_open++] = &copy;
+    kval extent[MAX_RANK], index[MAX_RANK];
+    for (int d = 0; d < rank; d++)
+        extent[d] = kernel_const_index(k, k->bufs[local].dims[d]);
+    kernel_map_begin(k, rank, extent, index);
+    kval v = kernel_load(k, a->buf, index);
+    kernel_store(k, local, index, kernel_cast(k, c->acc, v));
+    kernel_map_end(k);
+    if (a->padded)
+        a->pad = kernel_const(k, c->acc, kernel_inst(k, a->pad)->imm.f);
+    k->n_open--;
+    insert_before(k, contract, &copy);
+    a->buf = local;
     return local;
 }

@@ -54,6 +54,7 @@ static const struct {
     {OPTION_ID_dump_profile, OPTION_ID_expected_labels_file, "taking a profile prints no labels"},
     {OPTION_ID_dump_profile, OPTION_ID_time, "most of the time is not the network's"},
     {OPTION_ID_dump_profile, OPTION_ID_iterations, "a sample counts once"},
+    {OPTION_ID_qdq, OPTION_ID_load_profile, "it is about models that are quantized already"},
     {OPTION_ID_compare_qdq, OPTION_ID_qdq, "both modes are compared"},
     {OPTION_ID_compare_qdq, OPTION_ID_load_profile,
      "it is about models that are quantized already"},

@@ -48,11 +48,42 @@ static void map_block(struct pass *p, const struct kblock *blk)
     }
 }
 
+/*
+ * Elements of operand A are read one by one and broadcast.  In 16 bits each would be converted by
+ * itself, as often as there are tiles of columns: converting all of A first is cheaper but for very
+ * few columns.
+ */
+static void widen_halves(struct kernel *k)
+{
+    enum { MIN_COLUMNS = 32 };
+    for (size_t i = 0; i < k->body.n; i++) {
+        const struct kregion *r = kernel_inst(k, k->body.insts[i])->region;
+        if (!r || !r->contract)
+            continue;
+        const struct koperand *a = &r->contract->a;
+        const struct kbuf *b = &k->bufs[a->buf];
+        bool is_static = true;
+        int64_t columns = 1;
+        for (int d = 0; d < b->rank; d++)
+            is_static = is_static && b->extent_buf[d] < 0;
+        for (int d = 0; d < r->n_dims; d++)
+            if (r->contract->kind[d] == KITER_N)
+                columns *= kernel_static_extent(k, r, d);
+        if ((b->dtype == DTYPE_F16 || b->dtype == DTYPE_BF16) && r->contract->acc == DTYPE_F32 &&
+            !a->prologue.n && is_static && columns >= MIN_COLUMNS) {
+            size_t before = k->body.n;
+            kernel_widen_operand(k, k->body.insts[i]);
+            i += k->body.n - before;
+        }
+    }
+}
+
 struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct kernel *k)
 {
     struct schedule *s = arena_new(a, struct schedule);
     struct pass p = {.t = t, .a = a, .k = k, .s = s};
     cpu_prepare_amx(t, k);
+    widen_halves(k);
     tile_block(&p, &k->body);
     for (size_t i = 0; i < p.n_untiled; i++)
         kernel_expand_contract(k, p.untiled[i]);

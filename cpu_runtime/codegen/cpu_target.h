@@ -41,8 +41,8 @@ bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
 /* Whether a last group that reaches behind the end of K still reads A's own storage. */
 bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
                            const struct schedule_entry *e);
-/* Whether two indices can run as one in all that an epilogue reads and writes: a step of `outer` is n
-   steps of `inner`. */
+/* Whether two indices can run as one in all that an epilogue reads and writes: a step of `outer` is
+   n steps of `inner`. */
 bool cpu_epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer, kval inner,
                         int64_t n);
 /* The smallest power of two not below n. */

@@ -122,9 +122,18 @@ struct value *lq_shift_zero(struct lowering *l, struct value *x, int64_t x_zero,
 void lq_become_shifted(struct lowering *l, struct node *n, struct value *x, int64_t x_zero,
                        int64_t y_zero, int64_t bound);
 
-/* The node becomes the dequantization of `sums` (i32, or i64) with n scales along axis. */
-void lq_become_dequantized(struct lowering *l, struct node *n, struct value *sums,
-                           const double *scale, int64_t n_scales, int axis);
+/* Integer sums (i32, or i64) and what they mean: scale[n] along axis, n is 1 or the number of
+   channels. */
+struct sums {
+    struct value *v;
+    const double *scale;
+    int64_t n;
+    int axis;
+    const struct tensor *late_bias; /* real; to be added to the floats; NULL: none */
+};
+/* What they mean, as floats; and the node becomes that. */
+struct value *lq_dequantized(struct lowering *l, const struct sums *s, const char *out_name);
+void lq_become_dequantized(struct lowering *l, struct node *n, const struct sums *s);
 
 /* ---- rules ---- */
 
@@ -134,10 +143,20 @@ bool lq_lower_qlinear(struct lowering *l, struct node *n);        /* lower_quant
 bool lq_lower_pool(struct lowering *l, struct node *n);           /* lower_quantized_pool.c */
 bool lq_move_dequantize_down(struct lowering *l, struct node *n); /* lower_quantized_move.c */
 bool lq_move_weights(struct lowering *l, struct node *n);         /* lower_quantized_move.c */
-bool lq_move_quantize_up(struct lowering *l, struct node *q);     /* lower_quantized_move.c */
+bool lq_move_quantize_up(struct lowering *l, struct node *q);     /* lower_quantized_lift.c */
 bool lq_lower_requantize(struct lowering *l, struct node *q);     /* lower_quantized_sum.c */
 bool lq_lower_sum(struct lowering *l, struct node *q);            /* lower_quantized_sum.c */
 bool lq_lower_table(struct lowering *l, struct node *q);          /* lower_quantized_table.c */
+
+/* ---- operators that move or choose values: lower_quantized_move.c ---- */
+
+/* How many inputs, from the first on, are data; 0: it computes. */
+size_t lq_data_inputs(const struct node *n);
+/* The constant that a Pad surrounds with; NULL where it is none, *out_given tells whether one is
+   given. */
+const struct tensor *lq_pad_value(const struct node *n, bool *out_given);
+/* A scalar of x's type. */
+struct value *lq_like(struct lowering *l, const struct value *x, const char *what, int64_t v);
 
 /* ---- contractions with quantized operands, wherever their parameters stand ---- */
 
@@ -146,12 +165,13 @@ struct lq_weights;
 struct contraction {
     enum op op; /* conv_integer or matmul_integer */
     struct operand x, w;
-    size_t x_in, w_in;         /* positions of both in the sums' node: 0 and 1, or 1 and 0 */
-    bool transposed;           /* w is [N,K] of a matrix product */
-    double factor;             /* scale of the result beside those of x and w */
-    const struct tensor *bias; /* in units of bias_scale where that is given, else real */
-    double bias_factor;        /* of a real bias */
-    bool bias_is_sum;          /* the bias counts in units of the sums */
+    size_t x_in, w_in;          /* positions of both in the sums' node: 0 and 1, or 1 and 0 */
+    bool transposed;            /* w is [N,K] of a matrix product */
+    double factor;              /* scale of the result beside those of x and w */
+    const struct tensor *bias;  /* NULL: none */
+    double bias_factor;         /* of a real bias */
+    bool bias_is_sum;           /* it counts in units of the sums, else it is real */
+    struct lq_weights *weights; /* set by lq_contraction_obstacle */
 };
 
 /* Why the sums cannot be made of integers; NULL: they can. */
@@ -161,14 +181,6 @@ const char *lq_contraction_obstacle(struct lowering *l, const struct node *n,
 /* The same for a float contraction as it stands. */
 const char *lq_contraction_reason(struct lowering *l, const struct node *n);
 
-/* What the sums mean: scale[n] along axis of the output, n is 1 or the number of channels. */
-struct sums {
-    struct value *v;
-    const double *scale;
-    int64_t n;
-    int axis;
-    const struct tensor *late_bias; /* real; to be added to the floats; NULL: none */
-};
 /* Appends the sums of a contraction without obstacle; n gives attributes, name and shape. */
 struct sums lq_make_sums(struct lowering *l, const struct node *n, const struct contraction *c);
 

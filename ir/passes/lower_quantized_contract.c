@@ -19,7 +19,8 @@ static bool conv_of(struct lowering *l, const struct node *n, struct contraction
     struct operand x, w;
     if (!lq_operand(n->in[0], &x) || !lq_operand(n->in[1], &w))
         return false;
-    *c = (struct contraction){OP_conv_integer, x, w, 0, 1, false, 1, NULL, 1, false};
+    *c = (struct contraction){
+        .op = OP_conv_integer, .x = x, .w = w, .w_in = 1, .factor = 1, .bias_factor = 1};
     if (ops_has_input(n, 2))
         c->bias = lq_float_constant(l, n->in[2]);
     return !ops_has_input(n, 2) || c->bias;
@@ -32,8 +33,13 @@ static bool gemm_of(struct lowering *l, const struct node *n, struct contraction
     if (!lq_operand(n->in[0], &x) || !lq_operand(n->in[1], &w) || a->transA ||
         !(a->alpha >= 0x1p-60f && a->alpha <= 0x1p60f) || (a->transB && !lq_is_constant(w.stored)))
         return false;
-    *c = (struct contraction){OP_matmul_integer, x,    w,   0,    1, a->transB != 0,
-                              (double)a->alpha,  NULL, 1.0, false};
+    *c = (struct contraction){.op = OP_matmul_integer,
+                              .x = x,
+                              .w = w,
+                              .w_in = 1,
+                              .transposed = a->transB != 0,
+                              .factor = (double)a->alpha,
+                              .bias_factor = 1};
     if (!ops_has_input(n, 2))
         return true;
     c->bias = lq_float_constant(l, n->in[2]);
@@ -47,16 +53,13 @@ static bool matmul_of(const struct node *n, struct contraction *c)
     if (!lq_operand(n->in[0], &a) || !lq_operand(n->in[1], &b))
         return false;
     bool swapped = lq_is_constant(a.stored);
-    *c = (struct contraction){OP_matmul_integer,
-                              swapped ? b : a,
-                              swapped ? a : b,
-                              swapped,
-                              !swapped,
-                              false,
-                              1,
-                              NULL,
-                              1,
-                              false};
+    *c = (struct contraction){.op = OP_matmul_integer,
+                              .x = swapped ? b : a,
+                              .w = swapped ? a : b,
+                              .x_in = swapped,
+                              .w_in = !swapped,
+                              .factor = 1,
+                              .bias_factor = 1};
     return true;
 }
 
@@ -88,11 +91,7 @@ static void become_biased(struct lowering *l, struct node *n, const struct contr
     struct tensor *t = tensor_new(l->g->arena, DTYPE_F32, rank + 1, dims);
     for (int64_t i = 0; i < dims[0]; i++)
         tensor_set(t, i, tensor_get(s->late_bias, i) * c->bias_factor);
-    struct value *name_only[1] = {s->v};
-    struct node *m = lq_begin(l, OP_identity, NULL, 1, name_only);
-    struct value *plain = lq_end(l, m, lq_name(l, y, "unbiased"));
-    plain->dtype = DTYPE_F32;
-    lq_become_dequantized(l, m, s->v, s->scale, s->n, s->axis);
+    struct value *plain = lq_dequantized(l, s, lq_name(l, y, "unbiased"));
     struct value *in[2] = {plain, lq_constant(l, lq_name(l, y, "bias"), t)};
     n->name = y->name;
     lq_become(l, n, OP_add, 2, in);
@@ -108,7 +107,7 @@ bool lq_lower_contraction(struct lowering *l, struct node *n)
     if (s.late_bias)
         become_biased(l, n, &c, &s);
     else
-        lq_become_dequantized(l, n, s.v, s.scale, s.n, s.axis);
+        lq_become_dequantized(l, n, &s);
     return true;
 }
 

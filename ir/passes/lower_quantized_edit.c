@@ -134,7 +134,8 @@ const char *lq_name(struct lowering *l, const struct value *v, const char *suffi
 
 void lq_take_name(struct lowering *l, struct value *v, const struct value *from)
 {
-    if (v->id >= l->n_given && from->id < l->n_given)
+    if (v->id >= l->n_given && from->id < l->n_given && !rewrite_is_graph_output(l->g, v) &&
+        !rewrite_is_graph_output(l->g, from))
         graph_rename_value(l->g, v, from->name);
 }
 
@@ -244,21 +245,41 @@ static struct value *scales(struct lowering *l, const char *name, const double *
     return lq_constant(l, arena_printf(l->g->arena, "%s.scale", name), t);
 }
 
-void lq_become_dequantized(struct lowering *l, struct node *n, struct value *sums,
-                           const double *scale, int64_t n_scales, int axis)
+/* The operator that makes floats of the sums, and its inputs; the float is called `name`. */
+static enum op dequantizing(struct lowering *l, const struct sums *s, const char *name,
+                            struct value **in)
 {
-    struct value *y = n->out[0];
-    n->name = y->name;
-    if (sums->dtype == DTYPE_I32) {
-        struct value *in[2] = {sums, scales(l, y->name, scale, n_scales, 0)};
-        lq_become(l, n, OP_dequantize_linear, 2, in);
-        struct dequantize_linear_attrs *a = n->attrs;
-        a->axis = n_scales > 1 ? axis : a->axis;
-    } else {
-        struct value *as_float = lq_op(l, OP_cast, 1, &sums, lq_name(l, y, "float"));
-        struct value *in[2] = {as_float,
-                               scales(l, y->name, scale, n_scales, y->shape.rank - 1 - axis)};
-        lq_become(l, n, OP_mul, 2, in);
+    if (s->v->dtype == DTYPE_I32) {
+        in[0] = s->v;
+        in[1] = scales(l, name, s->scale, s->n, 0);
+        return OP_dequantize_linear;
     }
+    in[0] = lq_op(l, OP_cast, 1, &s->v, arena_printf(l->g->arena, "%s.float", name));
+    in[1] = scales(l, name, s->scale, s->n, s->v->shape.rank - 1 - s->axis);
+    return OP_mul;
+}
+
+static void set_axis(const struct sums *s, struct node *n)
+{
+    if (n->op == OP_dequantize_linear && s->n > 1)
+        ((struct dequantize_linear_attrs *)n->attrs)->axis = s->axis;
+}
+
+struct value *lq_dequantized(struct lowering *l, const struct sums *s, const char *out_name)
+{
+    struct value *in[2];
+    enum op op = dequantizing(l, s, out_name, in);
+    struct node *n = lq_begin(l, op, NULL, 2, in);
+    set_axis(s, n);
+    return lq_end(l, n, out_name);
+}
+
+void lq_become_dequantized(struct lowering *l, struct node *n, const struct sums *s)
+{
+    struct value *in[2];
+    enum op op = dequantizing(l, s, n->out[0]->name, in);
+    lq_become(l, n, op, 2, in);
+    n->name = n->out[0]->name;
+    set_axis(s, n);
     lq_became(l, n);
 }

@@ -14,8 +14,7 @@
 #include "ir/passes/evaluate.h"
 #include "ir/passes/lower_quantized.h"
 
-/* Inputs from this one on are no data. */
-static size_t data_inputs(const struct node *n)
+size_t lq_data_inputs(const struct node *n)
 {
     switch (n->op) {
     case OP_reshape:
@@ -42,7 +41,7 @@ static size_t data_inputs(const struct node *n)
     }
 }
 
-static struct value *like(struct lowering *l, const struct value *x, const char *what, int64_t v)
+struct value *lq_like(struct lowering *l, const struct value *x, const char *what, int64_t v)
 {
     return lq_scalar(l, lq_name(l, x, what), x->dtype, v);
 }
@@ -58,7 +57,7 @@ static bool exact_step(const struct tensor *t, const struct quant *q, enum dtype
     return (double)((float)(*out_step - q->zero_point) * q->scale) == v;
 }
 
-static const struct tensor *pad_value(const struct node *n, bool *out_given)
+const struct tensor *lq_pad_value(const struct node *n, bool *out_given)
 {
     *out_given = ops_has_input(n, 2);
     return *out_given && lq_is_constant(n->in[2]) ? n->in[2]->constant : NULL;
@@ -74,7 +73,7 @@ static bool same_parameters(const struct quant *a, const struct quant *b)
 /* All data inputs are dequantized alike.  Sums are moved where that costs nothing. */
 static bool common_operand(const struct node *n, struct operand *out, struct quant *out_quant)
 {
-    for (size_t i = 0; i < data_inputs(n); i++) {
+    for (size_t i = 0; i < lq_data_inputs(n); i++) {
         struct operand o;
         struct quant q;
         bool view = op_desc(n->op)->flags & OP_VIEW;
@@ -98,19 +97,19 @@ static bool side_inputs(struct lowering *l, const struct node *n, const struct o
     int64_t step = q->zero_point;
     bool given;
     if (n->op == OP_relu)
-        in[1] = like(l, o->stored, "zero", step);
+        in[1] = lq_like(l, o->stored, "zero", step);
     if (n->op == OP_pad) {
-        const struct tensor *v = pad_value(n, &given);
+        const struct tensor *v = lq_pad_value(n, &given);
         if (given && (!v || !exact_step(v, q, t, &step)))
             return false;
-        in[2] = like(l, o->stored, "padding", step);
+        in[2] = lq_like(l, o->stored, "padding", step);
     }
     for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++) {
         if (!n->in[i])
             continue;
         if (!lq_is_constant(n->in[i]) || !exact_step(n->in[i]->constant, q, t, &step))
             return false;
-        in[i] = like(l, o->stored, "bound", step);
+        in[i] = lq_like(l, o->stored, "bound", step);
     }
     return true;
 }
@@ -138,42 +137,56 @@ static bool drop_relu(struct lowering *l, struct node *n, const struct operand *
     return true;
 }
 
-static enum op integer_op(const struct node *n)
+/* The inputs of the operator on integers; NULL where a bound or padding has none. */
+static struct value **integer_inputs(struct lowering *l, const struct node *n,
+                                     const struct operand *o, const struct quant *q, size_t *out_n)
 {
-    return n->op == OP_relu ? OP_clip : n->op;
+    size_t least = n->op == OP_pad ? 3 : n->op == OP_relu ? 2 : 0;
+    *out_n = n->n_in > least ? n->n_in : least;
+    struct value **in = arena_array(&l->scratch, *out_n, sizeof(struct value *));
+    memcpy(in, n->in, n->n_in * sizeof *in);
+    for (size_t i = 0; i < lq_data_inputs(n); i++) {
+        struct operand each;
+        lq_operand(n->in[i], &each);
+        in[i] = each.stored;
+    }
+    return side_inputs(l, n, o, q, in) ? in : NULL;
+}
+
+/* n on integers, before it. */
+static struct node *insert_integer(struct lowering *l, const struct node *n, size_t n_in,
+                                   struct value *const *in)
+{
+    enum op op = n->op == OP_relu ? OP_clip : n->op;
+    struct node *m = graph_insert_node(l->g, l->b, l->at++, op, n->name, n_in, n->n_out);
+    for (size_t i = 0; i < n_in; i++) {
+        m->in[i] = in[i];
+        if (in[i])
+            in[i]->n_uses++;
+    }
+    if (op == n->op)
+        m->attrs = n->attrs;
+    for (size_t i = 0; i < n->n_out; i++)
+        if (n->out[i])
+            graph_node_output(l->g, m, i, lq_name(l, n->out[i], "q"));
+    lq_became(l, m);
+    return m;
 }
 
 bool lq_move_dequantize_down(struct lowering *l, struct node *n)
 {
     struct operand o;
     struct quant q;
-    if (!data_inputs(n) || !common_operand(n, &o, &q))
+    if (!lq_data_inputs(n) || !common_operand(n, &o, &q) || lq_is_constant(o.stored))
         return false;
-    if (lq_is_constant(o.stored) || drop_relu(l, n, &o, &q))
-        return !lq_is_constant(o.stored);
+    if (drop_relu(l, n, &o, &q))
+        return true;
+    size_t n_in;
+    struct value **in = integer_inputs(l, n, &o, &q, &n_in);
+    if (!in)
+        return false;
     const struct node *from = n->in[0]->producer;
-    size_t n_in = n->n_in > 3 ? n->n_in : n->op == OP_pad ? 3 : n->op == OP_relu ? 2 : n->n_in;
-    struct value **in = arena_array(&l->scratch, n_in, sizeof(struct value *));
-    memcpy(in, n->in, n->n_in * sizeof *in);
-    for (size_t i = 0; i < data_inputs(n); i++) {
-        struct operand each;
-        lq_operand(n->in[i], &each);
-        in[i] = each.stored;
-    }
-    if (!side_inputs(l, n, &o, &q, in))
-        return false;
-    struct node *m = graph_insert_node(l->g, l->b, l->at++, integer_op(n), n->name, n_in, n->n_out);
-    for (size_t i = 0; i < n_in; i++) {
-        m->in[i] = in[i];
-        if (in[i])
-            in[i]->n_uses++;
-    }
-    if (n->op != OP_relu)
-        m->attrs = n->attrs;
-    for (size_t i = 0; i < n->n_out; i++)
-        if (n->out[i])
-            graph_node_output(l->g, m, i, lq_name(l, n->out[i], "q"));
-    lq_became(l, m);
+    struct node *m = insert_integer(l, n, n_in, in);
     for (size_t i = 0; i < n->n_out; i++) {
         if (!n->out[i])
             continue;
@@ -225,105 +238,5 @@ bool lq_move_weights(struct lowering *l, struct node *n)
     if (!lq_is_per_tensor(&o))
         a->axis = transposed_axis(&moved, o.axis);
     lq_became(l, n);
-    return true;
-}
-
-/* ---- up ---- */
-
-/* Whether the values of n may be quantized before it: nobody else needs them as floats, or it costs
-   nothing to compute them twice. */
-static bool may_lift(const struct lowering *l, const struct node *n)
-{
-    bool clips = n->op == OP_relu || n->op == OP_clip;
-    return data_inputs(n) && n->n_out == 1 && n->op != OP_split && n->op != OP_identity &&
-           (clips || n->out[0]->n_uses == 1) && lq_position(l, n->out[0]) != SIZE_MAX;
-}
-
-static bool has_integer_sides(const struct node *n)
-{
-    bool given;
-    if (n->op == OP_pad) {
-        const struct tensor *v = pad_value(n, &given);
-        return v ? !isnan(tensor_get(v, 0)) : !given;
-    }
-    for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++)
-        if (n->in[i] && (!lq_is_constant(n->in[i]) || isnan(tensor_get(n->in[i]->constant, 0))))
-            return false;
-    return true;
-}
-
-static struct value *quantized_bound(struct lowering *l, const struct node *n, size_t i,
-                                     const struct node *q, const struct quant *to)
-{
-    enum dtype t = q->out[0]->dtype;
-    float v = (float)tensor_get(n->in[i]->constant, 0);
-    int64_t bound = lq_quantize(v, to, t);
-    if (bound == (i == 1 ? dtype_int_min(t) : dtype_int_max(t)))
-        return NULL;
-    return like(l, q->out[0], "bound", bound);
-}
-
-/* The bounds of a relu or clip in steps; none where the type has them anyway. */
-static void lift_bounds(struct lowering *l, const struct node *n, const struct node *q,
-                        const struct quant *to, struct value **in)
-{
-    enum dtype t = q->out[0]->dtype;
-    in[1] = in[2] = NULL;
-    if (n->op == OP_relu && to->zero_point != dtype_int_min(t))
-        in[1] = like(l, q->out[0], "bound", to->zero_point);
-    for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++)
-        if (n->in[i])
-            in[i] = quantized_bound(l, n, i, q, to);
-}
-
-/* Quantizes x as q does its input. */
-static struct value *quantize_as(struct lowering *l, const struct node *q, struct value *x)
-{
-    struct value *in[3] = {x, q->in[1], ops_has_input(q, 2) ? q->in[2] : NULL};
-    struct node *m = lq_begin(l, OP_quantize_linear, NULL, in[2] ? 3 : 2, in);
-    m->attrs = q->attrs;
-    return lq_end(l, m, lq_name(l, x, "q"));
-}
-
-bool lq_move_quantize_up(struct lowering *l, struct node *q)
-{
-    struct quant to;
-    if (q->op != OP_quantize_linear || !lq_target(q, &to) || !q->in[0]->producer)
-        return false;
-    const struct node *n = q->in[0]->producer;
-    if (!may_lift(l, n) || !has_integer_sides(n))
-        return false;
-    bool clips = n->op == OP_relu || n->op == OP_clip;
-    size_t n_in = clips || (n->op == OP_pad && n->n_in < 3) ? 3 : n->n_in;
-    struct value **in = arena_array(&l->scratch, n_in, sizeof(struct value *));
-    memcpy(in, n->in, (n->n_in < n_in ? n->n_in : n_in) * sizeof *in);
-    if (clips)
-        lift_bounds(l, n, q, &to, in);
-    if (clips && !in[1] && !in[2]) {
-        struct value *with[3] = {n->in[0], q->in[1], ops_has_input(q, 2) ? q->in[2] : NULL};
-        void *attrs = q->attrs;
-        lq_become(l, q, OP_quantize_linear, with[2] ? 3 : 2, with);
-        q->attrs = attrs;
-        lq_became(l, q);
-        return true;
-    }
-    if (n->op == OP_pad) {
-        bool given;
-        const struct tensor *v = pad_value(n, &given);
-        int64_t step =
-            v ? lq_quantize((float)tensor_get(v, 0), &to, q->out[0]->dtype) : to.zero_point;
-        in[2] = like(l, q->out[0], "padding", step);
-    }
-    for (size_t i = 0; i < data_inputs(n); i++)
-        in[i] = quantize_as(l, q, n->in[i]);
-    enum op op = clips ? OP_clip : n->op;
-    const char *name = n->name;
-    void *attrs = n->attrs;
-    lq_become(l, q, op, n_in, in);
-    q->name = name;
-    if (!clips)
-        q->attrs = attrs;
-    lq_became(l, q);
-    lq_set_quant(l, q->out[0], &to);
     return true;
 }

@@ -133,6 +133,6 @@ bool lq_lower_pool(struct lowering *l, struct node *n)
     struct value *sums = m.pool ? pool_sums(l, n, &m) : axis_sums(l, n, &m);
     lq_set_bound(l, sums, m.n * lq_reach(m.x.stored->dtype, m.quant.zero_point));
     double scale = (double)m.quant.scale / (double)m.n;
-    lq_become_dequantized(l, n, sums, &scale, 1, 0);
+    lq_become_dequantized(l, n, &(struct sums){.v = sums, .scale = &scale, .n = 1});
     return true;
 }

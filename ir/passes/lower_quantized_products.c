@@ -174,7 +174,7 @@ static double bias_at(const struct contraction *c, int64_t channel)
     return c->bias_is_sum ? b : rint(b * c->bias_factor / unit_of(c, channel));
 }
 
-/* Adds the bias to k; false where a sum with it may not fit. */
+/* Puts the bias into k, where that is given; false where a sum with it may not fit. */
 static bool add_bias(const struct contraction *c, int64_t reach, double *k)
 {
     const struct lq_weights *w = c->weights;
@@ -183,7 +183,8 @@ static bool add_bias(const struct contraction *c, int64_t reach, double *k)
         double b = bias_at(c, i % w->n_channels);
         if (!(fabs(b) + (double)w->absolute[i] * (double)reach <= limit))
             return false;
-        k[i] = b;
+        if (k)
+            k[i] = b;
     }
     return true;
 }
@@ -225,7 +226,8 @@ static const char *weights_obstacle(struct lowering *l, struct contraction *c)
     c->weights = read_weights(l, c);
     if (!bias_fits_shape(c, c->weights->n_channels))
         return "the bias is not one number per output channel";
-    if (largest_sum(c->weights, x_reach(c)) > sum_limit(c))
+    if (largest_sum(c->weights, x_reach(c)) > sum_limit(c) ||
+        (c->bias_is_sum && !add_bias(c, x_reach(c), NULL)))
         return "sums may not fit in 32 bits";
     return NULL;
 }
@@ -283,8 +285,11 @@ static struct value *offsets(struct lowering *l, const struct contraction *c,
             dims[d] = 1;
         dims[0] = w->n_channels;
     } else {
+        /* A single row has no dimension of rows. */
+        bool rows = c->x.stored->shape.rank > 1;
         for (int d = w->t->rank > 2 ? 0 : 1; d < w->t->rank; d++)
-            dims[rank++] = d == w->t->rank - 2 ? 1 : w->t->dims[d];
+            if (rows || d != w->t->rank - 2)
+                dims[rank++] = d == w->t->rank - 2 ? 1 : w->t->dims[d];
     }
     struct tensor *t = tensor_new(l->g->arena, sums->dtype, rank, dims);
     for (int64_t i = 0; i < w->n_sums; i++) {

@@ -45,6 +45,9 @@ static void measure(const struct expr *e, double visible, struct extent *out)
     }
     for (size_t i = 0; i < e->n; i++)
         measure(e->term[i], visible, out);
+    /* A bound on the other side of what is clipped takes its place. */
+    if (e->kind == EXPR_CLIP)
+        out->reach += fmax(0, fmax(e->lo, -e->hi));
 }
 
 /* The finest unit; false where it is so coarse that rounded multipliers show: each is wrong by half

@@ -76,6 +76,12 @@ static bool factor_of_operand(struct arena *a, const struct operand *o, struct f
     return !o->zero || tensor_elems(o->zero) == 1;
 }
 
+/* Where the value is repeated along the factor's dimension it has no place for each number. */
+static bool factor_fits(const struct factor *f, const struct shape *s)
+{
+    return f->n == 1 || (f->from_right < s->rank && s->dims[s->rank - 1 - f->from_right] == f->n);
+}
+
 double lq_factor_largest(const struct factor *f)
 {
     double largest = 0;
@@ -102,7 +108,8 @@ static struct expr *read_leaf(struct reader *r, const struct value *v, const str
     struct expr *e = new_expr(r, EXPR_LEAF, v);
     struct factor scale;
     if (lq_is_constant(o->stored) || !factor_of_operand(&r->l->scratch, o, &scale) ||
-        !factor_times(&r->l->scratch, &scale, f, &e->factor))
+        !factor_times(&r->l->scratch, &scale, f, &e->factor) ||
+        !factor_fits(&e->factor, &o->stored->shape))
         return NULL;
     e->x = o->stored;
     e->zero = lq_zero(o, 0);
@@ -121,7 +128,7 @@ static struct expr *read_product(struct reader *r, const struct value *v, const 
     struct factor both;
     if (!lq_is_per_tensor(a) || !lq_is_per_tensor(b) || !lq_is_narrow(a->stored->dtype) ||
         !lq_is_narrow(b->stored->dtype) || !factor_of_number(&r->l->scratch, scale, &both) ||
-        !factor_times(&r->l->scratch, &both, f, &e->factor))
+        !factor_times(&r->l->scratch, &both, f, &e->factor) || !factor_fits(&e->factor, &v->shape))
         return NULL;
     e->a = *a;
     e->b = *b;

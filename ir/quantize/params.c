@@ -168,13 +168,24 @@ static void share_joined(struct quantizer *q)
     }
 }
 
+/*
+ * 16 bits have steps to spare: twice the range costs one bit of them, and what the samples of the
+ * profile did not reach is not cut off.  Not where the range was chosen to cut something off.
+ */
+static double headroom(const struct calibration_options *opt)
+{
+    bool whole = opt->method == CALIBRATION_NONE || opt->method == CALIBRATION_KL;
+    return opt->type == DTYPE_I16 && whole ? 2 : 1;
+}
+
 static void set_params(struct quantizer *q)
 {
     const struct calibration_options *opt = &q->opt->calibration;
+    double wider = headroom(opt);
     for (size_t i = 0; i < q->n_values; i++) {
         double min, max;
         if (q->value[i].integer && quantizer_range(q, source_of(q, q->g->values[i]), &min, &max))
-            q->value[i].quant = schema_params(opt->schema, opt->type, min, max);
+            q->value[i].quant = schema_params(opt->schema, opt->type, wider * min, wider * max);
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * kernel_fuse, kernel_simplify, kernel_expand_contracts and kernel_stage_operand, text to text.
+ * kernel_fuse, kernel_simplify, kernel_expand_contracts and kernel_stage.c's, text to text.
  *
  * tests/ir/kernels/<name>.kernel: comments, a line "pass <name>", the kernel, a line "---", the
  * kernel after the pass.  Each pair is also run on random data: what the caller sees may not change
@@ -126,6 +126,15 @@ static bool stage(struct kernel *k)
     return true;
 }
 
+static bool widen(struct kernel *k)
+{
+    kval contract = 0;
+    kernel_walk(k, find_unstaged, &contract);
+    if (contract)
+        kernel_widen_operand(k, contract);
+    return contract != 0;
+}
+
 static bool run_pass(const char *pass, struct kernel *k)
 {
     if (strcmp(pass, "fuse") == 0)
@@ -138,6 +147,8 @@ static bool run_pass(const char *pass, struct kernel *k)
         return kernel_expand_contracts(k);
     if (strcmp(pass, "stage") == 0)
         return stage(k);
+    if (strcmp(pass, "widen") == 0)
+        return widen(k);
     fail_msg("no pass '%s'", pass);
     return false;
 }

@@ -100,9 +100,18 @@ static void test_profiles(void **state)
     run_page("profiles.md", 8, 1);
 }
 
+static void test_quantization(void **state)
+{
+    (void)state;
+    if (support_quick())
+        skip();
+    run_page("quantization.md", 10, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_manual),
-                                       cmocka_unit_test(test_profiles)};
+                                       cmocka_unit_test(test_profiles),
+                                       cmocka_unit_test(test_quantization)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
