@@ -14,7 +14,8 @@
 void quantize_report_print(struct strbuf *out, const struct quantize_errors *e,
                            const struct quantize_report *notes);
 
-/* The tensors of `e`, the most damaging first; among equals the noisiest, then as in the network. */
+/* The tensors of `e`, the most damaging first; among equals the noisiest, then as in the network.
+ */
 const struct tensor_error **quantize_report_ranked(struct arena *a,
                                                    const struct quantize_errors *e);
 

@@ -92,12 +92,13 @@ static struct value *quantized_padding(struct lowering *l, const struct node *n,
 static void become_integer(struct lowering *l, struct node *q, const struct node *n, size_t n_in,
                            struct value *const *in)
 {
-    enum op op = clips(n) ? OP_clip : n->op;
+    /* n may be gone when q no longer uses it. */
+    bool is_clip = clips(n);
     const char *name = n->name;
     void *attrs = n->attrs;
-    lq_become(l, q, op, n_in, in);
+    lq_become(l, q, is_clip ? OP_clip : n->op, n_in, in);
     q->name = name;
-    if (op == n->op && op != OP_clip)
+    if (!is_clip)
         q->attrs = attrs;
     lq_became(l, q);
 }

@@ -70,21 +70,26 @@ static bool same_parameters(const struct quant *a, const struct quant *b)
     return !(a->scale < b->scale || a->scale > b->scale) && a->zero_point == b->zero_point;
 }
 
-/* All data inputs are dequantized alike.  Sums are moved where that costs nothing. */
+/* The value is dequantized from 8 or 16 bits; sums are moved where that costs nothing. */
+static bool movable_operand(const struct node *n, const struct value *x, struct operand *out,
+                            struct quant *out_quant)
+{
+    bool view = op_desc(n->op)->flags & OP_VIEW;
+    return lq_tensor_operand(x, out, out_quant) && x->producer->op == OP_dequantize_linear &&
+           (lq_is_narrow(out->stored->dtype) || view);
+}
+
+/* All data inputs are dequantized alike. */
 static bool common_operand(const struct node *n, struct operand *out, struct quant *out_quant)
 {
-    for (size_t i = 0; i < lq_data_inputs(n); i++) {
+    if (!lq_data_inputs(n) || !movable_operand(n, n->in[0], out, out_quant))
+        return false;
+    for (size_t i = 1; i < lq_data_inputs(n); i++) {
         struct operand o;
         struct quant q;
-        bool view = op_desc(n->op)->flags & OP_VIEW;
-        if (!lq_tensor_operand(n->in[i], &o, &q) ||
-            n->in[i]->producer->op != OP_dequantize_linear ||
-            (!lq_is_narrow(o.stored->dtype) && !view))
+        if (!movable_operand(n, n->in[i], &o, &q) || o.stored->dtype != out->stored->dtype ||
+            !same_parameters(&q, out_quant))
             return false;
-        if (i && (o.stored->dtype != out->stored->dtype || !same_parameters(&q, out_quant)))
-            return false;
-        *out = o;
-        *out_quant = q;
     }
     return true;
 }
@@ -177,7 +182,7 @@ bool lq_move_dequantize_down(struct lowering *l, struct node *n)
 {
     struct operand o;
     struct quant q;
-    if (!lq_data_inputs(n) || !common_operand(n, &o, &q) || lq_is_constant(o.stored))
+    if (!common_operand(n, &o, &q) || lq_is_constant(o.stored))
         return false;
     if (drop_relu(l, n, &o, &q))
         return true;

@@ -10,6 +10,7 @@ The cosine is over all measured samples taken as one vector; of several outputs 
 """
 
 import os
+import re
 import sys
 import traceback
 
@@ -62,6 +63,8 @@ class Measurement:
         self.agreement = {}  # of the first class with the float network's
         self.right = {}      # of the first class with the label
         self.bytes = {}
+        self.quantized = ""  # how many nodes compute in integers
+        self.missing = ""    # operators without which it cannot be compiled
         self.faults = []
 
     def add(self, form, want, got):
@@ -86,7 +89,13 @@ class Measurement:
     def ours(self, reference):
         """Every form; `reference` is the float output of ONNX Runtime."""
         sheaf, measured = self.sheaf, self.network.measured
-        bundle = sheaf.bundle("float")
+        try:
+            bundle = sheaf.bundle("float")
+        except Failed as failure:
+            if "not supported: " not in str(failure):
+                raise
+            self.missing = str(failure).split("not supported: ")[1]
+            return
         want = sheaf.run(bundle, measured)
         if cosine(reference, want) < 1 - ROUNDING:
             self.faults.append("the float network differs from ONNX Runtime's")
@@ -106,6 +115,9 @@ class Measurement:
                 continue
             self.add(form, want, got)
             self.bytes[form] = sheaf.weight_bytes(name)
+            if form == "int8":
+                said = re.search(r"Quantized: (\d+ of \d+)", sheaf.said)
+                self.quantized = said[1] if said else ""
 
     def judge(self):
         """Adds what the figures must not be to the faults."""
@@ -133,8 +145,10 @@ def print_cosines(found):
     for m in found:
         cells = [f"{m.cosine[f]:.5f}" if f in m.cosine else "" for f in forms]
         counts = f"{len(m.network.calibration)} / {len(m.network.measured)}"
-        rows.append([m.network.name, counts, *cells, ", ".join(KEEP.get(m.network.name, ()))])
-    print_table(["network", "samples", "ONNX Runtime int8", *FORMS, "kept in float (int8)"], rows)
+        nodes = m.quantized + (f", kept: {', '.join(KEEP[m.network.name])}"
+                               if m.network.name in KEEP else "")
+        rows.append([m.network.name, counts, *cells, nodes])
+    print_table(["network", "samples", "ONNX Runtime int8", *FORMS, "integer nodes (int8)"], rows)
 
 
 def print_classes(found):
@@ -172,17 +186,20 @@ def main():
     loader, data, models, scratch, *words = sys.argv[1:]
     os.makedirs(scratch, exist_ok=True)
     lenet.to_onnx(f"{models}/mnist_lenet", f"{scratch}/lenet.onnx")
-    found = []
+    found, missing = [], []
     for network in networks.all_networks(data, models, f"{scratch}/lenet.onnx"):
         if not words or any(word in network.name for word in words):
             print(f"{network.name}", file=sys.stderr, flush=True)
-            found.append(measure(network, loader, scratch))
+            m = measure(network, loader, scratch)
+            (missing if m.missing else found).append(m)
     print("Cosine with the float network:\n")
     print_cosines(found)
     print("Samples with the float network's first class:\n")
     print_classes(found)
     print("Weights, MB:\n")
     print_sizes(found)
+    for m in missing:
+        print(f"skipped: {m.network.name}: no operator {m.missing}")
     faults = [f"{m.network.name}: {fault}" for m in found for fault in m.faults]
     print("\n".join(faults), file=sys.stderr)
     return 1 if faults or not found else 0

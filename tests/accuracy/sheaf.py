@@ -19,6 +19,7 @@ class Sheaf:
         self.loader = loader
         self.network = network
         self.folder = folder
+        self.said = ""  # what the last call printed
         os.makedirs(folder, exist_ok=True)
 
     def call(self, *arguments):
@@ -26,7 +27,7 @@ class Sheaf:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Failed(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
-        return done.stdout
+        self.said = done.stdout
 
     def capture(self, names):
         """The profile of the calibration samples."""
