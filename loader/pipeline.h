@@ -15,15 +15,21 @@
 
 struct pipeline;
 
+/* What can be seen of the network after a run, beside its outputs. */
+enum pipeline_shown {
+    PIPELINE_SHOWS_OUTPUTS,  /* nothing */
+    PIPELINE_SHOWS_FLOATS,   /* by name: the float tensors, see pipeline_traced */
+    PIPELINE_SHOWS_INTEGERS, /* by name: the quantized tensors that the model itself has */
+    PIPELINE_SHOWS_ALL       /* every tensor, for every node is a kernel; see pipeline_find */
+};
+
 /*
  * Where a compilation departs from the command line: for what compiles one model several times.
  * Zeroed, it is the command line itself.
  */
 struct pipeline_variant {
+    enum pipeline_shown shown;
     bool in_float;           /* as the model has it, whatever the options say about quantization */
-    bool traced;             /* tensors can be read by name, see pipeline_traced */
-    bool integers;           /* and these are the quantized tensors that the model itself has */
-    bool profiled;           /* every tensor reaches memory, see pipeline_find */
     bool stepwise;           /* kernels can be run one by one, see pipeline_run_stepwise */
     bool here;               /* code for this machine, even where a bundle is asked for */
     const char *const *keep; /* nodes or tensors that stay in float beside those of the options */
@@ -41,7 +47,7 @@ bool pipeline_open(struct arena *a, const struct loader_options *opt,
                    FILE *log, struct pipeline **out_pipeline, struct error *err);
 
 /* The compiled graph.  Its inputs and outputs are those of the model, in the model's order, with
-   plain layout; behind the outputs there are more where it is traced. */
+   plain layout; behind the outputs there are more where tensors are shown by name. */
 const struct graph *pipeline_graph(const struct pipeline *p);
 
 /* What the quantizer did; NULL where it had nothing to do. */
@@ -53,14 +59,14 @@ struct profile_identity pipeline_identity(const struct pipeline *p);
 void pipeline_describe(const struct pipeline *p, struct profile *profile);
 
 /*
- * The names of the tensors that a traced pipeline shows, inputs and outputs included, in the order
- * of the network.  In float these are all float tensors of the graph after PASSES_CLEAN. Quantized,
- * it is those of them that the lowered network still has.
+ * The names of the tensors that are shown by name, inputs and outputs included, in the order of the
+ * network: those of the graph after PASSES_CLEAN.  Of these a quantized network may have fewer left
+ * once it is lowered, see pipeline_tensor.
  */
 size_t pipeline_traced(const struct pipeline *p, const char *const **out_names);
 
-/* After pipeline_run of a traced pipeline: the tensor of that name, dense at its true extents, and
-   what its integers mean (scale 0: it is no integer form).  False where it is not shown. */
+/* After pipeline_run: the tensor of that name, dense at its true extents, and what its integers
+   mean (scale 0: it is no integer form).  False where it is not shown. */
 bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *out_tensor,
                      struct quant *out_quant);
 
@@ -74,7 +80,7 @@ bool pipeline_run_stepwise(struct pipeline *p, pipeline_observer *fn, void *arg)
 
 /* The buffer of a value of the graph; -1 where it does not reach memory. */
 int pipeline_find(const struct pipeline *p, const struct value *v);
-/* After pipeline_run of a profiled pipeline: the buffer's content, laid out as the value's layout
+/* After pipeline_run with PIPELINE_SHOWS_ALL: the buffer's content, laid out as the value's layout
    says, and its true extents. */
 const void *pipeline_data(const struct pipeline *p, int buf, int64_t *out_dims);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ir/passes/quantized_report.h"
 #include "loader/profile/profile_file.h"
 #include "loader/spelling.h"
 
@@ -97,9 +98,9 @@ static struct quantize_options options_of(const struct quantize_step *step,
     };
 }
 
-static bool check_all_quantized(const struct quantize_step *step, const struct quantize_report *r,
-                                struct error *err)
+static bool check_all_quantized(const struct quantize_step *step, struct error *err)
 {
+    const struct quantize_report *r = step->report;
     struct strbuf text;
     size_t n = 0;
     strbuf_init(&text, step->graph->arena);
@@ -116,8 +117,8 @@ static bool check_all_quantized(const struct quantize_step *step, const struct q
                      n, n == 1 ? " stays" : "s stay", strbuf_text(&text));
 }
 
-static bool quantize_by_profile(const struct quantize_step *step, const struct quantize_keep *keep,
-                                struct quantize_report **out_report, struct error *err)
+static bool quantize_by_profile(struct quantize_step *step, const struct quantize_keep *keep,
+                                struct error *err)
 {
     const struct loader_options *opt = step->opt;
     struct arena *a = step->graph->arena;
@@ -128,17 +129,8 @@ static bool quantize_by_profile(const struct quantize_step *step, const struct q
                       step->model_name, &profile, err) ||
         !quantize_graph(step->graph, profile, &how, report, err))
         return false;
-    *out_report = report;
+    step->report = report;
     return true;
-}
-
-bool pipeline_quantize_settle(const struct quantize_step *step, struct quantize_report *report,
-                              struct error *err)
-{
-    if (!report)
-        return true;
-    quantize_report_settle(report, step->graph);
-    return !step->opt->assert_all_nodes_quantized || check_all_quantized(step, report, err);
 }
 
 /* ---- the step ---- */
@@ -154,22 +146,41 @@ static bool quantize_weights(const struct quantize_step *step, const struct quan
     return quantize_weights_only(step->graph, types[opt->weights_only], block, keep, err);
 }
 
-bool pipeline_quantize(const struct quantize_step *step, struct quantize_report **out_report,
-                       struct error *err)
+static bool quantize(struct quantize_step *step, struct error *err)
 {
     const struct loader_options *opt = step->opt;
     struct quantize_keep keep;
-    *out_report = NULL;
-    if (step->variant->in_float)
-        return true;
     if (!make_keep(step, &keep, err))
         return false;
     if (opt->load_profile.n)
-        return quantize_by_profile(step, &keep, out_report, err);
+        return quantize_by_profile(step, &keep, err);
     if (opt->weights_only >= 0)
         return quantize_weights(step, &keep, err);
     if (opt->convert_to_fp16)
         return convert_storage(step->graph, opt->fp16_format ? DTYPE_BF16 : DTYPE_F16,
                                opt->convert_placeholders, &keep, err);
     return true;
+}
+
+bool pipeline_quantize(struct quantize_step *step, struct error *err)
+{
+    struct quantize_report of_model = {0};
+    if (step->variant->in_float)
+        return true;
+    if (!quantize(step, err))
+        return false;
+    if (!step->report && quantized_survey(step->graph, &of_model))
+        step->of_model = arena_copy(step->graph->arena, &of_model, sizeof of_model);
+    return true;
+}
+
+bool pipeline_quantize_settle(const struct quantize_step *step, const struct pass_options *passes,
+                              struct error *err)
+{
+    if (step->of_model)
+        quantized_settle(step->of_model, step->graph, passes);
+    if (!step->report)
+        return true;
+    quantize_report_settle(step->report, step->graph);
+    return !step->opt->assert_all_nodes_quantized || check_all_quantized(step, err);
 }

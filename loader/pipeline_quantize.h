@@ -12,13 +12,13 @@ struct quantize_step {
     const char *model_name;
     struct profile_identity identity; /* of the graph as imported */
     struct graph *graph;              /* after PASSES_CLEAN; changed in place */
+    /* Set by the step: NULL where no profile is used, or the model is not quantized already. */
+    struct quantize_report *report, *of_model;
 };
 
-/* *out_report is NULL where no profile is used. */
-bool pipeline_quantize(const struct quantize_step *step, struct quantize_report **out_report,
-                       struct error *err);
-/* After PASSES_LOWER: what the report says is final; -assert-all-nodes-quantized. */
-bool pipeline_quantize_settle(const struct quantize_step *step, struct quantize_report *report,
+bool pipeline_quantize(struct quantize_step *step, struct error *err);
+/* After PASSES_LOWER with these options: the reports are final; -assert-all-nodes-quantized. */
+bool pipeline_quantize_settle(const struct quantize_step *step, const struct pass_options *passes,
                               struct error *err);
 
 #endif

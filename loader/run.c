@@ -284,10 +284,13 @@ static void print_quantized(struct run *run)
 static bool run_open(struct run *run, struct error *err)
 {
     const struct loader_options *opt = run->opt;
-    struct pipeline_variant variant = {.in_float = opt->dump_profile,
-                                       .profiled = opt->dump_profile};
+    struct pipeline_variant variant = {0};
     struct image_size size, *first = NULL;
     bool dumped;
+    if (opt->dump_profile) {
+        variant.shown = PIPELINE_SHOWS_ALL;
+        variant.in_float = true;
+    }
     if (!check_files(run, &size, err))
         return false;
     if (run->files.images.n)

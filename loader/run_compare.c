@@ -28,7 +28,7 @@ static bool open_mode(const struct run_measure *m, enum qdq_mode mode, struct me
                       struct error *err)
 {
     struct pipeline_variant variant = {
-        .traced = true, .integers = true, .stepwise = true, .here = true, .qdq = &mode};
+        .shown = PIPELINE_SHOWS_INTEGERS, .stepwise = true, .here = true, .qdq = &mode};
     return measured_open_variant(m, &variant, out, err);
 }
 

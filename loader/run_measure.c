@@ -20,8 +20,8 @@ bool measured_open(const struct run_measure *m, bool in_float, const struct run_
                    struct measured *out, struct error *err)
 {
     struct pipeline_variant variant = {
+        .shown = PIPELINE_SHOWS_FLOATS,
         .in_float = in_float,
-        .traced = true,
         .here = true,
         .keep = kept ? kept->tensor : NULL,
         .n_keep = kept ? kept->n : 0,
