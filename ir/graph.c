@@ -273,6 +273,14 @@ void graph_each_block(struct graph *g, void (*fn)(struct graph *, struct block *
     each_block(g, &g->body, fn, arg);
 }
 
+bool graph_is_output(const struct graph *g, const struct value *v)
+{
+    for (size_t i = 0; i < g->body.n_out; i++)
+        if (g->body.out[i] == v)
+            return true;
+    return false;
+}
+
 struct replacement {
     struct value *from, *to;
 };

@@ -129,6 +129,7 @@ bool graph_infer_node(struct graph *g, struct node *n, struct error *err);
 bool graph_infer_block(struct graph *g, struct block *b, struct error *err);
 bool graph_infer(struct graph *g, struct error *err); /* every node, in order */
 
+bool graph_is_output(const struct graph *g, const struct value *v);
 /* Every use of `from` (node inputs, block outputs, extents of shapes) becomes `to`. */
 void graph_replace_uses(struct graph *g, struct value *from, struct value *to);
 void graph_count_uses(struct graph *g); /* sets n_uses of every value; outputs count as a use */

@@ -87,6 +87,7 @@ int program_find_value(const struct program *p, const struct value *v);
 
 /* Calls fn for every step, depth first. */
 void program_each_step(const struct steps *steps, void (*fn)(struct step *, void *), void *arg);
+bool program_is_straight(const struct program *p); /* has no branches or loops */
 
 /* Offsets of all buffers.  keep_all: no two activations share storage, so that every value can be
    inspected after a run. */

@@ -522,3 +522,11 @@ void program_each_step(const struct steps *steps, void (*fn)(struct step *, void
         program_each_step(&s->bodies[1], fn, arg);
     }
 }
+
+bool program_is_straight(const struct program *p)
+{
+    for (size_t i = 0; i < p->body.n; i++)
+        if (p->body.step[i]->kind != STEP_CALL)
+            return false;
+    return true;
+}

@@ -15,11 +15,11 @@
 #include "cpu_runtime/codegen/cpu_target.h"
 #include "ir/eval.h"
 #include "ir/passes/passes.h"
-#include "ir/passes/quantized_report.h"
 #include "ir/program.h"
 #include "loader/import/import.h"
 #include "loader/pipeline_quantize.h"
 #include "loader/pipeline_run.h"
+#include "loader/pipeline_trace.h"
 #include "loader/report.h"
 
 struct pipeline {
@@ -27,15 +27,15 @@ struct pipeline {
     const struct loader_options *opt;
     struct pipeline_variant variant;
     FILE *log;
-    double started;    /* of the step that pipeline_log reports next */
+    double started;    /* of the step that log_step reports next */
     const char *model; /* the last part of its path */
     const char *name, *entry;
     const struct target *target;
+    struct pass_options passes;
     struct profile_identity identity;
     struct graph *graph;
-    struct quantize_report *quantized; /* NULL: no profile was used */
-    const char **traced;               /* names of tensors, where the variant wants them */
-    size_t n_traced, cap_traced;
+    struct quantize_step quantized;
+    struct pipeline_trace trace;
     struct program *program;
     struct emit_schedules *schedules;
     struct weights weights;
@@ -110,54 +110,11 @@ static bool choose_target(struct pipeline *p, struct error *err)
     };
     if (p->variant.here)
         target = (struct cpu_target_options){.cpu = "native"};
-    return cpu_target_create(p->arena, &target, &p->target, err);
-}
-
-/* ---- tracing ---- */
-
-static bool is_traced(const struct pipeline *p, const struct value *v)
-{
-    if (p->variant.integers)
-        return dtype_is_integer(v->dtype) && dtype_bits(v->dtype) <= 16;
-    return dtype_is_float(v->dtype);
-}
-
-/* The names of all float tensors of the body, or of all narrow integers. */
-static void trace_names(struct pipeline *p)
-{
-    const struct block *body = &p->graph->body;
-    if (!p->variant.traced)
-        return;
-    for (size_t i = 0; i < body->n_in; i++)
-        if (is_traced(p, body->in[i]))
-            ARENA_PUSH(p->arena, p->traced, p->n_traced, p->cap_traced) = body->in[i]->name;
-    for (size_t i = 0; i < body->n_nodes; i++)
-        for (size_t k = 0; k < body->nodes[i]->n_out; k++) {
-            const struct value *v = body->nodes[i]->out[k];
-            if (v && is_traced(p, v))
-                ARENA_PUSH(p->arena, p->traced, p->n_traced, p->cap_traced) = v->name;
-        }
-}
-
-static bool is_output(const struct graph *g, const struct value *v)
-{
-    for (size_t i = 0; i < g->body.n_out; i++)
-        if (g->body.out[i] == v)
-            return true;
-    return false;
-}
-
-/* What is traced must reach memory, as an output does.  Before PASSES_LOWER this holds on to every
-   tensor; behind it, it changes nothing of how the network computes. */
-static void trace_values(struct pipeline *p)
-{
-    for (size_t i = 0; i < p->n_traced; i++) {
-        struct value *v = graph_find_value(p->graph, p->traced[i]);
-        if (!v || v->role != VALUE_TEMP || is_output(p->graph, v))
-            continue;
-        v->layout = layout_plain(v->shape.rank);
-        block_add_output(p->graph, &p->graph->body, v);
-    }
+    if (!cpu_target_create(p->arena, &target, &p->target, err))
+        return false;
+    p->passes.target = p->target;
+    p->passes.qdq = p->variant.qdq ? *p->variant.qdq : (enum qdq_mode)opt->qdq;
+    return true;
 }
 
 /* ---- the way of the model ---- */
@@ -184,57 +141,58 @@ static bool import_graph(struct pipeline *p, const struct image_size *image, str
     return p->graph != NULL;
 }
 
-/* Every node becomes a kernel by itself, so that all tensors reach memory; layouts are those that
-   the network has otherwise. */
-static bool run_profile_passes(struct pipeline *p, struct error *err)
+static bool clean(struct pipeline *p, struct error *err)
 {
-    struct pass_options opt = {.target = p->target};
-    bool changed;
-    if (!passes_run_stage(p->graph, PASSES_CLEAN, &opt, err))
+    p->identity = profile_identity_of(p->graph);
+    if (!passes_run_stage(p->graph, PASSES_CLEAN, &p->passes, err))
         return false;
-    opt.stage = PASSES_LOWER;
-    return pass_choose_layout(p->graph, &opt, &changed, err);
+    pipeline_trace_choose(&p->trace, p->graph, p->variant.shown);
+    return true;
 }
 
-/* What became of a model that is quantized already. */
-static void log_quantized(struct pipeline *p, struct quantize_report *r,
-                          const struct pass_options *opt)
+static bool quantize(struct pipeline *p, struct error *err)
 {
-    struct strbuf text;
-    strbuf_init(&text, p->arena);
-    quantized_settle(r, p->graph, opt);
-    report_print_quantized(&text, r, true);
-    fputs(strbuf_text(&text), p->log);
-}
-
-static bool run_passes(struct pipeline *p, struct error *err)
-{
-    struct pass_options passes = {
-        .target = p->target, .qdq = p->variant.qdq ? *p->variant.qdq : (enum qdq_mode)p->opt->qdq};
-    struct quantize_step step = {
+    p->quantized = (struct quantize_step){
         .opt = p->opt,
         .variant = &p->variant,
         .model_name = p->model,
         .identity = p->identity,
         .graph = p->graph,
+        .survey = p->log != NULL,
     };
-    if (!passes_run_stage(p->graph, PASSES_CLEAN, &passes, err))
+    return pipeline_quantize(&p->quantized, err);
+}
+
+/* Where all is shown every node becomes a kernel by itself, so that every tensor reaches memory;
+   layouts are those that the network has otherwise. */
+static bool lower(struct pipeline *p, struct error *err)
+{
+    if (p->variant.shown == PIPELINE_SHOWS_ALL) {
+        struct pass_options opt = p->passes;
+        bool changed;
+        opt.stage = PASSES_LOWER;
+        return pass_choose_layout(p->graph, &opt, &changed, err);
+    }
+    /* Integers are made by the passes, so they can be shown only as these leave them. */
+    bool late = p->quantized.by_profile || p->variant.shown == PIPELINE_SHOWS_INTEGERS;
+    if (!late)
+        pipeline_trace_hold(&p->trace, p->graph);
+    if (!passes_run_stage(p->graph, PASSES_LOWER, &p->passes, err))
         return false;
-    trace_names(p);
-    if (!pipeline_quantize(&step, &p->quantized, err))
-        return false;
-    bool integers = p->quantized || p->variant.integers;
-    struct quantize_report of_model = {0};
-    if (!integers)
-        trace_values(p);
-    bool reports = p->log && !p->quantized && quantized_survey(p->graph, &of_model);
-    if (!passes_run_stage(p->graph, PASSES_LOWER, &passes, err))
-        return false;
-    if (integers)
-        trace_values(p);
-    if (reports)
-        log_quantized(p, &of_model, &passes);
-    return pipeline_quantize_settle(&step, p->quantized, err);
+    if (late)
+        pipeline_trace_hold(&p->trace, p->graph);
+    return pipeline_quantize_settle(&p->quantized, &p->passes, err);
+}
+
+/* What became of a model that is quantized already. */
+static void log_quantized(const struct pipeline *p)
+{
+    struct strbuf text;
+    if (!p->log || !p->quantized.of_model)
+        return;
+    strbuf_init(&text, p->arena);
+    report_print_quantized(&text, p->quantized.of_model, true);
+    fputs(strbuf_text(&text), p->log);
 }
 
 static bool compile(struct pipeline *p, const struct image_size *image, struct error *err)
@@ -245,9 +203,9 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
         return false;
     log_step(p, "import");
 
-    p->identity = profile_identity_of(p->graph);
-    if (!(p->variant.profiled ? run_profile_passes(p, err) : run_passes(p, err)))
+    if (!clean(p, err) || !quantize(p, err) || !lower(p, err))
         return false;
+    log_quantized(p);
     log_step(p, "passes");
 
     p->program = program_build(p->arena, p->graph, err);
@@ -256,7 +214,7 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
     log_step(p, "lowering");
 
     p->schedules = emit_schedule(p->arena, p->program, p->target);
-    plan_program(p->program, p->opt->verify || p->variant.profiled);
+    plan_program(p->program, p->opt->verify || p->variant.shown == PIPELINE_SHOWS_ALL);
     p->weights = weights_make(p->arena, p->program);
     p->symbols = names_symbols(p->arena, p->program, &p->n_symbols);
     log_step(p, "scheduling, planning and packing");
@@ -268,7 +226,7 @@ bool pipeline_open(struct arena *a, const struct loader_options *opt,
                    FILE *log, struct pipeline **out_pipeline, struct error *err)
 {
     struct pipeline *p = arena_new(a, struct pipeline);
-    p->arena = a;
+    p->arena = p->trace.arena = a;
     p->opt = opt;
     if (variant)
         p->variant = *variant;
@@ -285,11 +243,6 @@ const struct graph *pipeline_graph(const struct pipeline *p)
     return p->graph;
 }
 
-struct profile_identity pipeline_identity(const struct pipeline *p)
-{
-    return p->identity;
-}
-
 void pipeline_describe(const struct pipeline *p, struct profile *profile)
 {
     struct strbuf processor;
@@ -304,7 +257,7 @@ void pipeline_describe(const struct pipeline *p, struct profile *profile)
 
 const struct quantize_report *pipeline_quantized(const struct pipeline *p)
 {
-    return p->quantized;
+    return p->quantized.by_profile;
 }
 
 /* ---- emission ---- */
@@ -425,8 +378,8 @@ const void *pipeline_data(const struct pipeline *p, int buf, int64_t *out_dims)
 
 size_t pipeline_traced(const struct pipeline *p, const char *const **out_names)
 {
-    *out_names = p->traced;
-    return p->n_traced;
+    *out_names = p->trace.name;
+    return p->trace.n;
 }
 
 bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *out_tensor,
@@ -443,16 +396,9 @@ bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *
     return true;
 }
 
-static void clear_flag(struct step *s, void *arg)
-{
-    bool *only_calls = arg;
-    *only_calls &= s->kind == STEP_CALL;
-}
-
 bool pipeline_run_stepwise(struct pipeline *p, pipeline_observer *fn, void *arg)
 {
-    bool only_calls = p->run.jit != NULL;
-    program_each_step(&p->program->body, clear_flag, &only_calls);
+    bool only_calls = p->run.jit && program_is_straight(p->program);
     for (size_t i = 0; only_calls && i < p->program->body.n; i++) {
         const struct step *s = p->program->body.step[i];
         pipeline_run_step(&p->run, p->entry, s);

@@ -53,8 +53,6 @@ const struct graph *pipeline_graph(const struct pipeline *p);
 /* What the quantizer did; NULL where it had nothing to do. */
 const struct quantize_report *pipeline_quantized(const struct pipeline *p);
 
-/* Whose profile can be used: taken of the graph as imported. */
-struct profile_identity pipeline_identity(const struct pipeline *p);
 /* Model, processor and identity of a profile that is taken of it. */
 void pipeline_describe(const struct pipeline *p, struct profile *profile);
 

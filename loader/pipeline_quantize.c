@@ -100,7 +100,7 @@ static struct quantize_options options_of(const struct quantize_step *step,
 
 static bool check_all_quantized(const struct quantize_step *step, struct error *err)
 {
-    const struct quantize_report *r = step->report;
+    const struct quantize_report *r = step->by_profile;
     struct strbuf text;
     size_t n = 0;
     strbuf_init(&text, step->graph->arena);
@@ -129,7 +129,7 @@ static bool quantize_by_profile(struct quantize_step *step, const struct quantiz
                       step->model_name, &profile, err) ||
         !quantize_graph(step->graph, profile, &how, report, err))
         return false;
-    step->report = report;
+    step->by_profile = report;
     return true;
 }
 
@@ -169,7 +169,7 @@ bool pipeline_quantize(struct quantize_step *step, struct error *err)
         return true;
     if (!quantize(step, err))
         return false;
-    if (!step->report && quantized_survey(step->graph, &of_model))
+    if (step->survey && !step->by_profile && quantized_survey(step->graph, &of_model))
         step->of_model = arena_copy(step->graph->arena, &of_model, sizeof of_model);
     return true;
 }
@@ -179,8 +179,8 @@ bool pipeline_quantize_settle(const struct quantize_step *step, const struct pas
 {
     if (step->of_model)
         quantized_settle(step->of_model, step->graph, passes);
-    if (!step->report)
+    if (!step->by_profile)
         return true;
-    quantize_report_settle(step->report, step->graph);
+    quantize_report_settle(step->by_profile, step->graph);
     return !step->opt->assert_all_nodes_quantized || check_all_quantized(step, err);
 }

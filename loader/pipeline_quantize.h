@@ -12,8 +12,9 @@ struct quantize_step {
     const char *model_name;
     struct profile_identity identity; /* of the graph as imported */
     struct graph *graph;              /* after PASSES_CLEAN; changed in place */
-    /* Set by the step: NULL where no profile is used, or the model is not quantized already. */
-    struct quantize_report *report, *of_model;
+    bool survey;                      /* a model that is quantized already is reported on */
+    /* Set by the step, else NULL: what the quantizer did, and what such a model had done. */
+    struct quantize_report *by_profile, *of_model;
 };
 
 bool pipeline_quantize(struct quantize_step *step, struct error *err);

@@ -124,10 +124,16 @@ static bool is_no_float(const struct kernel *k, kval v, void *arg)
 }
 
 /* What floats are quantized to may differ by a step, where they differ at all. */
+/* Of the largest value: 16 bits may round what differs a little to neighbours. */
+static double relative_tolerance(enum dtype t)
+{
+    return t == DTYPE_F16 ? 0x1p-10 : t == DTYPE_BF16 ? 0x1p-7 : 1e-4;
+}
+
 static bool agrees(const struct kernel *k, const struct pbuf *b, const struct difference *d)
 {
     if (dtype_is_float(b->dtype))
-        return d->largest <= 1e-4 * d->largest_want + 1e-6;
+        return d->largest <= relative_tolerance(b->dtype) * d->largest_want + 1e-6;
     return d->equal ||
            (b->quant.scale != 0 && d->largest <= 1 && !kernel_walk(k, is_no_float, NULL));
 }
@@ -183,14 +189,6 @@ static void verify_step(struct step *s, void *arg)
     }
 }
 
-/* In branches and loops a buffer is written more than once: then the evaluator runs all by itself.
- */
-static void look_for_control(struct step *s, void *arg)
-{
-    bool *only_calls = arg;
-    *only_calls &= s->kind == STEP_CALL;
-}
-
 bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct error *err)
 {
     struct pipeline_run want = *run;
@@ -199,8 +197,9 @@ bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct
         arena_copy(run->arena, run->area[AREA_MUTABLE], (size_t)p->area_bytes[AREA_MUTABLE]);
     want.area[AREA_ACTIVATION] = arena_alloc(run->arena, (size_t)p->area_bytes[AREA_ACTIVATION]);
     want.entry = NULL;
-    bool one_by_one = true;
-    program_each_step(&p->body, look_for_control, &one_by_one);
+    /* In branches and loops a buffer is written more than once: then the evaluator runs all by
+       itself. */
+    bool one_by_one = program_is_straight(p);
     if (!pipeline_run_once(run, err) || (!one_by_one && !pipeline_run_once(&want, err)))
         return false;
     struct verify v = {.got = run, .want = &want, .one_by_one = one_by_one, .report = report};

@@ -34,8 +34,9 @@ void pipeline_run_dims(const struct pipeline_run *run, int buf, int64_t *out_dim
 /*
  * Runs the code and compares what every step wrote with what the evaluator makes of the same
  * inputs; where there are branches or loops, of the same mutable area at the start.  Floats agree
- * where |got - want| <= 1e-4 * (largest |want| of the tensor) + 1e-6, all else where equal; but
- * what floats are quantized to may lie a step apart. The program must be planned with keep_all.
+ * where |got - want| <= 1e-4 * (largest |want| of the tensor) + 1e-6, those of 16 bits within a
+ * step of the largest; all else where equal, but what floats are quantized to may lie a step apart.
+ * The program must be planned with keep_all.
  */
 bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct error *err);
 

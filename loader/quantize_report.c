@@ -42,19 +42,11 @@ void quantize_report_print_kept(struct strbuf *out, const struct quantize_report
     }
 }
 
-static size_t count_quantized(const struct quantize_report *notes)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < notes->n; i++)
-        n += notes->note[i].quantized;
-    return n;
-}
-
 void quantize_report_print(struct strbuf *out, const struct quantize_errors *e,
                            const struct quantize_report *notes)
 {
     const struct tensor_error **ranked = quantize_report_ranked(out->arena, e);
-    size_t n_quantized = count_quantized(notes);
+    size_t n_quantized = quantize_report_n_quantized(notes);
     strbuf_printf(out, "Quantized: %zu of %zu nodes. Runs compared: %zu.\n", n_quantized, notes->n,
                   e->n_samples);
     strbuf_add(out, "SQNR of each tensor against the float network, in dB, and what it would be if "

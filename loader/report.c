@@ -77,11 +77,8 @@ void report_print_tensor(struct strbuf *out, const char *name, const struct tens
 
 void report_print_quantized(struct strbuf *out, const struct quantize_report *r, bool all)
 {
-    size_t n_float = 0;
-    for (size_t i = 0; i < r->n; i++)
-        n_float += !r->note[i].quantized;
-    strbuf_printf(out, "Quantized: %zu of %zu nodes", r->n - n_float, r->n);
-    size_t shown = 0;
+    size_t n_quantized = quantize_report_n_quantized(r), shown = 0;
+    strbuf_printf(out, "Quantized: %zu of %zu nodes", n_quantized, r->n);
     for (size_t i = 0; i < r->n && (all || shown < SHOWN_NODES); i++) {
         const struct quantize_note *note = &r->note[i];
         if (!note->quantized)
@@ -89,7 +86,7 @@ void report_print_quantized(struct strbuf *out, const struct quantize_report *r,
                           shown++ ? "," : "; in float:", op_desc(note->op)->id, note->node,
                           note->reason);
     }
-    if (shown < n_float)
-        strbuf_printf(out, " and %zu more, which -verbose names", n_float - shown);
+    if (shown < r->n - n_quantized)
+        strbuf_printf(out, " and %zu more, which -verbose names", r->n - n_quantized - shown);
     strbuf_add(out, "\n");
 }

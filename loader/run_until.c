@@ -107,20 +107,12 @@ static bool fail_unreachable(const struct until *u, struct error *err)
                      u->m->opt->quantize_until);
 }
 
-static bool is_any_quantized(const struct quantize_report *notes)
-{
-    for (size_t i = 0; i < notes->n; i++)
-        if (notes->note[i].quantized)
-            return true;
-    return false;
-}
-
 /* Measures one network and, where it is not good enough, chooses what to keep next. */
 static bool step(struct until *u, struct measured *n, bool *out_done, struct error *err)
 {
     FILE *out = u->m->out;
     const struct quantize_report *notes = pipeline_quantized(n->pipeline);
-    if (!is_any_quantized(notes))
+    if (quantize_report_n_quantized(notes) == 0)
         return fail_unreachable(u, err);
     struct quantize_errors errors;
     size_t n_right;

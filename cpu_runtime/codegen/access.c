@@ -9,6 +9,11 @@ int cpu_pow2_ceil(int64_t n)
     return p;
 }
 
+int64_t cpu_div_ceil(int64_t n, int64_t by)
+{
+    return (n + by - 1) / by;
+}
+
 bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
                        int64_t *out_stride)
 {
@@ -101,7 +106,7 @@ bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
         if (coef == 0)
             continue;
         if (!greatest(k, r, &a->dim[d], &most) ||
-            most + coef * over >= (b->dims[d] + block - 1) / block * block)
+            most + coef * over >= cpu_div_ceil(b->dims[d], block) * block)
             return false;
     }
     return true;

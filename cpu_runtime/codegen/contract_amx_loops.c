@@ -16,7 +16,7 @@ static void axis_level(struct amx *x, struct amx_axis *a, int i)
 {
     struct emit_kernel *ek = x->ek;
     int per = a->per;
-    int64_t tiles = (a->extent + a->span - 1) / a->span;
+    int64_t tiles = cpu_div_ceil(a->extent, a->span);
     int64_t full = a->extent / a->span / per;
     if (full > 0) {
         struct eloop l = {0};
@@ -150,9 +150,8 @@ static void describe_k(struct amx *x)
     x->n_steps = x->n_outside = 1;
     x->step = x->outside = eaffine_const(0);
     for (int i = 0; i < x->r->n_dims; i++) {
-        int64_t by = amx_k_step(x, i);
         if (x->c->kind[i] == KITER_K)
-            x->n_steps *= (amx_extent(x, i) + by - 1) / by;
+            x->n_steps *= cpu_div_ceil(amx_extent(x, i), amx_k_step(x, i));
         else if (is_row_outside(x, i))
             x->n_outside *= amx_extent(x, i);
     }

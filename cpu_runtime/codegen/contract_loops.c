@@ -23,7 +23,7 @@ static bool same_pattern(struct tile *t, int m, int64_t a, int64_t b, int rows)
         y.first_row = y.first_outer = b;
         /* Whole groups: whether a group can be read at once depends on what lies behind K. */
         int64_t step = tile_k_step(t, pad->k), n = tile_extent(t, pad->k);
-        for (int64_t k = 0; k < (n + step - 1) / step * step; k++) {
+        for (int64_t k = 0; k < cpu_div_ceil(n, step) * step; k++) {
             x.k_at[pad->k] = y.k_at[pad->k] = k;
             for (int i = 0; i < rows; i++)
                 if (tile_is_inside(&x, pad, i, 0) != tile_is_inside(&y, pad, i, 0))
@@ -48,7 +48,7 @@ static int64_t rows_of(const struct tile *t)
 
 static int64_t tiles_of(const struct tile *t)
 {
-    return (rows_of(t) + t->e->tile_m - 1) / t->e->tile_m;
+    return cpu_div_ceil(rows_of(t), t->e->tile_m);
 }
 
 /* Tiles over the row outside, where a tile spans several. */
@@ -57,7 +57,7 @@ static int64_t outer_tiles_of(const struct tile *t)
     const struct schedule_entry *e = t->e;
     if (e->row_outer < 0 || is_joined(e))
         return 1;
-    return (tile_extent(t, e->row_outer) + e->tile_outer - 1) / e->tile_outer;
+    return cpu_div_ceil(tile_extent(t, e->row_outer), e->tile_outer);
 }
 
 /* `count` tiles of the same code, from row `first` on, of n_outer rows outside. */

@@ -411,7 +411,7 @@ void tile_prefetch(struct tile *t, int64_t count)
     int64_t lines = count * t->e->tile_n * t->e->vector / per_line;
     if (t->n_tiles > lines)
         return;
-    int64_t share = (lines + t->n_tiles - 1) / t->n_tiles;
+    int64_t share = cpu_div_ceil(lines, t->n_tiles);
     tile_bind_col(t, t->e->tile_n, 0);
     struct eaddress at = operand_address(t, &t->c->b);
     struct eaffine first = at.affine;

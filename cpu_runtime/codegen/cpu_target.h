@@ -45,7 +45,8 @@ bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
    n steps of `inner`. */
 bool cpu_epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer, kval inner,
                         int64_t n);
-/* The smallest power of two not below n. */
+/* The smallest power of two not below n; n / by, rounded up. */
 int cpu_pow2_ceil(int64_t n);
+int64_t cpu_div_ceil(int64_t n, int64_t by);
 
 #endif

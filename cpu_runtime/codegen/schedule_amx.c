@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "cpu_runtime/codegen/contract_amx.h"
-#include "cpu_runtime/codegen/cpu_target.h"
+#include "cpu_runtime/codegen/schedule_contract.h"
 
 /* Cycles, from measurements on Sapphire Rapids: a product of full tiles every 16, a tile load from
    the first-level cache every 8, clearing and storing a tile of sums 16, a configuration and its
@@ -49,18 +49,12 @@ static int64_t extent_of(const struct plan *p, int i)
     return kernel_static_extent(p->k, p->r, i);
 }
 
-static int64_t divide_up(int64_t n, int64_t by)
-{
-    return (n + by - 1) / by;
-}
-
 /* ---- what fits ---- */
 
 static bool all_static(const struct plan *p)
 {
-    for (int i = 0; i < p->r->n_dims; i++)
-        if (extent_of(p, i) <= 0)
-            return false;
+    if (!schedule_is_static(p->k, p->r))
+        return false;
     for (int d = 0; d < p->k->bufs[p->a->buf].rank; d++)
         if (p->k->bufs[p->a->buf].extent_buf[d] >= 0)
             return false;
@@ -117,14 +111,6 @@ static int unit_dim(const struct plan *p, const struct koperand *o, int i)
     return found;
 }
 
-static bool is_single(const struct plan *p, kval index)
-{
-    for (int i = 0; i < p->r->n_dims; i++)
-        if (p->r->index[i] == index)
-            return extent_of(p, i) == 1;
-    return false;
-}
-
 /* Whether all else that takes part in dimension d of an access moves it in steps of `block`. */
 static bool others_step(const struct plan *p, const struct koperand *o, int d, int i, int64_t block)
 {
@@ -132,7 +118,7 @@ static bool others_step(const struct plan *p, const struct koperand *o, int d, i
     if (a->offset % block != 0)
         return false;
     for (int t = 0; t < a->n_terms; t++)
-        if (a->term[t].var != p->r->index[i] && !is_single(p, a->term[t].var) &&
+        if (a->term[t].var != p->r->index[i] && !schedule_is_single(p->k, p->r, a->term[t].var) &&
             a->term[t].coef % block != 0)
             return false;
     return true;
@@ -164,8 +150,8 @@ static bool choose_indices(struct plan *p)
 /* Even steps over n values that lie side by side: as few as make multiples of four. */
 static int even_step(int64_t n)
 {
-    for (int64_t steps = divide_up(n, AMX_ROW_BYTES); steps <= 2 * divide_up(n, AMX_ROW_BYTES);
-         steps++)
+    for (int64_t steps = cpu_div_ceil(n, AMX_ROW_BYTES);
+         steps <= 2 * cpu_div_ceil(n, AMX_ROW_BYTES); steps++)
         if (n % steps == 0 && n / steps % AMX_GROUP == 0)
             return (int)(n / steps);
     return 0;
@@ -186,15 +172,15 @@ static int step_in_place(const struct plan *p, int i)
     /* A block is read whole: what lies behind the last value meets zeros of B. */
     if (block > AMX_ROW_BYTES || block % AMX_GROUP != 0)
         return 0;
-    int64_t used = divide_up(n, AMX_GROUP) * AMX_GROUP;
+    int64_t used = cpu_div_ceil(n, AMX_GROUP) * AMX_GROUP;
     return (int)(used < block ? used : block);
 }
 
 static int step_staged(const struct plan *p, int i)
 {
     int64_t n = extent_of(p, i);
-    int64_t per_step = divide_up(n, divide_up(n, AMX_ROW_BYTES));
-    return (int)(divide_up(per_step, AMX_GROUP) * AMX_GROUP);
+    int64_t per_step = cpu_div_ceil(n, cpu_div_ceil(n, AMX_ROW_BYTES));
+    return (int)(cpu_div_ceil(per_step, AMX_GROUP) * AMX_GROUP);
 }
 
 /* The K index whose steps are longest, in place or staged. */
@@ -290,7 +276,7 @@ static bool choose_rows(struct plan *p, const struct kbuf *a, const struct kaffi
             e->tile_outer = (int)(fit < n ? fit : n);
         }
     }
-    e->tile_m = (int)divide_up(rows, divide_up(rows, AMX_ROWS));
+    e->tile_m = (int)cpu_div_ceil(rows, cpu_div_ceil(rows, AMX_ROWS));
     return true;
 }
 
@@ -313,8 +299,8 @@ static double tiles_of_rows(const struct plan *p)
     if (e->row_outer >= 0 && e->tile_outer == 0)
         run *= extent_of(p, e->row_outer);
     if (e->row_outer >= 0 && e->tile_outer > 0)
-        tiles *= (double)divide_up(extent_of(p, e->row_outer), e->tile_outer);
-    return tiles * (double)divide_up(run, e->tile_m);
+        tiles *= (double)cpu_div_ceil(extent_of(p, e->row_outer), e->tile_outer);
+    return tiles * (double)cpu_div_ceil(run, e->tile_m);
 }
 
 static double product_of(const struct plan *p, enum kiter kind, int without)
@@ -329,8 +315,8 @@ static double product_of(const struct plan *p, enum kiter kind, int without)
 static double amx_cycles(const struct plan *p)
 {
     const struct schedule_entry *e = &p->e;
-    double rows = tiles_of_rows(p), columns = (double)divide_up(extent_of(p, e->col_iter), 16);
-    double steps = (double)divide_up(extent_of(p, e->k_iter), e->k_block) *
+    double rows = tiles_of_rows(p), columns = (double)cpu_div_ceil(extent_of(p, e->col_iter), 16);
+    double steps = (double)cpu_div_ceil(extent_of(p, e->k_iter), e->k_block) *
                    product_of(p, KITER_K, e->k_iter) / e->span;
     /* Of a pair of tiles of rows and one of columns, each tile is read once per step. */
     double per_rows = rows > 1 ? 2 : 1, per_columns = columns > 1 ? 2 : 1;
@@ -358,11 +344,11 @@ static double stage_cycles(const struct plan *p)
 static double vector_cycles(const struct plan *p)
 {
     double rows = product_of(p, KITER_M, -1) * product_of(p, KITER_BATCH, -1);
-    double columns = (double)divide_up(extent_of(p, p->e.col_iter), 16);
+    double columns = (double)cpu_div_ceil(extent_of(p, p->e.col_iter), 16);
     double all = product_of(p, KITER_K, -1), groups = all;
     for (int i = 0; i < p->r->n_dims; i++) {
         double n = (double)extent_of(p, i);
-        double with = all / n * (double)divide_up(extent_of(p, i), AMX_GROUP);
+        double with = all / n * (double)cpu_div_ceil(extent_of(p, i), AMX_GROUP);
         if (p->r->contract->kind[i] == KITER_K && with < groups)
             groups = with;
     }

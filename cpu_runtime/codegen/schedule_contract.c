@@ -5,20 +5,25 @@
  */
 #include "cpu_runtime/codegen/schedule_contract.h"
 
-#include <string.h>
-
 #include "bundle/emit/emit_internal.h"
 #include "cpu_runtime/codegen/contract_amx.h"
 
 enum { MIN_COLUMNS = 4 };
 
-static bool all_static(const struct kernel *k, const struct kregion *r)
+bool schedule_is_static(const struct kernel *k, const struct kregion *r)
 {
-    int64_t n;
     for (int i = 0; i < r->n_dims; i++)
-        if (!kernel_is_const_int(k, r->extent[i], &n) || n <= 0)
+        if (kernel_static_extent(k, r, i) <= 0)
             return false;
     return true;
+}
+
+bool schedule_is_single(const struct kernel *k, const struct kregion *r, kval index)
+{
+    for (int i = 0; i < r->n_dims; i++)
+        if (r->index[i] == index)
+            return kernel_static_extent(k, r, i) == 1;
+    return false;
 }
 
 bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const struct koperand *o,
@@ -194,15 +199,6 @@ static void find_k_block(const struct kernel *k, const struct kregion *r, struct
     }
 }
 
-/* Whether an index of the contraction has one value only. */
-static bool is_single(const struct kernel *k, const struct kregion *r, kval index)
-{
-    for (int i = 0; i < r->n_dims; i++)
-        if (r->index[i] == index)
-            return kernel_static_extent(k, r, i) == 1;
-    return false;
-}
-
 /* The greatest common divisor of the places in B where columns start; 0 where they start at 0. */
 static int64_t column_starts(const struct kernel *k, const struct kregion *r, int col)
 {
@@ -215,7 +211,7 @@ static int64_t column_starts(const struct kernel *k, const struct kregion *r, in
         for (int i = 0; i < b->dim[d].n_terms; i++) {
             int64_t x = b->dim[d].term[i].coef;
             kval index = b->dim[d].term[i].var;
-            if (index == r->index[col] || is_single(k, r, index))
+            if (index == r->index[col] || schedule_is_single(k, r, index))
                 continue;
             while (x != 0) {
                 int64_t rest = starts % x;
@@ -239,8 +235,9 @@ static bool fits_generator(const struct kernel *k, const struct kregion *r)
 {
     const struct kcontract *c = r->contract;
     return (c->acc == DTYPE_F32 || c->acc == DTYPE_I32 || c->acc == DTYPE_I64) && !c->b.padded &&
-           all_static(k, r) && padding_fits(k, r, &c->a) && !has_region(k, &c->a.prologue) &&
-           !has_region(k, &c->b.prologue) && emit_can_vectorize(k, &r->block[0]);
+           schedule_is_static(k, r) && padding_fits(k, r, &c->a) &&
+           !has_region(k, &c->a.prologue) && !has_region(k, &c->b.prologue) &&
+           emit_can_vectorize(k, &r->block[0]);
 }
 
 /* The indices that rows and columns run over; *out_outer_m is the M index outside the rows. */
@@ -263,6 +260,36 @@ static bool choose_indices(const struct kernel *k, const struct kregion *r,
         }
     }
     return e->col_iter >= 0 && kernel_static_extent(k, r, e->col_iter) >= MIN_COLUMNS;
+}
+
+/* The tile, and B packed for it. */
+static bool choose_packed(const struct target *t, struct kernel *k, const struct kregion *r,
+                          int outer_m, struct shape_of_result *s, struct schedule_entry *e)
+{
+    schedule_choose_tile(t, k, r, outer_m, s, e);
+    if (e->group_iter >= 0 && (!schedule_decided_by_tile(k, r, e, e->group_iter) ||
+                               s->column_starts % (e->tile_n * e->vector) != 0))
+        return false;
+    return pack_b(k, r, &r->contract->b, e);
+}
+
+/* The tile where B stays as it lies: its columns must be side by side and come out even. */
+static bool choose_in_place(const struct target *t, struct kernel *k, const struct kregion *r,
+                            int outer_m, struct shape_of_result *s, struct schedule_entry *e)
+{
+    const struct koperand *b = &r->contract->b;
+    const struct kbuf *buf = &k->bufs[b->buf];
+    int64_t stride;
+    if (!cpu_access_stride(buf, b->dim, r->index[e->col_iter], &stride) || stride != 1 ||
+        dtype_bits(buf->dtype) < 8)
+        return false;
+    while (s->columns % e->vector != 0)
+        e->vector /= 2;
+    if (e->vector < MIN_COLUMNS)
+        return false;
+    s->vector = e->vector;
+    schedule_choose_tile(t, k, r, outer_m, s, e);
+    return true;
 }
 
 static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
@@ -303,25 +330,8 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
         .b_bytes = e.vector * e.group * (int)dtype_bits(b->dtype) / 8,
         .dot = dot};
     schedule_count_registers(t, k, c, &shape);
-    if (b->constant) {
-        schedule_choose_tile(t, k, r, outer_m, &shape, &e);
-        if ((e.group_iter >= 0 && (!schedule_decided_by_tile(k, r, &e, e.group_iter) ||
-                                   shape.column_starts % (e.tile_n * e.vector) != 0)) ||
-            !pack_b(k, r, &c->b, &e))
-            return false;
-    } else {
-        /* B as it lies: its columns must be side by side and come out even. */
-        int64_t stride;
-        if (!cpu_access_stride(b, c->b.dim, r->index[e.col_iter], &stride) || stride != 1 ||
-            dtype_bits(b->dtype) < 8)
-            return false;
-        while (columns % e.vector != 0)
-            e.vector /= 2;
-        if (e.vector < MIN_COLUMNS)
-            return false;
-        shape.vector = e.vector;
-        schedule_choose_tile(t, k, r, outer_m, &shape, &e);
-    }
+    if (!(b->constant ? choose_packed : choose_in_place)(t, k, r, outer_m, &shape, &e))
+        return false;
     if (joined)
         e.tile_outer = 0;
     else if (e.tile_outer > 1)

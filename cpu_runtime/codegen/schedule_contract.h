@@ -9,6 +9,10 @@
 
 enum { SCHEDULE_GROUP = 4 }; /* bytes of K in a lane of 32 bits */
 
+/* All extents are known, and none is 0. */
+bool schedule_is_static(const struct kernel *k, const struct kregion *r);
+/* Whether an index of the region has one value only. */
+bool schedule_is_single(const struct kernel *k, const struct kregion *r, kval index);
 /* Whether dimension d of a padded operand can leave its buffer at all. */
 bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const struct koperand *o,
                         int d);

@@ -87,7 +87,7 @@ int schedule_choose_group(const struct kernel *k, const struct kregion *r,
             !schedule_decided_by_tile(k, r, &e, i) || (e.k_iter >= 0 && i != e.k_iter))
             continue;
         e.group_iter = i;
-        int64_t cost = steps / n * ((n + SCHEDULE_GROUP - 1) / SCHEDULE_GROUP);
+        int64_t cost = steps / n * cpu_div_ceil(n, SCHEDULE_GROUP);
         if (!cpu_group_is_adjacent(k, r, &e))
             cost *= COST_OF_ASSEMBLING;
         if (found >= 0 && cost >= best)

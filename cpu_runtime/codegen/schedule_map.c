@@ -149,6 +149,73 @@ static void add_loop(struct schedule_entry *e, int dim, enum schedule_part part,
     e->loop[e->n_loops++] = (struct schedule_loop){.dim = dim, .part = part, .block = block};
 }
 
+/* Loops in the order in which the result lies in memory, those of indices that it does not have
+   outside.  *out_span is how many elements the innermost block holds; INT64_MAX: there is none. */
+static void add_loops(const struct kernel *k, const struct kregion *r, const struct access *out,
+                      struct schedule_entry *e, int64_t *out_span)
+{
+    const struct layout *l = &out->buf->layout;
+    bool placed[KREGION_MAX_DIMS] = {false};
+    int dim_index[MAX_RANK];
+    for (int d = 0; d < out->buf->rank; d++) {
+        dim_index[d] = index_of_dim(r, &out->dims[d]);
+        if (dim_index[d] >= 0)
+            placed[dim_index[d]] = true;
+    }
+    for (int i = 0; i < r->n_dims; i++)
+        if (!placed[i])
+            add_loop(e, i, SCHEDULE_WHOLE, 0);
+    int64_t extent;
+    for (int o = 0; o < l->rank; o++) {
+        int d = l->order[o], i = dim_index[d];
+        int64_t block = layout_block_size(l, d);
+        if (i < 0)
+            continue;
+        if (block > 1 && kernel_is_const_int(k, r->extent[i], &extent))
+            add_loop(e, i, SCHEDULE_OUTER, block);
+        else
+            add_loop(e, i, SCHEDULE_WHOLE, 0);
+    }
+    *out_span = INT64_MAX;
+    for (int b = 0; b < l->n_blocks; b++) {
+        int d = l->block[b].dim;
+        int64_t block = layout_block_size(l, d);
+        if (dim_index[d] < 0 || !kernel_is_const_int(k, r->extent[dim_index[d]], &extent))
+            continue;
+        add_loop(e, dim_index[d], SCHEDULE_INNER, block);
+        *out_span = extent < block ? extent : block;
+    }
+}
+
+static bool is_one_round(const struct kernel *k, const struct kregion *r,
+                         const struct schedule_loop *l)
+{
+    return l->part == SCHEDULE_WHOLE && kernel_static_extent(k, r, l->dim) == 1;
+}
+
+/* Loops of one round at the end would hide the dimension that runs. */
+static void move_out_single(const struct kernel *k, const struct kregion *r,
+                            struct schedule_entry *e)
+{
+    bool any_runs = false;
+    for (int i = 0; i < e->n_loops; i++)
+        any_runs |= !is_one_round(k, r, &e->loop[i]);
+    while (any_runs && is_one_round(k, r, &e->loop[e->n_loops - 1])) {
+        struct schedule_loop last = e->loop[e->n_loops - 1];
+        memmove(&e->loop[1], &e->loop[0], (size_t)(e->n_loops - 1) * sizeof e->loop[0]);
+        e->loop[0] = last;
+    }
+}
+
+static int choose_lanes(const struct target *t, const struct tally *tally, int64_t span)
+{
+    int widest = (int)tally->widest_bytes;
+    int lanes = t->vector_bytes / (widest < 4 ? widest : 4);
+    while (lanes * widest > PROGRAM_ALIGNMENT || lanes > span)
+        lanes /= 2;
+    return lanes < 1 ? 1 : lanes;
+}
+
 void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k, kval map,
                       struct schedule *s)
 {
@@ -161,67 +228,20 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
     read_access(k, &nest, store, &out);
     if (!out.affine)
         return;
-    const struct layout *l = &out.buf->layout;
     struct schedule_entry e = {
         .region = map, .lanes = 1, .row_iter = -1, .row_outer = -1, .k_iter = -1};
-    bool placed[KREGION_MAX_DIMS] = {false};
-    int dim_index[MAX_RANK];
-    for (int d = 0; d < out.buf->rank; d++) {
-        dim_index[d] = index_of_dim(r, &out.dims[d]);
-        if (dim_index[d] >= 0)
-            placed[dim_index[d]] = true;
-    }
-    for (int i = 0; i < r->n_dims; i++)
-        if (!placed[i])
-            add_loop(&e, i, SCHEDULE_WHOLE, 0);
-    for (int o = 0; o < l->rank; o++) {
-        int d = l->order[o], i = dim_index[d];
-        int64_t block = layout_block_size(l, d), extent;
-        if (i < 0)
-            continue;
-        if (block > 1 && kernel_is_const_int(k, r->extent[i], &extent))
-            add_loop(&e, i, SCHEDULE_OUTER, block);
-        else
-            add_loop(&e, i, SCHEDULE_WHOLE, 0);
-    }
-    int64_t known, span = INT64_MAX;
-    for (int b = 0; b < l->n_blocks; b++) {
-        int d = l->block[b].dim;
-        if (dim_index[d] >= 0 && kernel_is_const_int(k, r->extent[dim_index[d]], &known)) {
-            int64_t block = layout_block_size(l, d);
-            add_loop(&e, dim_index[d], SCHEDULE_INNER, block);
-            span = known < block ? known : block;
-        }
-    }
+    int64_t known, span;
+    add_loops(k, r, &out, &e, &span);
     if (e.n_loops == 0)
         return;
-    /* Loops of one round at the end would hide the dimension that runs. */
-    while (e.n_loops > 1 && e.loop[e.n_loops - 1].part == SCHEDULE_WHOLE &&
-           kernel_is_const_int(k, r->extent[e.loop[e.n_loops - 1].dim], &known) && known == 1) {
-        struct schedule_loop last = e.loop[e.n_loops - 1];
-        memmove(&e.loop[1], &e.loop[0], (size_t)(e.n_loops - 1) * sizeof e.loop[0]);
-        e.loop[0] = last;
-        bool all_one = true;
-        for (int i = 0; i < e.n_loops; i++)
-            if (e.loop[i].part != SCHEDULE_WHOLE ||
-                !kernel_is_const_int(k, r->extent[e.loop[i].dim], &known) || known != 1)
-                all_one = false;
-        if (all_one)
-            break;
-    }
+    move_out_single(k, r, &e);
     const struct schedule_loop *last = &e.loop[e.n_loops - 1];
     if (last->part == SCHEDULE_WHOLE && kernel_is_const_int(k, r->extent[last->dim], &known))
         span = known;
     struct tally tally = {.index = r->index[last->dim], .widest_bytes = 1};
     count_block(k, &nest, &r->block[0], &tally);
-    if (emit_can_vectorize(k, &r->block[0]) && tally.strided <= tally.contiguous) {
-        int lanes = t->vector_bytes / (tally.widest_bytes < 4 ? (int)tally.widest_bytes : 4);
-        while (lanes * (int)tally.widest_bytes > PROGRAM_ALIGNMENT)
-            lanes /= 2;
-        while (lanes > span)
-            lanes /= 2;
-        e.lanes = lanes < 1 ? 1 : lanes;
-    }
+    if (emit_can_vectorize(k, &r->block[0]) && tally.strided <= tally.contiguous)
+        e.lanes = choose_lanes(t, &tally, span);
     if (e.lanes > 1)
         pack_constants(k, &nest, &r->block[0], tally.index, e.lanes);
     ARENA_PUSH(a, s->entries, s->n, s->cap) = e;

@@ -32,7 +32,7 @@ static double step_cost(const struct shape_of_result *s, int rows, int vectors)
 /* Cycles per step of K for all columns, in tiles of m rows and n vectors. */
 static double columns_cost(const struct shape_of_result *s, int m, int n)
 {
-    int64_t vectors = (s->columns + s->vector - 1) / s->vector;
+    int64_t vectors = cpu_div_ceil(s->columns, s->vector);
     double cost = (double)(vectors / n) * step_cost(s, m, n);
     if (vectors % n)
         cost += step_cost(s, m, (int)(vectors % n));
@@ -42,7 +42,7 @@ static double columns_cost(const struct shape_of_result *s, int m, int n)
 /* The same for all rows of the result, o rows outside in a tile; rows are dealt out evenly. */
 static double rows_cost(const struct shape_of_result *s, int o, int m, int n)
 {
-    int64_t tiles = (s->rows + m - 1) / m;
+    int64_t tiles = cpu_div_ceil(s->rows, m);
     int base = (int)(s->rows / tiles);
     int64_t large = s->rows - base * tiles;
     double cost = 0;
@@ -62,7 +62,7 @@ static void choose_tile(const struct target *t, const struct shape_of_result *s,
                         struct schedule_entry *e)
 {
     double best = 0;
-    int64_t vectors = (s->columns + s->vector - 1) / s->vector;
+    int64_t vectors = cpu_div_ceil(s->columns, s->vector);
     for (int n = 1; n <= MAX_VECTORS && n <= vectors; n++) {
         if (n > 1 && s->column_starts % (n * s->vector) != 0)
             continue; /* packed blocks of columns start where the columns do */
@@ -75,7 +75,7 @@ static void choose_tile(const struct target *t, const struct shape_of_result *s,
                 if (best != 0 && cost >= best * 0.999)
                     continue;
                 best = cost;
-                e->tile_m = (int)((s->rows + (s->rows + m - 1) / m - 1) / ((s->rows + m - 1) / m));
+                e->tile_m = (int)cpu_div_ceil(s->rows, cpu_div_ceil(s->rows, m));
                 e->tile_n = n;
                 e->tile_outer = o;
             }
@@ -100,7 +100,7 @@ static int64_t unrolled_steps(const struct kernel *k, const struct kregion *r, i
             int64_t n = kernel_static_extent(k, r, i);
             int64_t reach = (k->bufs[a->buf].dims[d] - 1 + cm * (rows - 1)) / ck + 1;
             n = reach < n ? reach : n;
-            int64_t tiles = (kernel_static_extent(k, r, m) + rows - 1) / rows;
+            int64_t tiles = cpu_div_ceil(kernel_static_extent(k, r, m), rows);
             int64_t patterns = 2 * (n * ck / (cm * rows) + 1) + 1;
             steps *= n * (patterns < tiles ? patterns : tiles);
         }

@@ -134,8 +134,8 @@ const char *lq_name(struct lowering *l, const struct value *v, const char *suffi
 
 void lq_take_name(struct lowering *l, struct value *v, const struct value *from)
 {
-    if (v->id >= l->n_given && from->id < l->n_given && !rewrite_is_graph_output(l->g, v) &&
-        !rewrite_is_graph_output(l->g, from))
+    if (v->id >= l->n_given && from->id < l->n_given && !graph_is_output(l->g, v) &&
+        !graph_is_output(l->g, from))
         graph_rename_value(l->g, v, from->name);
 }
 

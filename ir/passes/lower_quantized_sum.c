@@ -267,7 +267,9 @@ static bool become_rescaled(struct lowering *l, struct node *q, const struct exp
         s.y_zero = 0;
         x = lq_rescale(l, x, &s, lq_name(l, q->out[0], "rounded"));
         double reach = (double)e->bound * lq_factor_largest(&e->factor) / (double)to->scale;
-        lq_become_shifted(l, q, x, 0, to->zero_point, (int64_t)fmin(reach, INT32_MAX - 1) + 1);
+        /* Beyond that only the type bounds it, which has one negative value more. */
+        lq_become_shifted(l, q, x, 0, to->zero_point,
+                          reach < INT32_MAX - 1 ? (int64_t)reach + 1 : 0);
     } else {
         lq_become_rescale(l, q, x, &s);
     }

@@ -1,7 +1,5 @@
 #include "ir/passes/quantized_report.h"
 
-#include <string.h>
-
 #include "ir/passes/lower_quantized.h"
 
 /* ---- before ---- */
@@ -115,14 +113,6 @@ static const char *reason_of(struct lowering *l, const struct node *n)
     return "there is no integer form for these scales";
 }
 
-static struct quantize_note *find_note(const struct quantize_report *r, const struct node *n)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (r->note[i].op == n->op && !strcmp(r->note[i].node, n->name))
-            return &r->note[i];
-    return NULL;
-}
-
 void quantized_settle(struct quantize_report *r, struct graph *lowered,
                       const struct pass_options *opt)
 {
@@ -130,7 +120,7 @@ void quantized_settle(struct quantize_report *r, struct graph *lowered,
     arena_init(&l.scratch);
     for (size_t i = 0; i < lowered->body.n_nodes; i++) {
         const struct node *n = lowered->body.nodes[i];
-        struct quantize_note *note = computes(n) ? find_note(r, n) : NULL;
+        struct quantize_note *note = computes(n) ? quantize_report_find(r, n) : NULL;
         if (!note)
             continue;
         note->quantized = false;

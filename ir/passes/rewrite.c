@@ -2,14 +2,6 @@
 
 #include <assert.h>
 
-bool rewrite_is_graph_output(const struct graph *g, const struct value *v)
-{
-    for (size_t i = 0; i < g->body.n_out; i++)
-        if (g->body.out[i] == v)
-            return true;
-    return false;
-}
-
 struct output_search {
     const struct value *v;
     bool found;
@@ -45,7 +37,7 @@ bool rewrite_replace(struct graph *g, const struct block *b, struct value *from,
     if (rewrite_is_block_output(g, from)) {
         if (!produced_in(b, to) || rewrite_is_block_output(g, to))
             return false;
-        if (rewrite_is_graph_output(g, from))
+        if (graph_is_output(g, from))
             graph_rename_value(g, to, from->name);
     }
     graph_replace_uses(g, from, to);

@@ -6,8 +6,7 @@
 
 #include "ir/graph.h"
 
-/* Whether the value leaves a block: the graph's body, or any. */
-bool rewrite_is_graph_output(const struct graph *g, const struct value *v);
+/* Whether the value leaves any block. */
 bool rewrite_is_block_output(struct graph *g, const struct value *v);
 
 /*

@@ -148,6 +148,8 @@ static void mark_live(bool *live, const struct value *v)
 
 static bool has_effect(const struct node *n)
 {
+    if (n->op == OP_NONE)
+        return false;
     if (op_desc(n->op)->flags & OP_STATE)
         return true;
     for (size_t i = 0; i < n->n_blocks; i++)

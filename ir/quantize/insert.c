@@ -79,14 +79,6 @@ static void add_params(struct quantizer *q, const char *name, const struct quant
     in[2] = graph_add_constant(q->g, named(q, name, "zero_point"), zero);
 }
 
-static bool is_output(const struct graph *g, const struct value *v)
-{
-    for (size_t i = 0; i < g->body.n_out; i++)
-        if (g->body.out[i] == v)
-            return true;
-    return false;
-}
-
 /* Everybody who reads v, but for the node `to`, reads `real`. */
 static void redirect(struct graph *g, struct value *v, struct node *to, struct value *real)
 {
@@ -108,7 +100,7 @@ static void insert_pair(struct quantizer *q, size_t at, struct value *v)
     in[0] = stored;
     struct value *real =
         add_node(q, at + 1, OP_dequantize_linear, named(q, name, "dequantized"), in, -1);
-    bool output = is_output(g, v);
+    bool output = graph_is_output(g, v);
     redirect(g, v, stored->producer, real);
     if (v->role == VALUE_INPUT)
         return;
@@ -133,7 +125,7 @@ static void convert_output(struct quantizer *q, size_t i)
 {
     struct value *real = q->g->body.out[i], *stored = real->producer->in[0];
     const char *name = real->name;
-    if (is_output(q->g, stored) || stored->role == VALUE_INPUT)
+    if (graph_is_output(q->g, stored) || stored->role == VALUE_INPUT)
         return; /* an output is a tensor of its own */
     q->g->body.out[i] = stored;
     graph_rename_value(q->g, real, named(q, name, "dequantized"));

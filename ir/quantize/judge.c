@@ -41,7 +41,7 @@ static const char *fault_of_range(struct quantizer *q, const struct value *v)
     return arena_printf(q->g->arena, "tensor '%s' is not in the profile", v->name);
 }
 
-static const char *fault_of_inputs(struct quantizer *q, const struct node *n)
+const char *quantizer_fault_of_inputs(struct quantizer *q, const struct node *n)
 {
     const char *fault = NULL;
     for (size_t i = 0; !fault && i < n->n_in; i++)
@@ -139,7 +139,7 @@ static const char *fault_of(struct quantizer *q, const struct node *n, const str
     default:
         return fault_of_moving(n);
     }
-    return fault ? fault : fault_of_inputs(q, n);
+    return fault ? fault : quantizer_fault_of_inputs(q, n);
 }
 
 static void judge_node(struct quantizer *q, size_t at)

@@ -1,3 +1,6 @@
+/*
+ * nodes.c: what the rules of the quantizer ask of nodes and values.
+ */
 #include <math.h>
 
 #include "ir/quantize/quantizer.h"
@@ -49,6 +52,18 @@ bool quantizer_has_inner(const struct quantizer *q, const struct node *n)
 bool quantizer_is_contraction(const struct node *n)
 {
     return op_desc(n->op)->quant == QUANT_CONTRACT;
+}
+
+int quantizer_output_axis(const struct node *n, size_t operand)
+{
+    int rank = n->in[operand]->shape.rank;
+    if (n->op == OP_conv)
+        return 0;
+    if (operand == 0)
+        return rank - 2;
+    if (n->op == OP_gemm)
+        return ((const struct gemm_attrs *)n->attrs)->transB ? 0 : 1;
+    return rank > 1 ? rank - 1 : -1;
 }
 
 bool quantizer_moves(const struct quantizer *q, size_t at)

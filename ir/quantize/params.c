@@ -101,9 +101,12 @@ static void decide_forwards(struct quantizer *q)
         const struct node *n = q->nodes[at];
         struct node_plan *plan = &q->node[at];
         if (quantizer_moves(q, at)) {
+            bool was_wanted = plan->quantized;
             plan->quantized = comes_as_integers(q, n);
             if (plan->quantized)
                 want_inputs(q, n);
+            else if (was_wanted)
+                plan->reason = quantizer_fault_of_inputs(q, n);
         }
         bool lazy = !plan->quantized || quantizer_makes_sums(n);
         for (size_t i = 0; i < n->n_out; i++) {
@@ -169,13 +172,13 @@ static void share_joined(struct quantizer *q)
 }
 
 /*
- * 16 bits have steps to spare: twice the range costs one bit of them, and what the samples of the
+ * 16 bits have steps to spare: four times the range costs two of them, and what the samples of the
  * profile did not reach is not cut off.  Not where the range was chosen to cut something off.
  */
 static double headroom(const struct calibration_options *opt)
 {
     bool whole = opt->method == CALIBRATION_NONE || opt->method == CALIBRATION_KL;
-    return opt->type == DTYPE_I16 && whole ? 2 : 1;
+    return opt->type == DTYPE_I16 && whole ? 4 : 1;
 }
 
 static void set_params(struct quantizer *q)

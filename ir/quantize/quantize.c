@@ -66,11 +66,11 @@ static void report(struct quantizer *q, struct quantize_report *r)
         const struct node_plan *plan = &q->node[at];
         const struct node *n = q->nodes[at];
         note_blocks(q, n, r);
-        if (!plan->relevant || (plan->can && !plan->quantized && only_moves(n)))
+        if (!plan->relevant || (plan->can && !plan->quantized && !plan->reason && only_moves(n)))
             continue;
         struct quantize_note *note = add_note(q->g->arena, r, n);
         note->quantized = plan->quantized;
-        note->chosen = plan->chosen || (plan->can && !plan->quantized);
+        note->chosen = plan->chosen || (plan->can && !plan->quantized && !plan->reason);
         if (!plan->quantized)
             note->reason = plan->reason ? plan->reason : "no node needs its result as integers";
     }
@@ -95,9 +95,17 @@ bool quantize_graph(struct graph *g, const struct profile *p, const struct quant
     return true;
 }
 
-/* ---- what lowering made of it ---- */
+/* ---- the report, and what lowering made of it ---- */
 
-static struct quantize_note *find_note(const struct quantize_report *r, const struct node *n)
+size_t quantize_report_n_quantized(const struct quantize_report *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++)
+        n += r->note[i].quantized;
+    return n;
+}
+
+struct quantize_note *quantize_report_find(const struct quantize_report *r, const struct node *n)
 {
     for (size_t i = 0; i < r->n; i++)
         if (r->note[i].op == n->op && strcmp(r->note[i].node, n->name) == 0)
@@ -108,7 +116,7 @@ static struct quantize_note *find_note(const struct quantize_report *r, const st
 /* The node computes in float what is quantized afterwards; so do those that it reads. */
 static void settle_node(struct quantize_report *r, const struct node *n)
 {
-    struct quantize_note *note = n ? find_note(r, n) : NULL;
+    struct quantize_note *note = n ? quantize_report_find(r, n) : NULL;
     if (!note || !note->quantized || n->out[0]->dtype != DTYPE_F32)
         return;
     note->quantized = false;

@@ -48,6 +48,10 @@ struct quantize_report {
     size_t n, cap;
 };
 
+size_t quantize_report_n_quantized(const struct quantize_report *r);
+/* The note of a node, NULL where there is none. */
+struct quantize_note *quantize_report_find(const struct quantize_report *r, const struct node *n);
+
 bool quantize_graph(struct graph *g, const struct profile *p, const struct quantize_options *opt,
                     struct quantize_report *out_report, struct error *err);
 

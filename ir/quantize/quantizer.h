@@ -79,6 +79,8 @@ bool quantizer_varies(const struct node *n, size_t i);
 size_t quantizer_n_varying(const struct node *n);
 bool quantizer_has_inner(const struct quantizer *q, const struct node *n); /* input */
 bool quantizer_is_contraction(const struct node *n);
+/* The dimension of an operand of a contraction along which the outputs run; -1: there is none. */
+int quantizer_output_axis(const struct node *n, size_t operand);
 bool quantizer_makes_sums(const struct node *n); /* a contraction or a mean */
 bool quantizer_moves(const struct quantizer *q, size_t at);
 /* The range of a value, from the profile, its content or what it is moved from. */
@@ -90,6 +92,8 @@ bool quantize_is_kept(const struct quantize_keep *keep, const struct node *n);
 
 /* ---- judge.c: which nodes can be quantized ---- */
 void quantizer_judge(struct quantizer *q);
+/* Which input has no range, as a reason; NULL: all have one. */
+const char *quantizer_fault_of_inputs(struct quantizer *q, const struct node *n);
 
 /* ---- expressions.c: which results are inner ---- */
 struct expression quantizer_expression(const struct quantizer *q, const struct node *n);

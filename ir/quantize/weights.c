@@ -31,26 +31,14 @@ static enum quant_schema schema_of_weights(const struct quantizer *q)
 
 /* ---- channels ---- */
 
-/* Along which the outputs run. */
-static int output_axis(const struct node *n, size_t operand)
-{
-    int rank = n->in[operand]->shape.rank;
-    if (n->op == OP_conv)
-        return 0;
-    if (operand == 0)
-        return rank - 2;
-    if (n->op == OP_gemm)
-        return ((const struct gemm_attrs *)n->attrs)->transB ? 0 : 1;
-    return rank > 1 ? rank - 1 : -1;
-}
-
 /* Along which the scales run. */
 static int weight_axis(const struct quantizer *q, const struct node *n, size_t operand)
 {
     if (n->op != OP_conv && operand != 1)
         return -1;
-    return (n->op == OP_conv ? q->opt->per_channel : q->opt->per_row) ? output_axis(n, operand)
-                                                                      : -1;
+    return (n->op == OP_conv ? q->opt->per_channel : q->opt->per_row)
+               ? quantizer_output_axis(n, operand)
+               : -1;
 }
 
 static double weight_factor(const struct node *n)
@@ -186,7 +174,7 @@ static const struct tensor *quantized_weights(struct quantizer *q, const struct 
     const struct tensor *t = n->in[w->operand]->constant;
     struct tensor *r = tensor_new(q->g->arena, q->opt->weights, t->rank, t->dims);
     double lo = (double)dtype_int_min(r->dtype), hi = (double)dtype_int_max(r->dtype);
-    int axis = output_axis(n, w->operand);
+    int axis = quantizer_output_axis(n, w->operand);
     int64_t n_outputs = axis < 0 ? 1 : t->dims[axis];
     struct weight_group group = weight_group_of(t, axis, 0);
     size_t n_elems = weight_group_elems(&group);

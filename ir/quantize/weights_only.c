@@ -22,20 +22,11 @@ struct cut {
 
 static bool holds_weights(const struct node *n)
 {
-    if (op_desc(n->op)->quant != QUANT_CONTRACT)
+    if (!quantizer_is_contraction(n))
         return false;
     const struct value *w = n->in[1];
     return w->role == VALUE_CONST && w->dtype == DTYPE_F32 && w->shape.rank >= 2 &&
            shape_elems(&w->shape) > 0;
-}
-
-static int channel_axis(const struct node *n)
-{
-    if (n->op == OP_conv)
-        return 0;
-    if (n->op == OP_gemm)
-        return ((const struct gemm_attrs *)n->attrs)->transB ? 0 : 1;
-    return n->in[1]->shape.rank - 1;
 }
 
 static int summed_axis(const struct node *n)
@@ -43,7 +34,7 @@ static int summed_axis(const struct node *n)
     int rank = n->in[1]->shape.rank;
     if (n->op == OP_conv)
         return 1;
-    return n->op == OP_gemm ? 1 - channel_axis(n) : rank - 2;
+    return n->op == OP_gemm ? 1 - quantizer_output_axis(n, 1) : rank - 2;
 }
 
 static struct cut cut_of(const struct node *n, int64_t block)
@@ -56,7 +47,7 @@ static struct cut cut_of(const struct node *n, int64_t block)
         c.dims[c.axis] = (s->dims[c.axis] + c.block - 1) / c.block;
         return c;
     }
-    c.axis = channel_axis(n);
+    c.axis = quantizer_output_axis(n, 1);
     c.block = 0;
     c.rank = 1;
     c.dims[0] = s->dims[c.axis];

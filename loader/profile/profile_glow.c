@@ -34,11 +34,7 @@ struct document {
 static bool read_name(struct yaml_reader *r, void *target)
 {
     struct entry *e = target;
-    const char *text;
-    if (!yaml_reader_text(r, &text))
-        return false;
-    e->name = arena_strdup(e->arena, text);
-    return true;
+    return yaml_reader_copy(r, e->arena, &e->name);
 }
 
 static bool read_min(struct yaml_reader *r, void *target)

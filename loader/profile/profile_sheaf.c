@@ -36,11 +36,7 @@ struct document {
 static bool read_name(struct yaml_reader *r, void *target)
 {
     struct entry *e = target;
-    const char *text;
-    if (!yaml_reader_text(r, &text))
-        return false;
-    e->name = arena_strdup(e->arena, text);
-    return true;
+    return yaml_reader_copy(r, e->arena, &e->name);
 }
 
 static bool read_count(struct yaml_reader *r, void *target)
@@ -204,21 +200,13 @@ static bool read_tool(struct yaml_reader *r, void *target)
 static bool read_model(struct yaml_reader *r, void *target)
 {
     struct document *d = target;
-    const char *text;
-    if (!yaml_reader_text(r, &text))
-        return false;
-    d->profile->model = arena_strdup(d->arena, text);
-    return true;
+    return yaml_reader_copy(r, d->arena, &d->profile->model);
 }
 
 static bool read_processor(struct yaml_reader *r, void *target)
 {
     struct document *d = target;
-    const char *text;
-    if (!yaml_reader_text(r, &text))
-        return false;
-    d->profile->processor = arena_strdup(d->arena, text);
-    return true;
+    return yaml_reader_copy(r, d->arena, &d->profile->processor);
 }
 
 static bool read_operators(struct yaml_reader *r, void *target)

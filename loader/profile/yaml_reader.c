@@ -173,6 +173,15 @@ bool yaml_reader_text(struct yaml_reader *r, const char **out_text)
     return true;
 }
 
+bool yaml_reader_copy(struct yaml_reader *r, struct arena *a, const char **out_text)
+{
+    const char *text;
+    if (!yaml_reader_text(r, &text))
+        return false;
+    *out_text = arena_strdup(a, text);
+    return true;
+}
+
 /* Scalars in quotes are text; NULL where the current event is no plain one. */
 static const char *plain_text(const struct yaml_reader *r)
 {

@@ -10,6 +10,7 @@
 
 #include <yaml.h>
 
+#include "ir/arena.h"
 #include "ir/error.h"
 
 struct yaml_reader {
@@ -54,8 +55,10 @@ bool yaml_reader_mapping(struct yaml_reader *r, const char *what, const struct y
 bool yaml_reader_sequence(struct yaml_reader *r, bool (*read)(struct yaml_reader *r, void *target),
                           void *target);
 
-/* The current event as a scalar.  The text of the first is valid until the next event. */
+/* The current event as a scalar.  The text of the first is valid until the next event; the second
+   copies it. */
 bool yaml_reader_text(struct yaml_reader *r, const char **out_text);
+bool yaml_reader_copy(struct yaml_reader *r, struct arena *a, const char **out_text);
 bool yaml_reader_count(struct yaml_reader *r, uint64_t *out_count);
 bool yaml_reader_hex(struct yaml_reader *r, uint64_t *out_value); /* 0x and up to 16 digits */
 bool yaml_reader_int(struct yaml_reader *r, int64_t low, int64_t high, int64_t *out_value);

@@ -18,9 +18,9 @@
 
 #include "bundle/runtime.h"
 #include "ir/tensor.h"
-#include "loader/import/tensor_pb.h"
 #include "loader/input/image.h"
 #include "loader/input/preprocess.h"
+#include "tests/conformance/recorded.h"
 #include "tests/support/support.h"
 
 struct model {
@@ -79,27 +79,13 @@ static struct sheaf_tensor_desc first_of(const sheaf_bundle *bundle, enum sheaf_
     return (struct sheaf_tensor_desc){0};
 }
 
-static const struct tensor *read_pb(struct arena *a, const char *path)
-{
-    size_t size;
-    char *data = support_read_file(path, &size);
-    assert_non_null(data);
-    const struct tensor *t;
-    struct error err;
-    error_init(&err);
-    if (!tensor_pb_parse(a, path, (const uint8_t *)data, size, &t, &err))
-        fail_msg("%s", err.text);
-    free(data);
-    return t;
-}
-
 /* One recorded pair. */
 static void check_set(sheaf_bundle *bundle, const char *set, double tolerance)
 {
     struct arena a;
     arena_init(&a);
-    const struct tensor *x = read_pb(&a, support_printf("%s/input_0.pb", set));
-    const struct tensor *want = read_pb(&a, support_printf("%s/output_0.pb", set));
+    const struct tensor *x = recorded_read(&a, support_printf("%s/input_0.pb", set));
+    const struct tensor *want = recorded_read(&a, support_printf("%s/output_0.pb", set));
     struct sheaf_tensor_desc in = first_of(bundle, SHEAF_ROLE_INPUT);
     assert_int_equal(in.size_bytes, tensor_bytes(x));
     memcpy(in.data, x->data, in.size_bytes);

@@ -18,22 +18,8 @@
 #include <cmocka.h>
 
 #include "ir/tensor.h"
-#include "loader/import/tensor_pb.h"
+#include "tests/conformance/recorded.h"
 #include "tests/support/support.h"
-
-static const struct tensor *read_pb(struct arena *a, const char *path)
-{
-    size_t size;
-    char *data = support_read_file(path, &size);
-    assert_non_null(data);
-    const struct tensor *t;
-    struct error err;
-    error_init(&err);
-    if (!tensor_pb_parse(a, path, (const uint8_t *)data, size, &t, &err))
-        fail_msg("%s", err.text);
-    free(data);
-    return t;
-}
 
 /* Largest difference from the recorded output, in steps. */
 static double steps_off(const char *dir, const char *input, const char *output, const char *mode,
@@ -41,7 +27,8 @@ static double steps_off(const char *dir, const char *input, const char *output, 
 {
     struct arena a;
     arena_init(&a);
-    const struct tensor *want = read_pb(&a, support_printf("%s/test_data_set_0/output_0.pb", dir));
+    const struct tensor *want =
+        recorded_read(&a, support_printf("%s/test_data_set_0/output_0.pb", dir));
     const char *file = support_printf("%s/quantized.bin", support_tmp());
     char *text;
     int status =

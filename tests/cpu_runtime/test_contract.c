@@ -162,8 +162,10 @@ static const char *conv_text(struct arena *a, const struct conv *from, const cha
                   scaled(a, c.c / c.group, "%2"), scaled(a, c.stride, "%4"),
                   scaled(a, c.dilation, "%7"), c.pad, scaled(a, c.stride, "%5"),
                   scaled(a, c.dilation, "%8"), c.pad);
+    /* Unsigned padding has its top bit set. */
+    int top = c.pad_value && !strcmp(x_type, "u8") ? 128 : 0;
     if (c.pad)
-        strbuf_printf(&t, " pad %s", literal(a, c.pad_value, x_type));
+        strbuf_printf(&t, " pad %s", literal(a, c.pad_value + top, x_type));
     strbuf_printf(&t, "\n    b @1[%%3 + %s, %%6, %%7, %%8]\n    epilogue (%%9) {\n",
                   scaled(a, c.o / c.group, "%2"));
     strbuf_printf(&t, "      %%10 = mul %%2, %d\n      %%11 = add %%10, %%3\n", c.o / c.group);

@@ -5,13 +5,11 @@
  * kernel after the pass.  Each pair is also run on random data: what the caller sees may not change
  * by a bit.
  */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -153,60 +151,37 @@ static bool run_pass(const char *pass, struct kernel *k)
     return false;
 }
 
-static void check_file(const char *path)
+static void check_case(const char *name, char *text)
 {
     struct arena a;
     struct error err;
     arena_init(&a);
     error_init(&err);
-    char *text = support_read_file(path, NULL);
-    assert_non_null(text);
     char *pass = strstr(text, "pass ");
     char *end = strstr(text, "\n---\n");
     if (!pass || !end)
-        fail_msg("%s: no 'pass' line or no '---' line", path);
+        fail_msg("%s: no 'pass' line or no '---' line", name);
     end[1] = '\0';
     char *input = strchr(pass, '\n');
     *input++ = '\0';
 
-    struct kernel *before = parse(&a, path, input), *k = parse(&a, path, input);
+    struct kernel *before = parse(&a, name, input), *k = parse(&a, name, input);
     assert_string_equal(print(&a, before), input);
     bool changed = run_pass(pass + 5, k);
     assert_string_equal(print(&a, k), end + 5);
     assert_int_equal(changed, strcmp(input, end + 5) != 0);
     if (!kernel_validate(k, &err))
-        fail_msg("%s: %s", path, err.text);
+        fail_msg("%s: %s", name, err.text);
     assert_false(run_pass(pass + 5, k)); /* one call does all there is to do */
-    check_same_results(&a, path, before, k);
-    free(text);
+    check_same_results(&a, name, before, k);
     arena_done(&a);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static void test_cases(void **state)
 {
     (void)state;
     const char *folder = support_printf("%s/tests/ir/kernels", support_source());
-    char *names[256];
-    size_t n = 0;
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d));) {
-        size_t len = strlen(e->d_name);
-        if (len > 7 && strcmp(e->d_name + len - 7, ".kernel") == 0 && n < 256)
-            names[n++] = (char *)(uintptr_t)support_printf("%s/%s", folder, e->d_name);
-    }
-    closedir(d);
-    assert_true(n >= 20);
-    qsort(names, n, sizeof *names, by_name);
-    for (size_t i = 0; i < n; i++) {
-        print_message("%s\n", strrchr(names[i], '/') + 1);
-        check_file(names[i]);
-    }
+    assert_true(support_each_file(folder, ".kernel", check_case) >= 20);
 }
 
 int main(void)

@@ -105,7 +105,7 @@ static void test_quantization(void **state)
     (void)state;
     if (support_quick())
         skip();
-    run_page("quantization.md", 10, 2);
+    run_page("quantization.md", 9, 2);
 }
 
 int main(void)

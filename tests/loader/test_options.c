@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ir/quantize/calibrate.h"
 #include "loader/options.h"
 #include "tests/support/fixture.h"
 #include "tests/support/support.h"
@@ -220,6 +221,77 @@ static void test_conflicts(void **state)
     assert_true(good("-m n -use-imagenet-normalization=false -mean=1").mean.n == 1);
 }
 
+static void test_quantization(void **state)
+{
+    (void)state;
+    struct loader_options opt = good("-m n");
+    assert_int_equal(opt.quantization_schema, SCHEMA_ASYMMETRIC);
+    assert_int_equal(opt.quantization_precision, 0);
+    assert_int_equal(opt.quantization_precision_bias, 2);
+    assert_int_equal(opt.quantization_calibration, CALIBRATION_NONE);
+    assert_true(opt.quantization_percentile > 99.98 && opt.quantization_percentile < 100);
+    assert_true(opt.enable_channelwise && opt.enable_rowwise);
+    assert_int_equal(opt.weights_only, -1);
+    opt = good("-m n -load_profile=a.yml,b.yml -load_profile c.yml "
+               "-quantization_schema=symmetric_with_power2_scale -quantization-precision=Int16 "
+               "-quantization-precision-bias=Int8 -quantization-calibration=percentile "
+               "-quantization-percentile=99.5 -enable-channelwise=false -enable-rowwise=false "
+               "-keep-original-precision-for-nodes=SoftMax,Conv -convert-placeholders "
+               "-num-histogram-bins=255");
+    assert_int_equal(opt.load_profile.n, 3);
+    assert_string_equal(opt.load_profile.item[2], "c.yml");
+    assert_int_equal(opt.quantization_schema, SCHEMA_SYMMETRIC_WITH_POWER2_SCALE);
+    assert_int_equal(opt.quantization_precision, 1);
+    assert_int_equal(opt.quantization_precision_bias, 0);
+    assert_int_equal(opt.quantization_calibration, CALIBRATION_PERCENTILE);
+    assert_true(opt.quantization_percentile > 99.4 && opt.quantization_percentile < 99.6);
+    assert_true(!opt.enable_channelwise && !opt.enable_rowwise && opt.convert_placeholders);
+    assert_int_equal(opt.keep_original_precision_for_nodes.n, 2);
+    assert_int_equal(good("-m n -weights-only=int4 -weights-block=0").weights_only, 1);
+    assert_int_equal(good("-m n -convert-to-fp16 -fp16-format=bfloat16").fp16_format, 1);
+}
+
+static void test_quantization_conflicts(void **state)
+{
+    (void)state;
+    bad("-m n -load-profile=p -weights-only=int8",
+        "options -load-profile and -weights-only exclude each other: each says what becomes of the "
+        "weights");
+    bad("-m n -load-profile=p -convert-to-fp16",
+        "options -load-profile and -convert-to-fp16 exclude each other: each says how tensors are "
+        "stored");
+    bad("-m n -weights-only=int4 -convert-to-fp16",
+        "options -weights-only and -convert-to-fp16 exclude each other: each says how weights are "
+        "stored");
+    bad("-m n -quantization-schema=symmetric",
+        "option -quantization-schema needs -load-profile: it is about quantization");
+    bad("-m n -assert-all-nodes-quantized",
+        "option -assert-all-nodes-quantized needs -load-profile: it is about quantization");
+    bad("-m n -weights-block=32",
+        "option -weights-block needs -weights-only: blocks are of such weights");
+    bad("-m n -fp16-format=fp16",
+        "option -fp16-format needs -convert-to-fp16: it says to which 16 bits");
+    bad("-m n -convert-placeholders",
+        "option -convert-placeholders needs -load-profile or -convert-to-fp16: else inputs and "
+        "outputs have their types");
+    bad("-m n -keep-original-precision-for-nodes=Conv",
+        "option -keep-original-precision-for-nodes needs -load-profile, -weights-only or "
+        "-convert-to-fp16: else every node has its precision");
+    bad("-m n -load-profile=p -quantization-percentile=99",
+        "option -quantization-percentile needs -quantization-calibration=percentile");
+    bad("-m n -load-profile=p -quantization-calibration=percentile -quantization-percentile=101",
+        "option -quantization-percentile must be above 0 and at most 100, not 101");
+    bad("-m n -load-profile=p -quantization-percentile=x",
+        "option -quantization-percentile takes a number, 'x' is none");
+    bad("-m n -load-profile=p -quantization-schema=asym",
+        "option -quantization-schema is one of "
+        "asymmetric|symmetric|symmetric_with_uint8|symmetric_with_power2_scale, not 'asym'");
+    bad("-m n -weights-only=int4 -weights-block=-1",
+        "option -weights-block must lie in 0 to 1073741824, not -1");
+    bad("-m n -num-histogram-bins=0",
+        "option -num-histogram-bins must lie in 1 to 1073741824, not 0");
+}
+
 static void test_model_inputs(void **state)
 {
     (void)state;
@@ -358,6 +430,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unknown_options, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing_and_wrong_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_conflicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quantization, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quantization_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_model_inputs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_named_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end_of_options, setup, teardown),

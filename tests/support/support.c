@@ -2,6 +2,7 @@
 
 #include "tests/support/support.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -157,6 +158,32 @@ void support_write_file(const char *path, const void *data, size_t size)
     FILE *f = fopen(path, "wb");
     if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0)
         die("cannot write", path);
+}
+
+size_t support_each_file(const char *folder, const char *ending,
+                         void (*fn)(const char *name, char *text))
+{
+    struct dirent **entry;
+    int n = scandir(folder, &entry, NULL, alphasort);
+    size_t n_called = 0;
+    if (n < 0)
+        die("cannot read the folder", folder);
+    for (int i = 0; i < n; i++) {
+        const char *name = support_printf("%s", entry[i]->d_name);
+        size_t len = strlen(name), end = strlen(ending);
+        free(entry[i]);
+        if (len < end || strcmp(name + len - end, ending) != 0)
+            continue;
+        char *text = support_read_file(support_printf("%s/%s", folder, name), NULL);
+        if (!text)
+            die("cannot read the file", name);
+        print_message("%s\n", name);
+        fn(name, text);
+        free(text);
+        n_called++;
+    }
+    free(entry);
+    return n_called;
 }
 
 int support_run(const char *command, char **out)

@@ -39,6 +39,11 @@ const char *support_printf(const char *fmt, ...)
 char *support_read_file(const char *path, size_t *out_size);
 void support_write_file(const char *path, const void *data, size_t size);
 
+/* Prints the name of each file of the folder that ends so, in the order of names, and calls fn with
+   name and content, which fn may change.  Returns how many there were. */
+size_t support_each_file(const char *folder, const char *ending,
+                         void (*fn)(const char *name, char *text));
+
 /* Runs a shell command; returns its exit status (128 + signal where one ended it).  `out` may be
    NULL, else receives stdout and stderr together, malloc'ed. */
 int support_run(const char *command, char **out);

@@ -6,6 +6,7 @@
 #define SHEAF_TESTS_IR_QUANTIZE_RANDOM_VALUES_H
 
 #include <math.h>
+#include <stddef.h>
 
 #include "tests/support/random.h"
 

@@ -18,7 +18,6 @@
  * that are run by the evaluator on the same inputs, which fill their ranges.  Outputs may differ by
  * the part `within` (0.02) of their largest value.
  */
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,34 +275,11 @@ static void run_case(const char *what, char *text)
     assert_same_text(what, notes_text(&report), c->notes);
 }
 
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void test_files(void **state)
 {
     (void)state;
     const char *folder = support_printf("%s/tests/ir/quantize/graphs", support_source());
-    DIR *dir = opendir(folder);
-    assert_non_null(dir);
-    const char *names[64];
-    size_t n = 0;
-    for (struct dirent *e; (e = readdir(dir));)
-        if (strstr(e->d_name, ".graph")) {
-            assert_true(n < 64);
-            names[n++] = support_printf("%s", e->d_name);
-        }
-    closedir(dir);
-    assert_true(n > 0);
-    qsort(names, n, sizeof names[0], compare_strings);
-    for (size_t i = 0; i < n; i++) {
-        char *text = support_read_file(support_printf("%s/%s", folder, names[i]), NULL);
-        assert_non_null(text);
-        print_message("%s\n", names[i]);
-        run_case(names[i], text);
-        free(text);
-    }
+    assert_true(support_each_file(folder, ".graph", run_case) > 0);
 }
 
 /* ---- words of -keep-original-precision-for-nodes ---- */
