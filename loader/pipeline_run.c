@@ -123,13 +123,13 @@ static bool is_no_float(const struct kernel *k, kval v, void *arg)
     return t == DTYPE_NONE || !dtype_is_float(t);
 }
 
-/* What floats are quantized to may differ by a step, where they differ at all. */
 /* Of the largest value: 16 bits may round what differs a little to neighbours. */
 static double relative_tolerance(enum dtype t)
 {
     return t == DTYPE_F16 ? 0x1p-10 : t == DTYPE_BF16 ? 0x1p-7 : 1e-4;
 }
 
+/* What floats are quantized to may differ by a step, where they differ at all. */
 static bool agrees(const struct kernel *k, const struct pbuf *b, const struct difference *d)
 {
     if (dtype_is_float(b->dtype))

@@ -5,6 +5,9 @@
  * its only user (expressions.c).  The user is judged later and may still fail; then the value
  * between them is an ordinary one again.
  */
+#include <float.h>
+#include <math.h>
+
 #include "ir/ops/window.h"
 #include "ir/quantize/quantizer.h"
 
@@ -52,7 +55,15 @@ const char *quantizer_fault_of_inputs(struct quantizer *q, const struct node *n)
 
 /* ---- contractions ---- */
 
-static const char *fault_of_gemm(const struct node *n)
+/* Factors of Gemm go into its constants, which then must still be numbers. */
+static bool stays_finite(struct quantizer *q, const struct value *v, float factor)
+{
+    double min, max;
+    return !v || !quantizer_is_constant(v) || !quantizer_range(q, v, &min, &max) ||
+           fmax(fabs(min), fabs(max)) * fabs((double)factor) <= FLT_MAX;
+}
+
+static const char *fault_of_gemm(struct quantizer *q, const struct node *n)
 {
     const struct gemm_attrs *attrs = n->attrs;
     bool constant = quantizer_is_constant(n->in[1]);
@@ -63,10 +74,12 @@ static const char *fault_of_gemm(const struct node *n)
         return "both operands vary and it does more than multiply them";
     if (c && c->shape.rank == 2 && c->shape.dims[0] != 1)
         return "its addend varies from row to row";
+    if (!stays_finite(q, n->in[1], attrs->alpha) || !stays_finite(q, c, attrs->beta))
+        return "its factors make its constants infinite";
     return NULL;
 }
 
-static const char *fault_of_contraction(const struct node *n)
+static const char *fault_of_contraction(struct quantizer *q, const struct node *n)
 {
     if (n->op == OP_conv && !quantizer_is_constant(n->in[1]))
         return "its weights are not constant";
@@ -74,7 +87,7 @@ static const char *fault_of_contraction(const struct node *n)
         return "its bias is not constant";
     if (n->op != OP_conv && (n->in[0]->shape.rank < 2 || n->in[1]->shape.rank < 2))
         return "an operand is a vector";
-    return n->op == OP_gemm ? fault_of_gemm(n) : NULL;
+    return n->op == OP_gemm ? fault_of_gemm(q, n) : NULL;
 }
 
 /* ---- arithmetic ---- */
@@ -131,7 +144,7 @@ static const char *fault_of(struct quantizer *q, const struct node *n, const str
     case QUANT_NONE:
         return arena_printf(q->g->arena, "%s has no integer form", op_desc(n->op)->id);
     case QUANT_CONTRACT:
-        fault = fault_of_contraction(n);
+        fault = fault_of_contraction(q, n);
         break;
     case QUANT_ELEMENTWISE:
         fault = fault_of_arithmetic(q, n, e);

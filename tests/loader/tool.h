@@ -1,8 +1,13 @@
 /*
- * tool.h: the tool as its users call it, from the folder of the test.  Needs _XOPEN_SOURCE 700.
+ * tool.h: the tool as its users call it, from the folder of the test.  A program that
+ * includes other headers first defines _XOPEN_SOURCE itself.
  */
 #ifndef SHEAF_TESTS_LOADER_TOOL_H
 #define SHEAF_TESTS_LOADER_TOOL_H
+
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* realpath */
+#endif
 
 #include <setjmp.h>
 #include <stdarg.h>
