@@ -1,7 +1,7 @@
 /*
- * Runs every example of docs/manual.md, docs/profiles.md and docs/quantization.md: the blocks marked
- * `sh`, one after the other, beside a copy of the example's network and images.  A block marked
- * `text` is what the one before it prints; one marked `sh` and a word needs this program.
+ * Runs every example of docs/manual.md, docs/profiles.md and docs/quantization.md: the blocks
+ * marked `sh`, one after the other, beside a copy of the example's network and images.  A block
+ * marked `text` is what the one before it prints; one marked `sh` and a word needs this program.
  */
 #include <setjmp.h>
 #include <stdarg.h>
