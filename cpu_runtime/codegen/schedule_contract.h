@@ -1,6 +1,7 @@
 /*
- * schedule_contract.h: the parts of a contraction's schedule: what a step of K takes
- * (schedule_dot.c), the tile (schedule_tile.c), and all of it together (schedule_contract.c).
+ * schedule_contract.h: the parts of a contraction's schedule: what they ask of a region
+ * (schedule_region.c), what a step of K takes (schedule_dot.c), the tile (schedule_tile.c), and all
+ * of it together (schedule_contract.c).
  */
 #ifndef SHEAF_CPU_SCHEDULE_CONTRACT_H
 #define SHEAF_CPU_SCHEDULE_CONTRACT_H
@@ -18,6 +19,10 @@ bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const s
                         int d);
 /* The dimension of B that an index runs over by itself, in steps of one; -1: there is none. */
 int schedule_dim_of_k(const struct kernel *k, const struct koperand *b, kval index);
+
+/* Whether stepping `outer` once equals stepping `inner` n times, in an access. */
+bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,
+                    int64_t n);
 
 struct shape_of_result {
     int64_t outer, rows, columns; /* outer: rows outside that a tile may span; 1: none */

@@ -1,0 +1,85 @@
+/* What the schedulers of contractions ask of a region and its accesses. */
+#include "cpu_runtime/codegen/schedule_contract.h"
+
+bool schedule_is_static(const struct kernel *k, const struct kregion *r)
+{
+    for (int i = 0; i < r->n_dims; i++)
+        if (kernel_static_extent(k, r, i) <= 0)
+            return false;
+    return true;
+}
+
+bool schedule_is_single(const struct kernel *k, const struct kregion *r, kval index)
+{
+    for (int i = 0; i < r->n_dims; i++)
+        if (r->index[i] == index)
+            return kernel_static_extent(k, r, i) == 1;
+    return false;
+}
+
+bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const struct koperand *o,
+                        int d)
+{
+    int64_t least = o->dim[d].offset, most = o->dim[d].offset;
+    for (int i = 0; i < o->dim[d].n_terms; i++) {
+        int64_t n = 0;
+        for (int j = 0; j < r->n_dims; j++)
+            if (r->index[j] == o->dim[d].term[i].var)
+                n = kernel_static_extent(k, r, j);
+        if (n == 0)
+            return true; /* an index from outside */
+        int64_t span = o->dim[d].term[i].coef * (n - 1);
+        least += span < 0 ? span : 0;
+        most += span > 0 ? span : 0;
+    }
+    return least < 0 || most >= k->bufs[o->buf].dims[d];
+}
+
+bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,
+                    int64_t n)
+{
+    int64_t so, si;
+    return cpu_access_stride(b, dims, outer, &so) && cpu_access_stride(b, dims, inner, &si) &&
+           so == si * n;
+}
+
+bool cpu_epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer, kval inner,
+                        int64_t n)
+{
+    for (size_t i = 0; i < blk->n; i++) {
+        const struct kinst *in = kernel_inst(k, blk->insts[i]);
+        if (in->region)
+            return false;
+        if (in->op != KOP_LOAD && in->op != KOP_STORE) {
+            /* An index that is used as a number needs its own value. */
+            for (int j = 0; j < in->n_args; j++) {
+                struct kaffine x;
+                if (kernel_affine_of(k, in->args[j], &x) &&
+                    (kaffine_coef(&x, outer) || kaffine_coef(&x, inner)))
+                    return false;
+            }
+            continue;
+        }
+        struct kaffine dims[MAX_RANK];
+        for (int d = 0; d < k->bufs[in->buf].rank; d++)
+            if (!kernel_affine_of(k, in->args[d], &dims[d]))
+                return false;
+        if (!schedule_joins(&k->bufs[in->buf], dims, outer, inner, n))
+            return false;
+    }
+    return true;
+}
+
+int schedule_dim_of_k(const struct kernel *k, const struct koperand *b, kval index)
+{
+    int found = -1;
+    for (int d = 0; d < k->bufs[b->buf].rank; d++) {
+        if (kaffine_coef(&b->dim[d], index) == 0)
+            continue;
+        if (found >= 0 || b->dim[d].n_terms != 1 || b->dim[d].term[0].coef != 1 ||
+            b->dim[d].offset != 0)
+            return -1;
+        found = d;
+    }
+    return found;
+}
