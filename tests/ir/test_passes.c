@@ -142,19 +142,6 @@ static struct graph *parse(const char *what, const char *text)
     return g;
 }
 
-static void assert_same_text(const char *what, const char *got, const char *want)
-{
-    size_t same = 0;
-    while (got[same] && got[same] == want[same])
-        same++;
-    if (got[same] == want[same])
-        return;
-    while (same && got[same - 1] != '\n')
-        same--;
-    fail_msg("%s: got\n%swhere it differs first:\n%.300s\nwanted\n%.300s", what, got, got + same,
-             want + same);
-}
-
 static char *next_line(char **text)
 {
     char *line = *text, *end = line + strcspn(line, "\n");
@@ -241,7 +228,7 @@ static void run_case(const char *what, char *text)
             fail_msg("%s: %s says that it %s", what, c.pass[i]->name,
                      changed ? "changed something" : "changed nothing");
     }
-    assert_same_text(what, text_of(g), text_of(expected));
+    support_assert_same_text(what, text_of(g), text_of(expected));
     if (inferred) {
         struct run a = run_graph(before), b = run_graph(g);
         assert_same_outputs(what, &a, &b, c.within);

@@ -200,3 +200,16 @@ int support_run(const char *command, char **out)
         free(text);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
+
+void support_assert_same_text(const char *what, const char *got, const char *want)
+{
+    size_t same = 0;
+    while (got[same] && got[same] == want[same])
+        same++;
+    if (got[same] == want[same])
+        return;
+    while (same && got[same - 1] != '\n')
+        same--;
+    printf("%s: got\n%s", what, got); /* cmocka would cut it */
+    fail_msg("%s: differs first in\n%.300s\nwanted\n%.300s", what, got + same, want + same);
+}

@@ -48,6 +48,10 @@ size_t support_each_file(const char *folder, const char *ending,
    NULL, else receives stdout and stderr together, malloc'ed. */
 int support_run(const char *command, char **out);
 
+/* Fails the current test where the texts differ: prints what is there and names the first line that
+   differs.  `what` says which case it is. */
+void support_assert_same_text(const char *what, const char *got, const char *want);
+
 /* Ends the current test as skipped, naming what is missing, where `path` is NULL. */
 #define SUPPORT_NEED(path, what)                                                                   \
     do {                                                                                           \

@@ -220,19 +220,6 @@ static struct graph *parse(const char *what, const char *text)
     return g;
 }
 
-static void assert_same_text(const char *what, const char *got, const char *want)
-{
-    size_t same = 0;
-    while (got[same] && got[same] == want[same])
-        same++;
-    if (got[same] == want[same])
-        return;
-    while (same && got[same - 1] != '\n')
-        same--;
-    printf("%s: got\n%s", what, got); /* cmocka would cut it */
-    fail_msg("%s: differs first in\n%.300s\nwanted\n%.300s", what, got + same, want + same);
-}
-
 static const char *notes_text(const struct quantize_report *r)
 {
     struct strbuf text;
@@ -266,13 +253,13 @@ static void run_case(const char *what, char *text)
         fail_msg("%s: %s", what, err.text);
     const char *quantized = text_of(g);
     struct graph *lowered = parse(what, quantized);
-    assert_same_text(what, quantized, text_of(parse(what, c->expected)));
+    support_assert_same_text(what, quantized, text_of(parse(what, c->expected)));
     assert_near(what, c, before, g);
     if (!passes_run_stage(lowered, PASSES_LOWER, &(struct pass_options){0}, &err))
         fail_msg("%s: %s", what, err.text);
     assert_near(what, c, before, lowered);
     quantize_report_settle(&report, lowered);
-    assert_same_text(what, notes_text(&report), c->notes);
+    support_assert_same_text(what, notes_text(&report), c->notes);
 }
 
 static void test_files(void **state)
