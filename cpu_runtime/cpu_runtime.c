@@ -284,39 +284,41 @@ static enum sheaf_status create_context(struct shared *s, sheaf_bundle **out_bun
     return SHEAF_OK;
 }
 
-enum sheaf_status sheaf_open_linked(const struct sheaf_linked *linked, const char *weights_path,
-                                    sheaf_bundle **out_bundle, struct sheaf_error *err)
+static enum sheaf_status start(const struct sheaf_linked *linked, struct shared **out,
+                               struct sheaf_error *err)
 {
     enum sheaf_status status = check_linked(linked, err);
     if (status != SHEAF_OK)
         return status;
-    struct shared *s = create_shared(linked, err);
-    if (!s)
-        return SHEAF_ERROR_MEMORY;
-    status = map_file(s, weights_path, err);
-    if (status != SHEAF_OK) {
-        release(s);
-        return status;
-    }
-    return create_context(s, out_bundle, err);
+    *out = create_shared(linked, err);
+    return *out ? SHEAF_OK : SHEAF_ERROR_MEMORY;
+}
+
+/* `status` says whether it got its weights. */
+static enum sheaf_status finish(struct shared *s, enum sheaf_status status,
+                                sheaf_bundle **out_bundle, struct sheaf_error *err)
+{
+    if (status == SHEAF_OK)
+        return create_context(s, out_bundle, err);
+    release(s);
+    return status;
+}
+
+enum sheaf_status sheaf_open_linked(const struct sheaf_linked *linked, const char *weights_path,
+                                    sheaf_bundle **out_bundle, struct sheaf_error *err)
+{
+    struct shared *s = NULL;
+    enum sheaf_status status = start(linked, &s, err);
+    return status ? status : finish(s, map_file(s, weights_path, err), out_bundle, err);
 }
 
 enum sheaf_status sheaf_open_memory(const struct sheaf_linked *linked, const void *weights,
                                     size_t weights_size, sheaf_bundle **out_bundle,
                                     struct sheaf_error *err)
 {
-    enum sheaf_status status = check_linked(linked, err);
-    if (status != SHEAF_OK)
-        return status;
-    struct shared *s = create_shared(linked, err);
-    if (!s)
-        return SHEAF_ERROR_MEMORY;
-    status = take_memory(s, weights, weights_size, err);
-    if (status != SHEAF_OK) {
-        release(s);
-        return status;
-    }
-    return create_context(s, out_bundle, err);
+    struct shared *s = NULL;
+    enum sheaf_status status = start(linked, &s, err);
+    return status ? status : finish(s, take_memory(s, weights, weights_size, err), out_bundle, err);
 }
 
 static void *find_symbol(void *library, const char *name, const char *suffix)

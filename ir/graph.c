@@ -256,6 +256,37 @@ bool graph_infer(struct graph *g, struct error *err)
     return graph_infer_block(g, &g->body, err);
 }
 
+/* ---- constants and views ---- */
+
+bool value_is_constant(const struct value *v)
+{
+    return v && v->role == VALUE_CONST;
+}
+
+void value_become_constant(struct value *v, const struct tensor *t)
+{
+    v->role = VALUE_CONST;
+    v->constant = t;
+    v->producer = NULL;
+    v->shape = shape_of_dims(t->rank, t->dims);
+    v->layout = layout_plain(t->rank);
+}
+
+const struct value *value_behind_views(const struct value *v)
+{
+    while (v->producer && (op_desc(v->producer->op)->flags & OP_VIEW))
+        v = v->producer->in[0];
+    return v;
+}
+
+bool node_reads_constants(const struct node *n)
+{
+    for (size_t i = 0; i < n->n_in; i++)
+        if (n->in[i] && !value_is_constant(n->in[i]))
+            return false;
+    return true;
+}
+
 /* ---- uses and removal ---- */
 
 static void each_block(struct graph *g, struct block *b,
@@ -396,10 +427,7 @@ void graph_drop_value(struct graph *g, struct value *v)
 
 int64_t shape_elems(const struct shape *s)
 {
-    int64_t n = 1;
-    for (int d = 0; d < s->rank; d++)
-        n *= s->dims[d];
-    return n;
+    return dims_elems(s->rank, s->dims);
 }
 
 bool shape_is_static(const struct shape *s)

@@ -129,6 +129,15 @@ bool graph_infer_node(struct graph *g, struct node *n, struct error *err);
 bool graph_infer_block(struct graph *g, struct block *b, struct error *err);
 bool graph_infer(struct graph *g, struct error *err); /* every node, in order */
 
+/* NULL is none. */
+bool value_is_constant(const struct value *v);
+/* Nothing produces the value any longer; `t` holds its data. */
+void value_become_constant(struct value *v, const struct tensor *t);
+/* The value that it shows through views such as Identity; itself where there are none. */
+const struct value *value_behind_views(const struct value *v);
+/* Whether all inputs are constant, those that are left out aside. */
+bool node_reads_constants(const struct node *n);
+
 bool graph_is_output(const struct graph *g, const struct value *v);
 /* Every use of `from` (node inputs, block outputs, extents of shapes) becomes `to`. */
 void graph_replace_uses(struct graph *g, struct value *from, struct value *to);

@@ -26,7 +26,7 @@ static uint32_t dot_number(const struct node *n)
 /* From the node or the value itself, where nothing produces it. */
 static void dot_edge(struct strbuf *out, const struct value *v, const char *to_kind, uint32_t to)
 {
-    if (!v || v->role == VALUE_CONST)
+    if (!v || value_is_constant(v))
         return;
     bool drawn = v->producer && dot_number(v->producer) != UINT32_MAX;
     strbuf_printf(out, "%s%u -> %s%u [label=\"", drawn ? "n" : "v",

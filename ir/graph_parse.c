@@ -331,9 +331,7 @@ static bool parse_data(struct parser *p, enum dtype dtype, int rank, const int64
                        const struct tensor **out)
 {
     int line = p->token.line;
-    int64_t elems = 1;
-    for (int d = 0; d < rank; d++)
-        elems *= dims[d];
+    int64_t elems = dims_elems(rank, dims);
     int64_t bytes = dtype_bytes(dtype, elems);
     bool braces, fill, hex;
     if (!accept(p, "{", &braces) || (!braces && !accept(p, "fill", &fill)))

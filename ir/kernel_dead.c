@@ -85,19 +85,6 @@ static bool is_dead(const struct dead *d, kval v)
 
 static void sweep_block(struct dead *d, struct kblock *b);
 
-/* Blocks of a region that goes release what they use as well. */
-static void release(struct dead *d, kval v)
-{
-    kernel_raw_each_use(d->k, v, drop_use, d);
-    if (!kernel_inst(d->k, v)->region)
-        return;
-    struct kblock *blocks[KREGION_MAX_BLOCKS];
-    int n = kernel_raw_blocks(d->k, v, blocks);
-    for (int c = 0; c < n; c++)
-        for (size_t j = 0; j < blocks[c]->n; j++)
-            release(d, blocks[c]->insts[j]);
-}
-
 static void sweep_block(struct dead *d, struct kblock *b)
 {
     for (size_t j = b->n; j-- > 0;) {
@@ -110,7 +97,7 @@ static void sweep_block(struct dead *d, struct kblock *b)
         }
         if (!is_dead(d, v))
             continue;
-        release(d, v);
+        kernel_raw_each_use_within(d->k, v, drop_use, d);
         memmove(b->insts + j, b->insts + j + 1, (b->n - j - 1) * sizeof *b->insts);
         b->n--;
         /* A constant that goes is no change worth another round of the caller's passes. */

@@ -249,14 +249,6 @@ static bool match_buffer(struct pair *p, int buf)
     return true;
 }
 
-static bool has_region(const struct kernel *k, const struct kblock *b)
-{
-    for (size_t j = 0; j < b->n; j++)
-        if (kernel_inst(k, b->insts[j])->region)
-            return true;
-    return false;
-}
-
 static bool can_join(struct pair *p, const struct kernel_effects *e1,
                      const struct kernel_effects *e2)
 {
@@ -316,18 +308,6 @@ static void need(kval *use, void *arg)
             h->needed[at - h->i] = true;
 }
 
-static void need_of(struct hoist *h, kval v)
-{
-    kernel_raw_each_use(h->k, v, need, h);
-    if (!kernel_inst(h->k, v)->region)
-        return;
-    struct kblock *blocks[KREGION_MAX_BLOCKS];
-    int n = kernel_raw_blocks(h->k, v, blocks);
-    for (int b = 0; b < n; b++)
-        for (size_t j = 0; j < blocks[b]->n; j++)
-            need_of(h, blocks[b]->insts[j]);
-}
-
 /*
  * Whether S2, at position j, may move up to just after S1 at position i: everything between either
  * is arithmetic that S2 needs, and then goes before S1, or commutes with what moves past it.
@@ -339,13 +319,13 @@ static bool can_hoist(const struct pair *p, const struct kblock *b, size_t i, si
 {
     const struct kernel *k = p->k;
     struct hoist h = {.k = k, .b = b, .i = i, .j = j, .needed = needed};
-    need_of(&h, p->s2);
+    kernel_raw_each_use_within(h.k, p->s2, need, &h);
     for (size_t at = j; at-- > i + 1;) {
         if (!needed[at - i])
             continue;
         if (kernel_inst(k, b->insts[at])->region || kernel_inst(k, b->insts[at])->op == KOP_RESULT)
             return false;
-        need_of(&h, b->insts[at]);
+        kernel_raw_each_use_within(h.k, b->insts[at], need, &h);
     }
     for (size_t at = i + 1; at < j; at++) {
         struct kernel_effects e = kernel_effects_of(k, b->insts[at], p->scratch);
@@ -419,7 +399,7 @@ static bool try_fuse(struct kernel *k, struct kblock *b, size_t i, size_t j, str
     struct pair p = {.k = k, .scratch = scratch, .s1 = b->insts[i], .s2 = b->insts[j]};
     const struct kinst *s1 = kernel_inst(k, p.s1), *s2 = kernel_inst(k, p.s2);
     if ((s1->op != KOP_MAP && s1->op != KOP_CONTRACT) || s2->op != KOP_MAP ||
-        has_region(k, &s2->region->block[0]))
+        kernel_has_region(k, &s2->region->block[0]))
         return false;
     struct kernel_effects e1 = kernel_effects_of(k, p.s1, scratch);
     struct kernel_effects e2 = kernel_effects_of(k, p.s2, scratch);

@@ -146,31 +146,15 @@ static bool note_reader(const struct kernel *k, kval v, void *arg)
     return true;
 }
 
+/* Padding stands for converted elements that lie outside T, which may lie inside of what the
+   element is loaded from: a padded operand stays. */
 static bool find_operand(struct move *m)
 {
     struct readers found = {.buf = kernel_inst(m->k, m->store)->buf};
     kernel_walk(m->k, note_reader, &found);
     m->contract = found.contract;
     m->operand = found.operand;
-    return found.n == 1;
-}
-
-/* Whether the map is a plain conversion between floats, which leaves 0 what it is. */
-static bool keeps_zero(const struct move *m)
-{
-    const struct kernel *k = m->k;
-    kval stored = kernel_inst(k, m->store)->args[k->bufs[kernel_inst(k, m->store)->buf].rank];
-    const struct kinst *cast = kernel_inst(k, stored);
-    return cast->op == KOP_CAST && cast->args[0] == m->element && dtype_is_float(cast->type);
-}
-
-/* Padding stands for converted elements: there must be a raw one that becomes it. */
-static bool padding_converts(const struct move *m)
-{
-    if (!m->operand->padded)
-        return true;
-    const struct kinst *pad = kernel_inst(m->k, m->operand->pad);
-    return keeps_zero(m) && dtype_is_float(pad->type) && pad->imm.f == 0;
+    return found.n == 1 && !found.operand->padded;
 }
 
 /* The converted buffer's dimensions over the contraction's indices; false where they have too many
@@ -279,16 +263,9 @@ static bool try_move(struct kernel *k, struct kblock *b, size_t at, struct arena
     struct move m = {.k = k, .scratch = scratch, .map = b->insts[at]};
     struct kaffine dims[MAX_RANK];
     if (kernel_inst(k, m.map)->op != KOP_MAP || !find_store(&m) || !fills_buffer(&m) ||
-        !find_element(&m) || !find_operand(&m) || !padding_converts(&m) || !compose(&m, dims))
+        !find_element(&m) || !find_operand(&m) || !compose(&m, dims))
         return false;
     int buf = kernel_inst(k, m.element)->buf;
-    enum dtype type = k->bufs[buf].dtype;
-    /* A pad value stands before the contraction, where the map stood. */
-    if (m.operand->padded) {
-        m.operand->pad = kernel_raw_inst(k, KOP_CONST, type, 0, NULL);
-        kernel_raw_insert(k, b, at, m.operand->pad);
-        at++;
-    }
     become_prologue(&m);
     m.operand->buf = buf;
     memcpy(m.operand->dim, dims, sizeof dims);

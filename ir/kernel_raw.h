@@ -33,6 +33,9 @@ int kernel_raw_n_results(const struct kernel *k, kval region);
    affine accesses included, its blocks excluded. */
 void kernel_raw_each_use(const struct kernel *k, kval v, void (*fn)(kval *use, void *arg),
                          void *arg);
+/* The same of it and of all that its blocks hold. */
+void kernel_raw_each_use_within(const struct kernel *k, kval v, void (*fn)(kval *use, void *arg),
+                                void *arg);
 
 /* Removes instructions that have no effect and whose values nothing uses, stores to local buffers
    that nothing reads, and the local buffers that are then left over (kernel_dead.c).  The

@@ -70,6 +70,19 @@ void kernel_raw_each_use(const struct kernel *k, kval v, void (*fn)(kval *use, v
     }
 }
 
+void kernel_raw_each_use_within(const struct kernel *k, kval v, void (*fn)(kval *use, void *arg),
+                                void *arg)
+{
+    kernel_raw_each_use(k, v, fn, arg);
+    if (!kernel_inst(k, v)->region)
+        return;
+    struct kblock *blocks[KREGION_MAX_BLOCKS];
+    int n = kernel_raw_blocks(k, v, blocks);
+    for (int b = 0; b < n; b++)
+        for (size_t i = 0; i < blocks[b]->n; i++)
+            kernel_raw_each_use_within(k, blocks[b]->insts[i], fn, arg);
+}
+
 static bool walk_block(const struct kernel *k, const struct kblock *b,
                        bool (*fn)(const struct kernel *, kval, void *), void *arg)
 {
@@ -91,6 +104,14 @@ static bool walk_block(const struct kernel *k, const struct kblock *b,
 bool kernel_walk(const struct kernel *k, bool (*fn)(const struct kernel *, kval, void *), void *arg)
 {
     return walk_block(k, &k->body, fn, arg);
+}
+
+bool kernel_has_region(const struct kernel *k, const struct kblock *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (kernel_inst(k, b->insts[i])->region)
+            return true;
+    return false;
 }
 
 /* ---- values ---- */

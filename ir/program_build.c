@@ -114,7 +114,7 @@ static int region_buf(struct region *r, const struct value *v)
     struct kernel *k = r->kernel;
     int b = kernel_add_buf(k, v->name, v->dtype, region_role(r, v), v->shape.rank, v->shape.dims);
     k->bufs[b].layout = v->layout;
-    k->bufs[b].constant = v->role == VALUE_CONST ? v->constant : NULL;
+    k->bufs[b].constant = value_is_constant(v) ? v->constant : NULL;
     for (int d = 0; d < v->shape.rank; d++)
         k->bufs[b].extent_buf[d] = extent_buf[d];
     while (r->n_values < (size_t)b)
@@ -299,7 +299,7 @@ static int add_value_buf(struct program_builder *b, const struct value *v)
     buf->quant = v->quant;
     buf->value = v;
     buf->bytes = dtype_bytes(v->dtype, layout_elems(&buf->layout, buf->dims));
-    if (v->role == VALUE_CONST) {
+    if (value_is_constant(v)) {
         buf->area = AREA_CONSTANT;
         buf->role = SHEAF_ROLE_CONSTANT;
         buf->constant = v->constant;
@@ -405,7 +405,7 @@ static bool build_view(struct program_builder *b, const struct node *n)
         if (n->out[i])
             return false; /* an extent that the kernel computes */
     const struct value *from = n->in[0], *to = n->out[0];
-    if (from->role == VALUE_CONST || from->role == VALUE_STATE || b->buf_of[to->id] >= 0 ||
+    if (value_is_constant(from) || from->role == VALUE_STATE || b->buf_of[to->id] >= 0 ||
         from->dtype != to->dtype || !layout_is_plain(&from->layout) ||
         !layout_is_plain(&to->layout) || shape_elems(&from->shape) != shape_elems(&to->shape))
         return false;

@@ -76,6 +76,13 @@ void program_copy(struct program_builder *b, int from, int to)
     end_call(s);
 }
 
+/* The index of the buffer's first element. */
+static void first_index(struct kernel *k, int buf, kval *out)
+{
+    for (int d = 0; d < k->bufs[buf].rank; d++)
+        out[d] = kernel_const_index(k, 0);
+}
+
 static void store_scalar(struct program_builder *b, int to, int64_t value)
 {
     struct step *s = begin_call(b, "set");
@@ -83,8 +90,7 @@ static void store_scalar(struct program_builder *b, int to, int64_t value)
     size_t cap = 0;
     int out = add_arg(b, s, &cap, to, KBUF_OUT);
     kval zero[MAX_RANK];
-    for (int d = 0; d < k->bufs[out].rank; d++)
-        zero[d] = kernel_const_index(k, 0);
+    first_index(k, out, zero);
     kernel_store(k, out, zero, kernel_const_int(k, k->bufs[out].dtype, value));
     end_call(s);
 }
@@ -98,7 +104,6 @@ static void append_scan(struct program_builder *b, int element, int scans, int i
     size_t cap = 0;
     int in = add_arg(b, s, &cap, element, KBUF_IN);
     int counter = add_arg(b, s, &cap, index, KBUF_IN);
-    int counter_rank = k->bufs[counter].rank;
 
     /* The outer extent is not known before the loop ends, and no address depends on it. */
     int outer_extent = b->program->bufs[scans].extent_buf[0];
@@ -107,8 +112,7 @@ static void append_scan(struct program_builder *b, int element, int scans, int i
     b->program->bufs[scans].extent_buf[0] = outer_extent;
 
     kval zero[MAX_RANK], at[MAX_RANK];
-    for (int d = 0; d < counter_rank; d++)
-        zero[d] = kernel_const_index(k, 0);
+    first_index(k, counter, zero);
     at[0] = kernel_load(k, counter, zero);
     kval bound = kernel_const_index(k, k->bufs[out].dims[0]);
     kernel_if_begin(k, kernel_compare(k, KOP_LT, at[0], bound));
@@ -129,11 +133,11 @@ static void count_rounds(struct program_builder *b, int index, int64_t bound, in
     size_t cap = 0;
     int in = add_arg(b, s, &cap, index, KBUF_IN);
     int out = add_arg(b, s, &cap, to, KBUF_OUT);
-    kval zero[MAX_RANK];
-    for (int d = 0; d < MAX_RANK; d++)
-        zero[d] = kernel_const_index(k, 0);
-    kval rounds = kernel_load(k, in, zero);
-    kernel_store(k, out, zero, kernel_binary(k, KOP_MIN, rounds, kernel_const_index(k, bound)));
+    kval from[MAX_RANK], at[MAX_RANK];
+    first_index(k, in, from);
+    first_index(k, out, at);
+    kval rounds = kernel_load(k, in, from);
+    kernel_store(k, out, at, kernel_binary(k, KOP_MIN, rounds, kernel_const_index(k, bound)));
     end_call(s);
 }
 
@@ -210,17 +214,10 @@ void lower_if(struct lower *l)
 
 /* ---- Loop: a hidden output behind those of the body is the extent of scan outputs ---- */
 
-static const struct value *behind_views(const struct value *v)
-{
-    while (v->role == VALUE_TEMP && (op_desc(v->producer->op)->flags & OP_VIEW))
-        v = v->producer->in[0];
-    return v;
-}
-
 static bool is_constant_true(const struct value *v)
 {
-    v = behind_views(v);
-    return v->role == VALUE_CONST && tensor_get_int(v->constant, 0) != 0;
+    v = value_behind_views(v);
+    return value_is_constant(v) && tensor_get_int(v->constant, 0) != 0;
 }
 
 /* A value for the next round: copied to `to` at the end of this one. */
@@ -269,7 +266,7 @@ static int loop_condition(struct program_builder *b, const struct node *n, struc
     const struct value *arg = body->in[1], *next = body->out[0];
     const struct value *first = n->n_in > 1 ? n->in[1] : NULL;
     bool always = !first || (is_constant_true(first) &&
-                             (behind_views(next) == arg || is_constant_true(next)));
+                             (value_behind_views(next) == arg || is_constant_true(next)));
     if (always) {
         if (b->uses.count[arg->id] > (next == arg))
             store_scalar(b, program_buf_of(b, arg), 1);

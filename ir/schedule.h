@@ -53,8 +53,9 @@ struct schedule_entry {
     enum schedule_dot dot;
     int group;      /* K values in one step, side by side in packed B; 1 for MULTIPLY_ADD */
     int group_iter; /* the K index they belong to; -1 where group is 1 */
-    int span; /* DOT_TILE: so many values of span_iter, a K index too, in one step with all of */
-    int span_iter; /* k_iter, k_block being what they take in A; not more than 1: k_iter alone */
+    /* DOT_TILE: one step takes `span` values of span_iter, a K index too, with all of k_iter, and
+       k_block is what they take in A; a span of 1 at most: of k_iter alone. */
+    int span, span_iter;
 };
 
 struct schedule {

@@ -4,12 +4,17 @@
 #include <math.h>
 #include <string.h>
 
-int64_t tensor_elems(const struct tensor *t)
+int64_t dims_elems(int rank, const int64_t *dims)
 {
     int64_t n = 1;
-    for (int d = 0; d < t->rank; d++)
-        n *= t->dims[d];
+    for (int d = 0; d < rank; d++)
+        n *= dims[d];
     return n;
+}
+
+int64_t tensor_elems(const struct tensor *t)
+{
+    return dims_elems(t->rank, t->dims);
 }
 
 int64_t tensor_bytes(const struct tensor *t)

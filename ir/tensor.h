@@ -16,6 +16,7 @@ struct tensor {
     const void *data;
 };
 
+int64_t dims_elems(int rank, const int64_t *dims); /* their product */
 int64_t tensor_elems(const struct tensor *t);
 int64_t tensor_bytes(const struct tensor *t);
 

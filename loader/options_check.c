@@ -42,6 +42,8 @@ static const struct {
     {OPTION_ID_dump_profile, OPTION_ID_load_profile, "profiles are taken of the float network"},
     {OPTION_ID_dump_profile, OPTION_ID_convert_to_fp16, "profiles are taken of the float network"},
     {OPTION_ID_dump_profile, OPTION_ID_weights_only, "profiles are taken of the float network"},
+    {OPTION_ID_dump_profile, OPTION_ID_assert_all_nodes_quantized,
+     "profiles are taken of the float network"},
     {OPTION_ID_dump_profile, OPTION_ID_emit_bundle, "first take the profile, then use it"},
     {OPTION_ID_dump_profile, OPTION_ID_interpreter, "profiles are taken of compiled code"},
     {OPTION_ID_dump_profile, OPTION_ID_verify, "each decides what the network is run for"},
@@ -97,7 +99,6 @@ static const struct {
     {OPTION_ID_quantization_calibration, OPTION_ID_load_profile, "it is about quantization"},
     {OPTION_ID_quantization_percentile, OPTION_ID_load_profile, "it is about quantization"},
     {OPTION_ID_calibrate_constants, OPTION_ID_load_profile, "it is about quantization"},
-    {OPTION_ID_assert_all_nodes_quantized, OPTION_ID_load_profile, "it is about quantization"},
     {OPTION_ID_weights_block, OPTION_ID_weights_only, "blocks are of such weights"},
     {OPTION_ID_fp16_format, OPTION_ID_convert_to_fp16, "it says to which 16 bits"},
     {OPTION_ID_quantization_report, OPTION_ID_load_profile, "it tells what quantization does"},
@@ -186,14 +187,16 @@ static bool check_until(const struct loader_options *opt, struct error *err)
 static bool check_quantization(const struct loader_options *opt, struct error *err)
 {
     bool narrows = opt->load_profile.n || opt->convert_to_fp16;
-    if (opt->keep_original_precision_for_nodes.n && !narrows && opt->weights_only < 0)
+    if (opt->keep_original_precision_for_nodes.n && !narrows && opt->weights_only < 0 &&
+        !opt->assert_all_nodes_quantized)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -keep-original-precision-for-nodes needs -load-profile, "
-                         "-weights-only or -convert-to-fp16: else every node has its precision");
+                         "-weights-only, -convert-to-fp16 or -assert-all-nodes-quantized: else "
+                         "every node has the precision that the model gives it");
     if (opt->convert_placeholders && !narrows)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -convert-placeholders needs -load-profile or -convert-to-fp16: "
-                         "else inputs and outputs have their types");
+                         "else they keep their types anyway");
     if (opt->given[OPTION_ID_quantization_percentile] &&
         opt->quantization_calibration != CALIBRATION_PERCENTILE)
         return error_set(err, SHEAF_ERROR_ARGUMENT,

@@ -33,6 +33,7 @@ struct pipeline {
     const struct target *target;
     struct pass_options passes;
     struct profile_identity identity;
+    const bool *imported;
     struct graph *graph;
     struct quantize_step quantized;
     struct pipeline_trace trace;
@@ -144,6 +145,7 @@ static bool import_graph(struct pipeline *p, const struct image_size *image, str
 static bool clean(struct pipeline *p, struct error *err)
 {
     p->identity = profile_identity_of(p->graph);
+    p->imported = pipeline_quantize_imported(p->graph, p->opt);
     if (!passes_run_stage(p->graph, PASSES_CLEAN, &p->passes, err))
         return false;
     pipeline_trace_choose(&p->trace, p->graph, p->variant.shown);
@@ -157,8 +159,8 @@ static bool quantize(struct pipeline *p, struct error *err)
         .variant = &p->variant,
         .model_name = p->model,
         .identity = p->identity,
+        .imported = p->imported,
         .graph = p->graph,
-        .survey = p->log != NULL,
     };
     return pipeline_quantize(&p->quantized, err);
 }
@@ -177,11 +179,12 @@ static bool lower(struct pipeline *p, struct error *err)
     bool late = p->quantized.by_profile || p->variant.shown == PIPELINE_SHOWS_INTEGERS;
     if (!late)
         pipeline_trace_hold(&p->trace, p->graph);
+    p->passes.report = pipeline_quantize_report(&p->quantized);
     if (!passes_run_stage(p->graph, PASSES_LOWER, &p->passes, err))
         return false;
     if (late)
         pipeline_trace_hold(&p->trace, p->graph);
-    return pipeline_quantize_settle(&p->quantized, &p->passes, err);
+    return pipeline_quantize_check(&p->quantized, err);
 }
 
 /* What became of a model that is quantized already. */
@@ -205,6 +208,7 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
 
     if (!clean(p, err) || !quantize(p, err) || !lower(p, err))
         return false;
+    graph_count_uses(p->graph);
     log_quantized(p);
     log_step(p, "passes");
 
@@ -386,7 +390,7 @@ bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *
                      struct quant *out_quant)
 {
     const struct value *v = graph_find_value(p->graph, name);
-    int buf = v && v->role != VALUE_CONST ? program_find_value(p->program, v) : -1;
+    int buf = v && !value_is_constant(v) ? program_find_value(p->program, v) : -1;
     if (buf < 0 || !layout_is_plain(&v->layout))
         return false;
     *out_tensor = (struct tensor){.dtype = v->dtype, .rank = v->shape.rank};

@@ -47,7 +47,8 @@ bool pipeline_open(struct arena *a, const struct loader_options *opt,
                    FILE *log, struct pipeline **out_pipeline, struct error *err);
 
 /* The compiled graph.  Its inputs and outputs are those of the model, in the model's order, with
-   plain layout; behind the outputs there are more where tensors are shown by name. */
+   plain layout; behind the outputs there are more where tensors are shown by name.  Its uses are
+   counted. */
 const struct graph *pipeline_graph(const struct pipeline *p);
 
 /* What the quantizer did; NULL where it had nothing to do. */

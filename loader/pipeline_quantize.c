@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "ir/passes/quantized_report.h"
 #include "loader/profile/profile_file.h"
 #include "loader/spelling.h"
 
@@ -31,30 +30,49 @@ static void search_nodes(struct graph *g, struct block *b, void *arg)
     }
 }
 
-/* A word of the option: a kind of operator or the name of a node or tensor. */
-static bool keep_word(const struct quantize_step *step, const char *word,
-                      struct quantize_keep *keep, const char **names, struct error *err)
+const bool *pipeline_quantize_imported(struct graph *imported, const struct loader_options *opt)
 {
+    const struct option_texts *words = &opt->keep_original_precision_for_nodes;
+    bool *found = arena_array(imported->arena, words->n, sizeof *found);
+    for (size_t i = 0; i < words->n; i++) {
+        struct spelling ignored = spelling_of(words->item[i]);
+        struct node_search s = {.name = words->item[i], .spelling = &ignored};
+        graph_each_block(imported, search_nodes, &s);
+        found[i] = s.found;
+    }
+    return found;
+}
+
+/* Word i of the option: a kind of operator or the name of a node or tensor. */
+static bool keep_word(const struct quantize_step *step, size_t i, struct quantize_keep *keep,
+                      const char **names, struct error *err)
+{
+    const char *word = step->opt->keep_original_precision_for_nodes.item[i];
     if (quantize_keep_word(keep, word))
         return true;
     struct spelling spelling = spelling_of(word);
     struct node_search s = {.name = word, .spelling = &spelling};
-    for (size_t i = 0; quantize_keep_words(i); i++)
-        spelling_try(&spelling, quantize_keep_words(i));
+    for (size_t k = 0; quantize_keep_words(k); k++)
+        spelling_try(&spelling, quantize_keep_words(k));
     graph_each_block(step->graph, search_nodes, &s);
     if (s.found) {
         names[keep->n_nodes++] = word;
         return true;
     }
     const char *start = "option -keep-original-precision-for-nodes";
+    if (step->imported[i])
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "%s: '%s' of '%s' is no node by itself when it comes to quantization: it "
+                         "does nothing or has become part of another one, which is to be named",
+                         start, word, step->model_name);
     if (spelling.nearest)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "%s: '%s' is no kind of operator and no node or tensor of '%s'; did you "
-                         "mean '%s'?",
+                         "%s: '%s' is no kind of operator and no node of '%s' or its result; did "
+                         "you mean '%s'?",
                          start, word, step->model_name, spelling.nearest);
     return error_set(err, SHEAF_ERROR_ARGUMENT,
-                     "%s: '%s' is no kind of operator and no node or tensor of '%s'", start, word,
-                     step->model_name);
+                     "%s: '%s' is no kind of operator and no node of '%s' or its result", start,
+                     word, step->model_name);
 }
 
 static bool make_keep(const struct quantize_step *step, struct quantize_keep *out_keep,
@@ -65,10 +83,11 @@ static bool make_keep(const struct quantize_step *step, struct quantize_keep *ou
     const char **names = arena_array(step->graph->arena, words->n + variant->n_keep, sizeof *names);
     struct quantize_keep keep = {.node = names};
     for (size_t i = 0; i < words->n; i++)
-        if (!keep_word(step, words->item[i], &keep, names, err))
+        if (!keep_word(step, i, &keep, names, err))
             return false;
     for (size_t i = 0; i < variant->n_keep; i++)
         names[keep.n_nodes++] = variant->keep[i];
+    keep.n_searched = variant->n_keep;
     *out_keep = keep;
     return true;
 }
@@ -100,13 +119,14 @@ static struct quantize_options options_of(const struct quantize_step *step,
 
 static bool check_all_quantized(const struct quantize_step *step, struct error *err)
 {
-    const struct quantize_report *r = step->by_profile;
+    const struct quantize_report *r = pipeline_quantize_report(step);
     struct strbuf text;
     size_t n = 0;
     strbuf_init(&text, step->graph->arena);
     for (size_t i = 0; i < r->n; i++) {
         const struct quantize_note *note = &r->note[i];
-        if (note->quantized || note->chosen)
+        bool excused = note->chosen || (!step->by_profile && step->excused[i]);
+        if (note->quantized || excused)
             continue;
         strbuf_printf(&text, "%s%s '%s' (%s)", n++ ? ", " : "", op_desc(note->op)->id, note->node,
                       note->reason);
@@ -115,6 +135,33 @@ static bool check_all_quantized(const struct quantize_step *step, struct error *
            error_set(err, SHEAF_ERROR_UNSUPPORTED,
                      "%s: -assert-all-nodes-quantized: %zu node%s in float: %s", step->model_name,
                      n, n == 1 ? " stays" : "s stay", strbuf_text(&text));
+}
+
+struct tensor_search {
+    const struct profile *profile;
+    bool found;
+};
+
+static void search_tensors(struct graph *g, struct block *b, void *arg)
+{
+    (void)g;
+    struct tensor_search *s = arg;
+    for (size_t i = 0; i < b->n_in && !s->found; i++)
+        s->found = profile_find_value(s->profile, b->in[i]);
+    for (size_t i = 0; i < b->n_nodes; i++)
+        for (size_t k = 0; k < b->nodes[i]->n_out && !s->found; k++)
+            s->found = b->nodes[i]->out[k] && profile_find_value(s->profile, b->nodes[i]->out[k]);
+}
+
+/* Glow's profiles do not say of which network they are. */
+static bool check_tensors(const struct quantize_step *step, const struct profile *profile,
+                          struct error *err)
+{
+    struct tensor_search s = {.profile = profile};
+    graph_each_block(step->graph, search_tensors, &s);
+    return s.found || error_set(err, SHEAF_ERROR_ARGUMENT,
+                                "%s: the profile has no tensor of '%s': it is of another network",
+                                step->opt->load_profile.item[0], step->model_name);
 }
 
 static bool quantize_by_profile(struct quantize_step *step, const struct quantize_keep *keep,
@@ -127,6 +174,7 @@ static bool quantize_by_profile(struct quantize_step *step, const struct quantiz
     struct profile *profile;
     if (!profile_load(a, opt->load_profile.item, opt->load_profile.n, &step->identity,
                       step->model_name, &profile, err) ||
+        !check_tensors(step, profile, err) ||
         !quantize_graph(step->graph, profile, &how, report, err))
         return false;
     step->by_profile = report;
@@ -143,7 +191,28 @@ static bool quantize_weights(const struct quantize_step *step, const struct quan
     static const int64_t blocks[] = {0, 32};
     int64_t block =
         opt->given[OPTION_ID_weights_block] ? opt->weights_block : blocks[opt->weights_only];
-    return quantize_weights_only(step->graph, types[opt->weights_only], block, keep, err);
+    size_t n_nodes;
+    if (!quantize_weights_only(step->graph, types[opt->weights_only], block, keep, &n_nodes, err))
+        return false;
+    return n_nodes || error_set(err, SHEAF_ERROR_ARGUMENT,
+                                "%s: -weights-only would change nothing: no convolution or matrix "
+                                "product that may be changed has constant weights in float%s",
+                                step->model_name,
+                                step->of_model ? ", for the model is quantized already" : "");
+}
+
+/* A model that is quantized already: the nodes that -assert-all-nodes-quantized lets be. */
+static void excuse(struct quantize_step *step, const struct quantize_keep *keep)
+{
+    const struct quantize_report *r = step->of_model;
+    const struct block *b = &step->graph->body;
+    bool *excused = arena_array(step->graph->arena, r->n, sizeof *excused);
+    for (size_t i = 0; i < b->n_nodes; i++) {
+        const struct quantize_note *note = quantize_report_find(r, b->nodes[i]);
+        if (note)
+            excused[note - r->note] = quantize_kept_by(keep, b->nodes[i]) != NULL;
+    }
+    step->excused = excused;
 }
 
 static bool quantize(struct quantize_step *step, struct error *err)
@@ -152,6 +221,8 @@ static bool quantize(struct quantize_step *step, struct error *err)
     struct quantize_keep keep;
     if (!make_keep(step, &keep, err))
         return false;
+    if (step->of_model)
+        excuse(step, &keep);
     if (opt->load_profile.n)
         return quantize_by_profile(step, &keep, err);
     if (opt->weights_only >= 0)
@@ -164,23 +235,33 @@ static bool quantize(struct quantize_step *step, struct error *err)
 
 bool pipeline_quantize(struct quantize_step *step, struct error *err)
 {
-    struct quantize_report of_model = {0};
+    const struct loader_options *opt = step->opt;
+    struct quantize_report of_model;
+    if (quantize_report_survey(step->graph, &of_model))
+        step->of_model = arena_copy(step->graph->arena, &of_model, sizeof of_model);
+    /* Also in float: that network is measured first, which may take hours. */
+    if (opt->load_profile.n && step->of_model)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "%s: the model is quantized already and has scales of its own, so "
+                         "-load-profile has to be left out",
+                         step->model_name);
     if (step->variant->in_float)
         return true;
-    if (!quantize(step, err))
-        return false;
-    if (step->survey && !step->by_profile && quantized_survey(step->graph, &of_model))
-        step->of_model = arena_copy(step->graph->arena, &of_model, sizeof of_model);
-    return true;
+    if (opt->assert_all_nodes_quantized && !opt->load_profile.n && !step->of_model)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "%s: -assert-all-nodes-quantized needs -load-profile: the model is not "
+                         "quantized already",
+                         step->model_name);
+    return quantize(step, err);
 }
 
-bool pipeline_quantize_settle(const struct quantize_step *step, const struct pass_options *passes,
-                              struct error *err)
+struct quantize_report *pipeline_quantize_report(const struct quantize_step *step)
 {
-    if (step->of_model)
-        quantized_settle(step->of_model, step->graph, passes);
-    if (!step->by_profile)
-        return true;
-    quantize_report_settle(step->by_profile, step->graph);
-    return !step->opt->assert_all_nodes_quantized || check_all_quantized(step, err);
+    return step->by_profile ? step->by_profile : step->of_model;
+}
+
+bool pipeline_quantize_check(const struct quantize_step *step, struct error *err)
+{
+    return step->variant->in_float || !step->opt->assert_all_nodes_quantized ||
+           check_all_quantized(step, err);
 }

@@ -11,15 +11,22 @@ struct quantize_step {
     const struct pipeline_variant *variant;
     const char *model_name;
     struct profile_identity identity; /* of the graph as imported */
+    const bool *imported;             /* see pipeline_quantize_imported */
     struct graph *graph;              /* after PASSES_CLEAN; changed in place */
-    bool survey;                      /* a model that is quantized already is reported on */
-    /* Set by the step, else NULL: what the quantizer did, and what such a model had done. */
+    /* Set by the step, else NULL: what the quantizer did, and what had been done to a model that is
+       quantized already. */
     struct quantize_report *by_profile, *of_model;
+    /* Whether each note of the second may stay in float. */
+    const bool *excused;
 };
 
+/* Before PASSES_CLEAN, which removes nodes: which words of -keep-original-precision-for-nodes name
+   a node or its result. */
+const bool *pipeline_quantize_imported(struct graph *imported, const struct loader_options *opt);
 bool pipeline_quantize(struct quantize_step *step, struct error *err);
-/* After PASSES_LOWER with these options: the reports are final; -assert-all-nodes-quantized. */
-bool pipeline_quantize_settle(const struct quantize_step *step, const struct pass_options *passes,
-                              struct error *err);
+/* The report that PASSES_LOWER is to settle; NULL: there is none. */
+struct quantize_report *pipeline_quantize_report(const struct quantize_step *step);
+/* After that: -assert-all-nodes-quantized. */
+bool pipeline_quantize_check(const struct quantize_step *step, struct error *err);
 
 #endif

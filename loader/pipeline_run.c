@@ -84,9 +84,7 @@ static void compare_tensor(const struct pbuf *b, const int64_t *dims, const void
     bool dynamic = memcmp(dims, b->dims, (size_t)b->rank * sizeof *dims) != 0;
     struct layout plain = layout_plain(b->rank);
     const struct layout *l = dynamic ? &plain : &b->layout;
-    int64_t idx[MAX_RANK] = {0}, n = 1;
-    for (int d = 0; d < b->rank; d++)
-        n *= dims[d];
+    int64_t idx[MAX_RANK] = {0}, n = dims_elems(b->rank, dims);
     *out = (struct difference){.equal = true};
     for (int64_t i = 0; i < n; i++) {
         int64_t at = layout_offset(l, dims, idx);

@@ -18,7 +18,7 @@ void quantize_errors_init(struct quantize_errors *e, struct arena *a, struct pip
         const struct value *v = graph_find_value(g, names[i]);
         struct tensor t;
         struct quant q;
-        if (v && v->role != VALUE_CONST && pipeline_tensor(quantized, names[i], &t, &q))
+        if (v && !value_is_constant(v) && pipeline_tensor(quantized, names[i], &t, &q))
             e->tensor[e->n++] = (struct tensor_error){.name = names[i], .node = v->producer};
     }
 }

@@ -231,6 +231,8 @@ static bool run_network(struct run *run, struct error *err)
             return false;
     if (!run_inputs_plan(run->arena, opt, run->graph, &run->files, &run->inputs, err))
         return false;
+    if (!run_labels_check(&run->labels, run->pipeline, run->inputs.batch, err))
+        return false;
     if (opt->output.n && run->inputs.n_runs != 1)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -output is for one run of the network, but %zu %s make %zu",
@@ -245,6 +247,20 @@ static bool run_network(struct run *run, struct error *err)
                              : run_each(run, err);
 }
 
+/* Whether the results can be written when the comparison is over, which may take hours.  The report
+   is written before the folder of the bundle is made. */
+static bool check_results(struct run *run, struct error *err)
+{
+    const char *report = run->opt->quantization_report, *dir = run->opt->emit_bundle;
+    struct file_group *trial = file_group_create(run->arena);
+    bool ok = !report || strcmp(report, "-") == 0 || file_group_add(trial, report, "", 0, err);
+    if (ok && dir)
+        ok = file_group_make_dir(trial, dir, err) &&
+             file_group_add(trial, arena_printf(run->arena, "%s/.trial", dir), "", 0, err);
+    file_group_abort(trial);
+    return ok;
+}
+
 /* What is done with the float network and the quantized one side by side. */
 static bool compare_networks(struct run *run, const struct image_size *first_image,
                              struct pipeline_variant *variant, struct error *err)
@@ -252,9 +268,11 @@ static bool compare_networks(struct run *run, const struct image_size *first_ima
     const struct loader_options *opt = run->opt;
     struct run_measure m = {run->arena, opt, &run->files, &run->labels, first_image, run->out};
     struct run_kept kept = {0};
-    if (opt->given[OPTION_ID_quantize_until] && !run_until(&m, &kept, err))
-        return false;
-    if (opt->quantization_report && !run_report(&m, &kept, err))
+    bool search = opt->given[OPTION_ID_quantize_until];
+    if (!search && !opt->quantization_report)
+        return true;
+    if (!check_results(run, err) || (search && !run_until(&m, &kept, err)) ||
+        (opt->quantization_report && !run_report(&m, &kept, err)))
         return false;
     variant->keep = kept.tensor;
     variant->n_keep = kept.n;

@@ -19,9 +19,13 @@ static bool find_images(struct arena *a, const struct loader_options *opt, struc
         if (i < n_dirs ? !image_dir_read(a, opt->input_image_dir.item[i], &more, err)
                        : !lines_read(a, opt->input_image_list_file.item[i - n_dirs], &more, err))
             return false;
+        size_t n_before = all->n;
         for (size_t k = 0; k < more.n; k++)
             if (*more.line[k])
                 ARENA_PUSH(a, all->line, all->n, all->cap) = more.line[k];
+        if (all->n == n_before)
+            return error_set(err, SHEAF_ERROR_NOT_FOUND, "%s: the list names no file",
+                             opt->input_image_list_file.item[i - n_dirs]);
     }
     return true;
 }

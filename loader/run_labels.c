@@ -42,7 +42,7 @@ static bool parse_line(struct arena *a, const char *path, size_t number, const c
                          "a file, a space and a whole number",
                          path, number, line);
     const char *name = space ? arena_strndup(a, line, (size_t)(space - line)) : NULL;
-    if (name && strcmp(name, without_folder(file)) != 0)
+    if (name && strcmp(name, file) != 0 && strcmp(name, without_folder(file)) != 0)
         return error_set(err, SHEAF_ERROR_FORMAT,
                          "%s, line %zu: the label is that of '%s', but item %zu is '%s'", path,
                          number, name, number, file);
@@ -55,8 +55,11 @@ static bool read_expected(struct arena *a, const struct loader_options *opt,
     const char *path = opt->expected_labels_file;
     size_t n_items = run_files_items(files);
     struct lines lines;
-    if (!lines_read(a, path, &lines, err) ||
-        !check_count("expected-labels-file", lines.n, n_items, err))
+    if (!lines_read(a, path, &lines, err))
+        return false;
+    while (lines.n && !*lines.line[lines.n - 1])
+        lines.n--;
+    if (!check_count("expected-labels-file", lines.n, n_items, err))
         return false;
     int64_t *expected = arena_array(a, n_items, sizeof *expected);
     for (size_t i = 0; i < n_items; i++)
@@ -80,7 +83,28 @@ bool run_labels_read(struct arena *a, const struct loader_options *opt,
     } else if (opt->expected_labels_file && !read_expected(a, opt, files, &l.expected, err)) {
         return false;
     }
+    l.n_expected = l.expected ? run_files_items(files) : 0;
     *out_labels = l;
+    return true;
+}
+
+/* An output that holds no labels of each item, item_scores refuses. */
+bool run_labels_check(const struct run_labels *l, const struct pipeline *p, size_t batch,
+                      struct error *err)
+{
+    const struct block *body = &pipeline_graph(p)->body;
+    const struct shape *s = body->n_out ? &body->out[0]->shape : NULL;
+    if (!l->expected || !s || (batch > 1 && (s->rank == 0 || s->dims[0] != (int64_t)batch)))
+        return true;
+    int64_t n = shape_elems(s) / (int64_t)batch, first = -l->opt->label_offset;
+    for (size_t i = 0; i < l->n_expected; i++)
+        if (l->expected[i] < first || l->expected[i] >= first + n)
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "option -expected-labels%s: label %zu is %lld, but output '%s' has "
+                             "%lld class%s, with labels from %lld to %lld",
+                             l->opt->expected_labels_file ? "-file" : "", i + 1,
+                             (long long)l->expected[i], body->out[0]->name, (long long)n,
+                             n == 1 ? "" : "es", (long long)first, (long long)(first + n - 1));
     return true;
 }
 

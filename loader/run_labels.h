@@ -12,6 +12,7 @@ struct run_labels {
     const struct loader_options *opt;
     struct lines names;
     const int64_t *expected; /* of each item; NULL: not known */
+    size_t n_expected;
 };
 
 /*
@@ -22,6 +23,10 @@ struct run_labels {
 bool run_labels_read(struct arena *a, const struct loader_options *opt,
                      const struct run_files *files, struct run_labels *out_labels,
                      struct error *err);
+
+/* Refuses expected labels that the first output does not have, before anything is run. */
+bool run_labels_check(const struct run_labels *l, const struct pipeline *p, size_t batch,
+                      struct error *err);
 
 struct run_top {
     struct report_label *label; /* the -topk first */

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "loader/quantize_report.h"
 #include "loader/run_measure.h"
 
@@ -59,10 +57,8 @@ struct candidate {
 
 static bool is_quantized(const struct quantize_report *notes, const struct node *n)
 {
-    for (size_t i = 0; i < notes->n; i++)
-        if (notes->note[i].quantized && strcmp(notes->note[i].node, n->name) == 0)
-            return true;
-    return false;
+    const struct quantize_note *note = quantize_report_find(notes, n);
+    return note && note->quantized;
 }
 
 static void look_at_node(const struct node *n, void *arg)
@@ -138,7 +134,13 @@ static bool search(struct until *u, struct error *err)
     FILE *out = u->m->out;
     if (!measure(u, &u->exact, NULL, &u->n_right_exact, err))
         return false;
-    fprintf(out, "In float:\n  %zu of %zu right\nQuantized:\n", u->n_right_exact, u->n_items);
+    fprintf(out, "In float:\n  %zu of %zu right\n", u->n_right_exact, u->n_items);
+    if (u->n_right_exact == 0)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -quantize-until=%g: the float network gives none of the %zu items "
+                         "its right label, so quantization cannot lose any",
+                         u->m->opt->quantize_until, u->n_items);
+    fprintf(out, "Quantized:\n");
     for (bool done = false; !done;) {
         struct measured n;
         fflush(out); /* a child of the pipeline must not print it again */
@@ -165,7 +167,9 @@ static void print_kept(const struct until *u)
 bool run_until(const struct run_measure *m, struct run_kept *out_kept, struct error *err)
 {
     struct until u = {.m = m, .n_items = run_files_items(m->files)};
-    bool ok = measured_open(m, true, NULL, &u.exact, err) && search(&u, err);
+    bool ok = measured_open(m, true, NULL, &u.exact, err) &&
+              run_labels_check(m->labels, u.exact.pipeline, u.exact.inputs.batch, err) &&
+              search(&u, err);
     measured_close(&u.exact);
     if (!ok)
         return false;

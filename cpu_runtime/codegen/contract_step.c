@@ -11,9 +11,9 @@
  *   - dot 4 (vpdpbusd) multiplies unsigned by signed bytes and adds all four to the accumulator.
  *     Signed bytes of A become unsigned with the top bit flipped, which adds 128; 128 times the sum
  *     of the column's weights is kept in an accumulator of its own and taken off at the end.
- *   - dot 2 (pmaddwd) does the same in two halves: the even bytes of each lane, extended to 16
- * bits, and the odd ones.  The products of bytes and the sum of two fit 32 bits whatever the signs,
- *     where the byte form before VNNI (pmaddubsw) saturates.
+ *   - dot 2 (pmaddwd) does the same in two halves: the even bytes of each lane, as 16 bits, and
+ *     the odd ones.  The products of bytes and the sum of two fit 32 bits whatever the signs, where
+ *     the byte form before VNNI (pmaddubsw) saturates.
  * All are exact: sums wrap modulo 2^32 as they do in the evaluator.
  */
 #include <assert.h>

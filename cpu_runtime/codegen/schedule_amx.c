@@ -86,16 +86,6 @@ static bool is_candidate(const struct plan *p)
            emit_can_vectorize(p->k, &p->r->block[0]) && epilogue_repeats(p->k, &p->r->block[0]);
 }
 
-/* The stride of an index all the way, not only inside of blocks. */
-static bool even_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
-                        int64_t *out_stride)
-{
-    for (int d = 0; d < b->rank; d++)
-        if (kaffine_coef(&dims[d], index) && layout_block_size(&b->layout, d) > 1)
-            return false;
-    return cpu_access_stride(b, dims, index, out_stride);
-}
-
 /* The one dimension of an access that index i runs over, with coefficient 1; -1: none such. */
 static int unit_dim(const struct plan *p, const struct koperand *o, int i)
 {
@@ -218,7 +208,7 @@ static void choose_span(struct plan *p, const struct kbuf *a, const struct kaffi
         int64_t stride, n = extent_of(p, i);
         int b_dim = unit_dim(p, p->b, i);
         if (p->r->contract->kind[i] != KITER_K || i == e->k_iter || b_dim < 0 ||
-            !even_stride(a, dims, p->r->index[i], &stride) || stride < least ||
+            !schedule_even_stride(a, dims, p->r->index[i], &stride) || stride < least ||
             stride % AMX_GROUP != 0 ||
             !others_step(p, p->b, unit_dim(p, p->b, e->k_iter), e->k_iter, stride))
             continue;
@@ -261,9 +251,9 @@ static bool choose_rows(struct plan *p, const struct kbuf *a, const struct kaffi
     if (e->row_iter < 0)
         return true;
     int64_t inner, outer, rows = extent_of(p, e->row_iter);
-    if (!even_stride(a, dims, p->r->index[e->row_iter], &inner))
+    if (!schedule_even_stride(a, dims, p->r->index[e->row_iter], &inner))
         return false;
-    if (p->outer_m >= 0 && even_stride(a, dims, p->r->index[p->outer_m], &outer)) {
+    if (p->outer_m >= 0 && schedule_even_stride(a, dims, p->r->index[p->outer_m], &outer)) {
         int64_t n = extent_of(p, p->outer_m);
         if (outer == inner * rows &&
             cpu_epilogue_joins(p->k, &p->r->block[0], p->r->index[p->outer_m],

@@ -139,20 +139,12 @@ static int64_t column_starts(const struct kernel *k, const struct kregion *r, in
     return starts;
 }
 
-static bool has_region(const struct kernel *k, const struct kblock *b)
-{
-    for (size_t i = 0; i < b->n; i++)
-        if (kernel_inst(k, b->insts[i])->region)
-            return true;
-    return false;
-}
-
 static bool fits_generator(const struct kernel *k, const struct kregion *r)
 {
     const struct kcontract *c = r->contract;
     return (c->acc == DTYPE_F32 || c->acc == DTYPE_I32 || c->acc == DTYPE_I64) && !c->b.padded &&
            schedule_is_static(k, r) && padding_fits(k, r, &c->a) &&
-           !has_region(k, &c->a.prologue) && !has_region(k, &c->b.prologue) &&
+           !kernel_has_region(k, &c->a.prologue) && !kernel_has_region(k, &c->b.prologue) &&
            emit_can_vectorize(k, &r->block[0]);
 }
 

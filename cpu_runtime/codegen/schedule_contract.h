@@ -20,6 +20,9 @@ bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const s
 /* The dimension of B that an index runs over by itself, in steps of one; -1: there is none. */
 int schedule_dim_of_k(const struct kernel *k, const struct koperand *b, kval index);
 
+/* The stride of an index all the way, not only inside of blocks. */
+bool schedule_even_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
+                          int64_t *out_stride);
 /* Whether stepping `outer` once equals stepping `inner` n times, in an access. */
 bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,
                     int64_t n);

@@ -35,11 +35,20 @@ bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const s
     return least < 0 || most >= k->bufs[o->buf].dims[d];
 }
 
+bool schedule_even_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
+                          int64_t *out_stride)
+{
+    for (int d = 0; d < b->rank; d++)
+        if (kaffine_coef(&dims[d], index) && layout_block_size(&b->layout, d) > 1)
+            return false;
+    return cpu_access_stride(b, dims, index, out_stride);
+}
+
 bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,
                     int64_t n)
 {
     int64_t so, si;
-    return cpu_access_stride(b, dims, outer, &so) && cpu_access_stride(b, dims, inner, &si) &&
+    return schedule_even_stride(b, dims, outer, &so) && schedule_even_stride(b, dims, inner, &si) &&
            so == si * n;
 }
 

@@ -56,6 +56,8 @@ bool ops_axes(const int64_t *axes, size_t n, int rank, bool *out_set, struct err
 /* The integers of a constant input of at most one dimension; `what` names it in messages. */
 bool ops_const_ints(const struct node *n, size_t i, const char *what, size_t max, int64_t *out,
                     size_t *out_n, struct error *err);
+/* Dimensions that the model states as a shape; none may be negative. */
+bool ops_stated_shape(size_t rank, const int64_t *dims, struct shape *out, struct error *err);
 /* numpy's rule; *acc becomes the common shape. */
 bool ops_broadcast(struct shape *acc, const struct shape *s, struct error *err);
 

@@ -140,11 +140,21 @@ bool ops_axes(const int64_t *axes, size_t n, int rank, bool *out_set, struct err
     return true;
 }
 
+bool ops_stated_shape(size_t rank, const int64_t *dims, struct shape *out, struct error *err)
+{
+    for (size_t d = 0; d < rank; d++)
+        if (dims[d] < 0)
+            return error_set(err, SHEAF_ERROR_SHAPE, "dimension %zu of the shape is %lld", d,
+                             (long long)dims[d]);
+    *out = shape_of_dims((int)rank, dims);
+    return true;
+}
+
 bool ops_const_ints(const struct node *n, size_t i, const char *what, size_t max, int64_t *out,
                     size_t *out_n, struct error *err)
 {
     const struct value *v = n->in[i];
-    if (v->role != VALUE_CONST)
+    if (!value_is_constant(v))
         return error_set(err, SHEAF_ERROR_UNSUPPORTED,
                          "the %s, input '%s', must be constant, but is computed at run time", what,
                          v->name);

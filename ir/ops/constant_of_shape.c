@@ -6,16 +6,13 @@ bool constant_of_shape_infer(struct graph *g, struct node *n, struct error *err)
     const struct constant_of_shape_attrs *a = n->attrs;
     int64_t dims[MAX_RANK];
     size_t rank;
-    if (!ops_const_ints(n, 0, "shape", MAX_RANK, dims, &rank, err))
+    struct shape y;
+    if (!ops_const_ints(n, 0, "shape", MAX_RANK, dims, &rank, err) ||
+        !ops_stated_shape(rank, dims, &y, err))
         return false;
-    for (size_t d = 0; d < rank; d++)
-        if (dims[d] < 0)
-            return error_set(err, SHEAF_ERROR_SHAPE, "dimension %zu of the shape is %lld", d,
-                             (long long)dims[d]);
     if (a->value && tensor_elems(a->value) != 1)
         return error_set(err, SHEAF_ERROR_SHAPE, "the value has %lld elements, not one",
                          (long long)tensor_elems(a->value));
-    struct shape y = shape_of_dims((int)rank, dims);
     return ops_set_output(n, 0, a->value ? a->value->dtype : DTYPE_F32, &y, err);
 }
 

@@ -5,13 +5,10 @@ bool expand_infer(struct graph *g, struct node *n, struct error *err)
     (void)g;
     int64_t dims[MAX_RANK];
     size_t rank;
-    if (!ops_const_ints(n, 1, "shape", MAX_RANK, dims, &rank, err))
+    struct shape y;
+    if (!ops_const_ints(n, 1, "shape", MAX_RANK, dims, &rank, err) ||
+        !ops_stated_shape(rank, dims, &y, err))
         return false;
-    for (size_t d = 0; d < rank; d++)
-        if (dims[d] < 0)
-            return error_set(err, SHEAF_ERROR_SHAPE, "dimension %zu of the shape is %lld", d,
-                             (long long)dims[d]);
-    struct shape y = shape_of_dims((int)rank, dims);
     return ops_broadcast(&y, &n->in[0]->shape, err) &&
            ops_set_output(n, 0, n->in[0]->dtype, &y, err);
 }

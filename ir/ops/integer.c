@@ -15,7 +15,7 @@ enum dtype integer_accumulator(enum dtype a, enum dtype b)
 
 bool integer_check_padding(const struct node *n, size_t zero, struct error *err)
 {
-    if (!ops_has_input(n, zero) || n->in[zero]->role == VALUE_CONST)
+    if (!ops_has_input(n, zero) || value_is_constant(n->in[zero]))
         return true;
     return error_set(err, SHEAF_ERROR_UNSUPPORTED,
                      "the zero point '%s' must be constant where there is padding",

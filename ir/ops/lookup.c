@@ -10,7 +10,7 @@ bool lookup_infer(struct graph *g, struct node *n, struct error *err)
     if (!ops_check_type(n, 0, TYPES_8 | TYPES_16, err) || !ops_check_type(n, 1, TYPES_NUMBER, err))
         return false;
     int64_t elems = (int64_t)1 << dtype_bits(n->in[0]->dtype);
-    if (n->in[1]->role != VALUE_CONST)
+    if (!value_is_constant(n->in[1]))
         return error_set(err, SHEAF_ERROR_UNSUPPORTED, "the table '%s' must be constant",
                          n->in[1]->name);
     return ops_check_dims(n, 1, 1, &elems, err) &&

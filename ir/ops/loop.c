@@ -47,15 +47,7 @@ static bool set_arguments(const struct node *n, const struct block *body, struct
 
 static bool is_true(const struct value *v)
 {
-    return v->role == VALUE_CONST && tensor_get_int(v->constant, 0) != 0;
-}
-
-/* The value behind views such as Identity. */
-static const struct value *behind_views(const struct value *v)
-{
-    while (v->role == VALUE_TEMP && v->producer && (op_desc(v->producer->op)->flags & OP_VIEW))
-        v = v->producer->in[0];
-    return v;
+    return value_is_constant(v) && tensor_get_int(v->constant, 0) != 0;
 }
 
 static bool always_runs(const struct node *n)
@@ -63,7 +55,7 @@ static bool always_runs(const struct node *n)
     const struct block *body = n->blocks[0];
     if (!ops_has_input(n, COND))
         return true;
-    const struct value *next = behind_views(body->out[0]);
+    const struct value *next = value_behind_views(body->out[0]);
     return is_true(n->in[COND]) && (next == body->in[1] || is_true(next));
 }
 
@@ -72,7 +64,7 @@ static bool scan_length(struct graph *g, struct node *n, size_t i, const struct 
                         struct shape *y, struct error *err)
 {
     const struct block *body = n->blocks[0];
-    bool fixed = ops_has_input(n, TRIP) && n->in[TRIP]->role == VALUE_CONST;
+    bool fixed = ops_has_input(n, TRIP) && value_is_constant(n->in[TRIP]);
     const struct value *declared = n->out[i];
     if (fixed) {
         y->dims[0] = tensor_get_int(n->in[TRIP]->constant, 0);

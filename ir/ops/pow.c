@@ -39,7 +39,7 @@ static kval integer_pow(struct kernel *k, kval base, kval e)
 /* The exponent where it is one constant number that has a short form. */
 static bool short_exponent(const struct value *v, double *out)
 {
-    if (v->role != VALUE_CONST || tensor_elems(v->constant) != 1)
+    if (!value_is_constant(v) || tensor_elems(v->constant) != 1)
         return false;
     *out = tensor_get(v->constant, 0);
     return *out == 0.5 || *out == 1 || *out == 2 || *out == 3;

@@ -1,6 +1,7 @@
 /*
  * QuantizeLinear-23 for integers.  x / scale is rounded as the type of the division rounds: that of
- * `precision`, else the wider one of x and scale, f64 where x is i32 (ONNX's reference).
+ * `precision`, else f64 where x is i32, that of x and scale where they agree, and f32 where they do
+ * not (ONNX's reference).
  */
 #include "ir/ops/quantize.h"
 
@@ -12,7 +13,7 @@ static struct quantize_axis axis_of(const struct node *n)
     return (struct quantize_axis){a->axis, a->block_size};
 }
 
-static enum dtype wider(enum dtype x, enum dtype scale)
+static enum dtype division_type(enum dtype x, enum dtype scale)
 {
     if (x == DTYPE_I32)
         return DTYPE_F64;
@@ -27,7 +28,7 @@ static bool types_of(const struct node *n, enum dtype *out_to, enum dtype *out_d
     if (!quantize_type(a->output_dtype, "output_dtype", TYPES_QUANTIZED,
                        zero != DTYPE_NONE ? zero : DTYPE_U8, out_to, err) ||
         !quantize_type(a->precision, "precision", TYPES_FLOAT,
-                       wider(n->in[X]->dtype, n->in[SCALE]->dtype), out_division, err))
+                       division_type(n->in[X]->dtype, n->in[SCALE]->dtype), out_division, err))
         return false;
     if (zero == DTYPE_NONE || zero == *out_to)
         return true;

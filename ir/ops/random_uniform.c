@@ -23,12 +23,8 @@ bool random_uniform_infer(struct graph *g, struct node *n, struct error *err)
     if (a->shape.n > MAX_RANK)
         return error_set(err, SHEAF_ERROR_UNSUPPORTED, "the result would have %zu dimensions",
                          a->shape.n);
-    for (size_t d = 0; d < a->shape.n; d++)
-        if (a->shape.v[d] < 0)
-            return error_set(err, SHEAF_ERROR_SHAPE, "dimension %zu of the shape is %lld", d,
-                             (long long)a->shape.v[d]);
-    struct shape y = shape_of_dims((int)a->shape.n, a->shape.v);
-    return ops_set_output(n, 0, type, &y, err);
+    struct shape y;
+    return ops_stated_shape(a->shape.n, a->shape.v, &y, err) && ops_set_output(n, 0, type, &y, err);
 }
 
 static kval low_word(struct kernel *k, kval x)

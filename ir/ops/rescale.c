@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "ir/checked.h"
+#include "ir/fixed_point.h"
 #include "ir/ops/common.h"
-#include "ir/quantize/fixed_point.h"
 
 #define TYPES_RESCALE (TYPES_SIGNED | TYPE(U8) | TYPE(U16))
 
@@ -53,7 +53,7 @@ static bool check_factor(const struct node *n, size_t i, unsigned type, struct e
     int axis;
     if (!ops_check_type(n, i, type, err))
         return false;
-    if (v->role != VALUE_CONST)
+    if (!value_is_constant(v))
         return error_set(err, SHEAF_ERROR_UNSUPPORTED, "input '%s' must be constant", v->name);
     if (!v->shape.rank)
         return true;

@@ -18,17 +18,17 @@ struct slice_plan {
 static const struct value *trace(const struct value *v, int64_t *offset)
 {
     for (;;) {
-        if (v->role == VALUE_CONST) {
+        if (value_is_constant(v)) {
             *offset += tensor_get_int(v->constant, 0);
             return NULL;
         }
         const struct node *n = v->role == VALUE_TEMP ? v->producer : NULL;
         if (n && (op_desc(n->op)->flags & OP_VIEW)) {
             v = n->in[0];
-        } else if (n && n->op == OP_add && n->in[1]->role == VALUE_CONST) {
+        } else if (n && n->op == OP_add && value_is_constant(n->in[1])) {
             *offset += tensor_get_int(n->in[1]->constant, 0);
             v = n->in[0];
-        } else if (n && n->op == OP_add && n->in[0]->role == VALUE_CONST) {
+        } else if (n && n->op == OP_add && value_is_constant(n->in[0])) {
             *offset += tensor_get_int(n->in[0]->constant, 0);
             v = n->in[1];
         } else {
@@ -103,7 +103,7 @@ static bool plan_slice(const struct node *n, struct slice_plan *out, struct erro
     bool unit_steps = true;
     for (size_t i = 0; i < count[STEPS]; i++)
         unit_steps &= list[STEPS][i] == 1;
-    bool constant = n->in[STARTS]->role == VALUE_CONST && n->in[ENDS]->role == VALUE_CONST;
+    bool constant = value_is_constant(n->in[STARTS]) && value_is_constant(n->in[ENDS]);
     if (!constant && unit_steps) {
         if (!plan_moving(n, &p, err))
             return false;

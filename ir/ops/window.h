@@ -20,6 +20,12 @@ struct window_spec {
     ((struct window_spec){(a)->auto_pad, (ceil), (a)->dilations, (a)->kernel_shape, (a)->pads,     \
                           (a)->strides})
 
+/* Sets them, for operators that state ceil_mode otherwise or not at all. */
+#define WINDOW_SET(a, spec)                                                                        \
+    ((a)->auto_pad = (spec)->auto_pad, (a)->dilations = (spec)->dilations,                         \
+     (a)->kernel_shape = (spec)->kernel_shape, (a)->pads = (spec)->pads,                           \
+     (a)->strides = (spec)->strides)
+
 /* Window o covers input positions o * stride + k * dilation - pad_begin, 0 <= k < kernel. */
 struct window {
     int n; /* spatial dimensions */

@@ -21,7 +21,7 @@ static const struct tensor *view_of(struct arena *a, const struct node *n)
 
 static struct value *copy_input(struct graph *g, const struct value *v)
 {
-    if (v->role == VALUE_CONST)
+    if (value_is_constant(v))
         return graph_add_constant(g, NULL, v->constant);
     return graph_add_input(g, NULL, v->dtype, v->shape.rank, v->shape.dims);
 }

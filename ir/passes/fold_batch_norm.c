@@ -28,7 +28,7 @@ struct affine {
 
 static bool is_float_constant(const struct value *v)
 {
-    return v && v->role == VALUE_CONST && dtype_is_float(v->dtype);
+    return value_is_constant(v) && dtype_is_float(v->dtype);
 }
 
 /* ---- which scale and shift a node applies to its input ---- */

@@ -31,26 +31,18 @@ struct fold {
     bool changed;
 };
 
-static bool is_constant(const struct value *v)
-{
-    return v && v->role == VALUE_CONST;
-}
-
 static bool inputs_known(const struct node *n)
 {
     if (n->op == OP_shape)
         return shape_is_static(&n->in[0]->shape);
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && !is_constant(n->in[i]))
-            return false;
-    return true;
+    return node_reads_constants(n);
 }
 
 static bool worth_folding(const struct node *n)
 {
     int64_t in = 0, out = 0;
     for (size_t i = 0; i < n->n_in; i++)
-        if (is_constant(n->in[i]))
+        if (value_is_constant(n->in[i]))
             in += tensor_bytes(n->in[i]->constant);
     for (size_t i = 0; i < n->n_out; i++)
         if (n->out[i])
@@ -67,15 +59,6 @@ static bool is_used(struct graph *g, const struct node *n)
     return false;
 }
 
-static void become_constant(struct value *v, const struct tensor *t)
-{
-    v->role = VALUE_CONST;
-    v->constant = t;
-    v->producer = NULL;
-    v->shape = shape_of_dims(t->rank, t->dims);
-    v->layout = layout_plain(t->rank);
-}
-
 /* The node gives its results as constants; one that leaves a block does so through an identity. */
 static void put_results(struct fold *f, struct block *b, size_t at, struct node *n,
                         const struct tensor *const *result)
@@ -86,7 +69,7 @@ static void put_results(struct fold *f, struct block *b, size_t at, struct node 
         if (!v || !result[i])
             continue;
         if (!rewrite_is_block_output(g, v)) {
-            become_constant(v, result[i]);
+            value_become_constant(v, result[i]);
             continue;
         }
         struct node *copy = graph_insert_node(g, b, at + 1, OP_identity, v->name, 1, 1);
@@ -162,7 +145,7 @@ static bool fold_block(struct fold *f, struct block *b)
 {
     for (size_t i = 0; i < b->n_nodes; i++) {
         struct node *n = b->nodes[i];
-        if (n->op == OP_if && n->n_in == 1 && n->n_blocks == 2 && is_constant(n->in[0]) &&
+        if (n->op == OP_if && n->n_in == 1 && n->n_blocks == 2 && value_is_constant(n->in[0]) &&
             tensor_elems(n->in[0]->constant) == 1) {
             take_branch(f, b, i);
             continue;

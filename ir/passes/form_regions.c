@@ -203,12 +203,7 @@ static bool form(struct graph *g, const struct uses *u, bool (*is_anchor)(const 
 /* Whether a node turns quantized constants into floats. */
 static bool is_dequantized_constant(const struct node *n)
 {
-    if (n->op != OP_dequantize_linear)
-        return false;
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && n->in[i]->role != VALUE_CONST)
-            return false;
-    return true;
+    return n->op == OP_dequantize_linear && node_reads_constants(n);
 }
 
 /* Nodes that prepare an operand join their only user: the quantized weights of a contraction, the

@@ -47,36 +47,20 @@ static bool apply(struct lowering *l, struct node *n)
            lq_move_weights(l, n) || lq_move_dequantize_down(l, n);
 }
 
-static bool use_bytes(struct lowering *l, struct node *n)
-{
-    return n->op != OP_NONE && lq_use_unsigned_bytes(l, n);
-}
-
-static void each_node(struct lowering *l, bool (*rule)(struct lowering *, struct node *))
-{
-    for (size_t i = 0; i < l->b->n_nodes;) {
-        l->at = i;
-        arena_init(&l->scratch);
-        if (!rule(l, l->b->nodes[i]))
-            i++;
-        arena_done(&l->scratch);
-    }
-}
-
-static void bytes_in_block(struct graph *g, struct block *b, void *arg)
-{
-    (void)g;
-    struct lowering *l = arg;
-    l->b = b;
-    each_node(l, use_bytes);
-}
-
 static void lower_block(struct graph *g, struct block *b, void *arg)
 {
     (void)g;
     struct lowering *l = arg;
     l->b = b;
-    each_node(l, apply);
+    for (size_t i = 0; i < b->n_nodes;) {
+        l->at = i;
+        arena_init(&l->scratch);
+        /* What it puts there is next. */
+        bool changed = apply(l, b->nodes[i]);
+        arena_done(&l->scratch);
+        if (!changed)
+            lq_set_position(l, i++);
+    }
 }
 
 bool pass_lower_quantized(struct graph *g, const struct pass_options *opt, bool *out_changed,
@@ -85,8 +69,10 @@ bool pass_lower_quantized(struct graph *g, const struct pass_options *opt, bool 
     (void)err;
     struct lowering l = {.g = g, .opt = opt, .n_given = g->n_values};
     graph_count_uses(g);
-    graph_each_block(g, bytes_in_block, &l);
+    lq_use_unsigned_bytes(&l);
     graph_each_block(g, lower_block, &l);
+    if (opt->report)
+        lq_settle(&l, opt->report);
     graph_sweep(g);
     *out_changed = l.changed;
     return true;

@@ -1,6 +1,6 @@
 /*
  * lower_quantized.h: shared by the files of the pass lower_quantized (lower_quantized_*.c); nobody
- * else includes it but quantized_report.c.
+ * else includes it.
  *
  * The rules work on one node at a time.  A rule that fits puts new nodes before it, makes something
  * else of the node itself, so that its outputs keep names and users, and returns true; else it
@@ -10,11 +10,12 @@
 #define SHEAF_IR_PASSES_LOWER_QUANTIZED_H
 
 #include "ir/passes/passes.h"
+#include "ir/quantize/forms.h"
 
-/* What an accumulator can hold: the largest absolute value. */
-struct sum_bound {
-    const struct value *v;
-    int64_t bound;
+/* What is known of a value. */
+struct known {
+    size_t position; /* of its producer among the block's nodes, where that is done with */
+    int64_t bound;   /* the largest absolute value of a sum; 0: not recorded */
 };
 
 struct lowering {
@@ -24,8 +25,8 @@ struct lowering {
     size_t at;      /* position of the node in work; new nodes go before it */
     const struct pass_options *opt;
     struct arena scratch; /* until the next node */
-    struct sum_bound *bounds;
-    size_t n_bounds, cap_bounds;
+    struct known *known;  /* by id of the value; later ones have none */
+    size_t n_known, cap_known;
     bool changed;
 };
 
@@ -49,11 +50,14 @@ struct operand {
 bool lq_operand(const struct value *v, struct operand *out);
 /* The same with one scale and zero point for the whole tensor. */
 bool lq_tensor_operand(const struct value *v, struct operand *out, struct quant *out_quant);
+/* Why it is none; NULL: it is. */
+const char *lq_operand_obstacle(const struct value *v);
 bool lq_is_per_tensor(const struct operand *o);
 double lq_scale(const struct operand *o, int64_t channel);
 int64_t lq_zero(const struct operand *o, int64_t channel);
 /* Largest |stored - zero_point| of a type. */
 int64_t lq_reach(enum dtype t, int64_t zero_point);
+struct known *lq_known(struct lowering *l, const struct value *v);
 /* Bound of a value: as recorded, or what its type holds. */
 int64_t lq_bound(const struct lowering *l, const struct value *v);
 
@@ -65,12 +69,14 @@ int64_t lq_quantize(float x, const struct quant *q, enum dtype t);
 /* Position of the producer among the nodes before the one in work; SIZE_MAX where it is none of
    these. */
 size_t lq_position(const struct lowering *l, const struct value *v);
+/* The node there is done with: no other will be put before it. */
+void lq_set_position(struct lowering *l, size_t at);
 /* All uses of the value are by QuantizeLinear nodes of this block. */
 bool lq_is_only_quantized(const struct lowering *l, const struct value *v);
 
-/* A constant of floats, given so or dequantized from a constant; NULL where it is none. */
+/* A constant of floats, given so, dequantized or otherwise computed from constants; NULL where it
+   is none. */
 const struct tensor *lq_float_constant(struct lowering *l, const struct value *v);
-bool lq_is_constant(const struct value *v);
 bool lq_is_narrow(enum dtype t); /* 8 or 16 bits */
 
 /* ---- editing: lower_quantized_edit.c ---- */
@@ -135,9 +141,13 @@ struct sums {
 struct value *lq_dequantized(struct lowering *l, const struct sums *s, const char *out_name);
 void lq_become_dequantized(struct lowering *l, struct node *n, const struct sums *s);
 
+/* ---- before the rules: lower_quantized_bytes.c ---- */
+
+/* In the whole graph. */
+void lq_use_unsigned_bytes(struct lowering *l);
+
 /* ---- rules ---- */
 
-bool lq_use_unsigned_bytes(struct lowering *l, struct node *n);   /* lower_quantized_bytes.c */
 bool lq_lower_contraction(struct lowering *l, struct node *n);    /* lower_quantized_contract.c */
 bool lq_lower_qlinear(struct lowering *l, struct node *n);        /* lower_quantized_contract.c */
 bool lq_lower_pool(struct lowering *l, struct node *n);           /* lower_quantized_pool.c */
@@ -148,10 +158,19 @@ bool lq_lower_requantize(struct lowering *l, struct node *q);     /* lower_quant
 bool lq_lower_sum(struct lowering *l, struct node *q);            /* lower_quantized_sum.c */
 bool lq_lower_table(struct lowering *l, struct node *q);          /* lower_quantized_table.c */
 
+/* ---- why a node stays in float: lower_quantized_reason.c ---- */
+
+/* Settles the notes of the block's nodes. */
+void lq_settle(struct lowering *l, struct quantize_report *r);
+
+/* Why the rules do not take a contraction, a mean, what a QuantizeLinear quantizes; NULL: they do.
+ */
+const char *lq_float_contraction_obstacle(struct lowering *l, const struct node *n);
+const char *lq_mean_obstacle(struct lowering *l, const struct node *n);
+const char *lq_sum_obstacle(struct lowering *l, const struct node *q);
+
 /* ---- operators that move or choose values: lower_quantized_move.c ---- */
 
-/* How many inputs, from the first on, are data; 0: it computes. */
-size_t lq_data_inputs(const struct node *n);
 /* The constant that a Pad surrounds with; NULL where it is none, *out_given tells whether one is
    given. */
 const struct tensor *lq_pad_value(const struct node *n, bool *out_given);
@@ -177,9 +196,6 @@ struct contraction {
 /* Why the sums cannot be made of integers; NULL: they can. */
 const char *lq_contraction_obstacle(struct lowering *l, const struct node *n,
                                     struct contraction *c);
-
-/* The same for a float contraction as it stands. */
-const char *lq_contraction_reason(struct lowering *l, const struct node *n);
 
 /* Appends the sums of a contraction without obstacle; n gives attributes, name and shape. */
 struct sums lq_make_sums(struct lowering *l, const struct node *n, const struct contraction *c);

@@ -7,52 +7,66 @@
  * a 32-bit sum and the factor's 24 bits is exact in 64 bits, so that "even" rescaling by the
  * factor's significand gives the same result.
  */
+#include "ir/fixed_point.h"
 #include "ir/ops/common.h"
 #include "ir/ops/qlinear.h"
 #include "ir/passes/lower_quantized.h"
-#include "ir/quantize/fixed_point.h"
 
 /* ---- float contractions ---- */
 
-static bool conv_of(struct lowering *l, const struct node *n, struct contraction *c)
+/* Both operands as they are dequantized. */
+static const char *read_operands(const struct node *n, struct operand *a, struct operand *b)
 {
-    struct operand x, w;
-    if (!lq_operand(n->in[0], &x) || !lq_operand(n->in[1], &w))
-        return false;
-    *c = (struct contraction){
-        .op = OP_conv_integer, .x = x, .w = w, .w_in = 1, .factor = 1, .bias_factor = 1};
-    if (ops_has_input(n, 2))
-        c->bias = lq_float_constant(l, n->in[2]);
-    return !ops_has_input(n, 2) || c->bias;
+    const char *obstacle = lq_operand_obstacle(n->in[0]);
+    if (!obstacle)
+        obstacle = lq_operand_obstacle(n->in[1]);
+    if (!obstacle) {
+        lq_operand(n->in[0], a);
+        lq_operand(n->in[1], b);
+    }
+    return obstacle;
 }
 
-static bool gemm_of(struct lowering *l, const struct node *n, struct contraction *c)
+static const char *read_bias(struct lowering *l, const struct node *n, struct contraction *c)
+{
+    if (!ops_has_input(n, 2))
+        return NULL;
+    c->bias = lq_float_constant(l, n->in[2]);
+    return c->bias ? NULL : "its bias is not constant";
+}
+
+static const char *conv_of(struct lowering *l, const struct node *n, struct contraction *c)
+{
+    *c = (struct contraction){.op = OP_conv_integer, .w_in = 1, .factor = 1, .bias_factor = 1};
+    const char *obstacle = read_operands(n, &c->x, &c->w);
+    return obstacle ? obstacle : read_bias(l, n, c);
+}
+
+static const char *gemm_of(struct lowering *l, const struct node *n, struct contraction *c)
 {
     const struct gemm_attrs *a = n->attrs;
-    struct operand x, w;
-    if (!lq_operand(n->in[0], &x) || !lq_operand(n->in[1], &w) || a->transA ||
-        !(a->alpha >= 0x1p-60f && a->alpha <= 0x1p60f) || (a->transB && !lq_is_constant(w.stored)))
-        return false;
     *c = (struct contraction){.op = OP_matmul_integer,
-                              .x = x,
-                              .w = w,
                               .w_in = 1,
                               .transposed = a->transB != 0,
                               .factor = (double)a->alpha,
-                              .bias_factor = 1};
-    if (!ops_has_input(n, 2))
-        return true;
-    c->bias = lq_float_constant(l, n->in[2]);
-    c->bias_factor = (double)a->beta;
-    return c->bias;
+                              .bias_factor = (double)a->beta};
+    const char *obstacle = read_operands(n, &c->x, &c->w);
+    if (obstacle)
+        return obstacle;
+    if (a->transA || (a->transB && !value_is_constant(c->w.stored)))
+        return "it transposes data that is not constant";
+    if (!(a->alpha >= 0x1p-60f && a->alpha <= 0x1p60f))
+        return "its factor alpha is negative or extreme";
+    return read_bias(l, n, c);
 }
 
-static bool matmul_of(const struct node *n, struct contraction *c)
+static const char *matmul_of(const struct node *n, struct contraction *c)
 {
     struct operand a, b;
-    if (!lq_operand(n->in[0], &a) || !lq_operand(n->in[1], &b))
-        return false;
-    bool swapped = lq_is_constant(a.stored);
+    const char *obstacle = read_operands(n, &a, &b);
+    if (obstacle)
+        return obstacle;
+    bool swapped = value_is_constant(a.stored);
     *c = (struct contraction){.op = OP_matmul_integer,
                               .x = swapped ? b : a,
                               .w = swapped ? a : b,
@@ -60,23 +74,26 @@ static bool matmul_of(const struct node *n, struct contraction *c)
                               .w_in = !swapped,
                               .factor = 1,
                               .bias_factor = 1};
-    return true;
+    return NULL;
 }
 
-static bool float_contraction(struct lowering *l, const struct node *n, struct contraction *c)
+static const char *float_contraction(struct lowering *l, const struct node *n,
+                                     struct contraction *c)
 {
-    bool ok = n->op == OP_conv   ? conv_of(l, n, c)
-              : n->op == OP_gemm ? gemm_of(l, n, c)
-                                 : n->op == OP_matmul && matmul_of(n, c);
-    return ok && !lq_is_constant(c->x.stored);
+    const char *obstacle = n->op == OP_conv   ? conv_of(l, n, c)
+                           : n->op == OP_gemm ? gemm_of(l, n, c)
+                                              : matmul_of(n, c);
+    if (obstacle)
+        return obstacle;
+    if (value_is_constant(c->x.stored))
+        return "its data is constant";
+    return lq_contraction_obstacle(l, n, c);
 }
 
-const char *lq_contraction_reason(struct lowering *l, const struct node *n)
+const char *lq_float_contraction_obstacle(struct lowering *l, const struct node *n)
 {
     struct contraction c;
-    if (!float_contraction(l, n, &c))
-        return "its operands, bias or factors are not constant, or it transposes its data";
-    return lq_contraction_obstacle(l, n, &c);
+    return float_contraction(l, n, &c);
 }
 
 /* y = dequantized sums + a bias that integers do not hold. */
@@ -101,7 +118,7 @@ static void become_biased(struct lowering *l, struct node *n, const struct contr
 bool lq_lower_contraction(struct lowering *l, struct node *n)
 {
     struct contraction c;
-    if (!lq_fused(l) || !float_contraction(l, n, &c) || lq_contraction_obstacle(l, n, &c))
+    if (!lq_fused(l) || op_desc(n->op)->quant != QUANT_CONTRACT || float_contraction(l, n, &c))
         return false;
     struct sums s = lq_make_sums(l, n, &c);
     if (s.late_bias)
@@ -118,7 +135,7 @@ enum { A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, Y_SCALE, Y_ZERO, BIAS };
 static bool qlinear_of(const struct node *n, struct contraction *c)
 {
     for (size_t i = 0; i < n->n_in; i++)
-        if (i != A && i != B && n->in[i] && !lq_is_constant(n->in[i]))
+        if (i != A && i != B && n->in[i] && !value_is_constant(n->in[i]))
             return false;
     /* Parameters per row, or per column of each matrix of a batch, have no integer form. */
     for (size_t i = B_SCALE; i <= B_ZERO; i++)
@@ -137,14 +154,12 @@ static bool qlinear_of(const struct node *n, struct contraction *c)
                             conv ? 0 : n->in[B]->shape.rank - 1};
     if (ops_has_input(n, BIAS))
         c->bias = n->in[BIAS]->constant;
-    return !lq_is_constant(n->in[A]);
+    return !value_is_constant(n->in[A]);
 }
 
 /* sx * sw / sy, rounded as the reference does; false where it is no usable number. */
-static bool exact_factors(struct lowering *l, const struct node *n, int64_t n_factors,
-                          int32_t *multiplier, int *shift)
+static bool exact_factors(const struct node *n, int64_t n_factors, int32_t *multiplier, int *shift)
 {
-    (void)l;
     enum dtype type = n->in[A_SCALE]->dtype;
     double x = tensor_get(n->in[A_SCALE]->constant, 0), y = tensor_get(n->in[Y_SCALE]->constant, 0);
     for (int64_t i = 0; i < n_factors; i++) {
@@ -165,7 +180,7 @@ bool lq_lower_qlinear(struct lowering *l, struct node *n)
     int64_t n_factors = tensor_elems(c.w.scale);
     int32_t *multiplier = arena_array(&l->scratch, (size_t)n_factors, sizeof *multiplier);
     int *shift = arena_array(&l->scratch, (size_t)n_factors, sizeof *shift);
-    if (!exact_factors(l, n, n_factors, multiplier, shift))
+    if (!exact_factors(n, n_factors, multiplier, shift))
         return false;
     struct value *y = n->out[0];
     struct quant q = {(float)tensor_get(n->in[Y_SCALE]->constant, 0),

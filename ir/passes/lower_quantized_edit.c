@@ -141,7 +141,7 @@ void lq_take_name(struct lowering *l, struct value *v, const struct value *from)
 
 void lq_set_quant(struct lowering *l, struct value *v, const struct quant *q)
 {
-    if (v->role == VALUE_CONST || !lq_is_narrow(v->dtype) ||
+    if (value_is_constant(v) || !lq_is_narrow(v->dtype) ||
         (dtype_bits_of_f32(v->quant.scale) == dtype_bits_of_f32(q->scale) &&
          v->quant.zero_point == q->zero_point))
         return;
@@ -151,7 +151,7 @@ void lq_set_quant(struct lowering *l, struct value *v, const struct quant *q)
 
 void lq_set_bound(struct lowering *l, const struct value *v, int64_t bound)
 {
-    ARENA_PUSH(l->g->arena, l->bounds, l->n_bounds, l->cap_bounds) = (struct sum_bound){v, bound};
+    lq_known(l, v)->bound = bound;
 }
 
 /* ---- rescale ---- */

@@ -18,7 +18,7 @@ static bool clips(const struct node *n)
    nothing to compute them twice. */
 static bool may_lift(const struct lowering *l, const struct node *n)
 {
-    return lq_data_inputs(n) && n->n_out == 1 && n->op != OP_split && n->op != OP_identity &&
+    return form_data_inputs(n) && n->n_out == 1 && n->op != OP_split && n->op != OP_identity &&
            (clips(n) || n->out[0]->n_uses == 1) && lq_position(l, n->out[0]) != SIZE_MAX;
 }
 
@@ -30,7 +30,7 @@ static bool has_integer_sides(const struct node *n)
         return v ? !isnan(tensor_get(v, 0)) : !given;
     }
     for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++)
-        if (n->in[i] && (!lq_is_constant(n->in[i]) || isnan(tensor_get(n->in[i]->constant, 0))))
+        if (n->in[i] && (!value_is_constant(n->in[i]) || isnan(tensor_get(n->in[i]->constant, 0))))
             return false;
     return true;
 }
@@ -123,7 +123,7 @@ bool lq_move_quantize_up(struct lowering *l, struct node *q)
     }
     if (n->op == OP_pad)
         in[2] = quantized_padding(l, n, q, &to);
-    for (size_t i = 0; i < lq_data_inputs(n); i++)
+    for (size_t i = 0; i < form_data_inputs(n); i++)
         in[i] = quantize_as(l, q, n->in[i]);
     become_integer(l, q, n, n_in, in);
     lq_set_quant(l, q->out[0], &to);

@@ -14,33 +14,6 @@
 #include "ir/passes/evaluate.h"
 #include "ir/passes/lower_quantized.h"
 
-size_t lq_data_inputs(const struct node *n)
-{
-    switch (n->op) {
-    case OP_reshape:
-    case OP_flatten:
-    case OP_squeeze:
-    case OP_unsqueeze:
-    case OP_transpose:
-    case OP_split:
-    case OP_slice:
-    case OP_gather:
-    case OP_pad:
-    case OP_expand:
-    case OP_identity:
-    case OP_max_pool:
-    case OP_relu:
-    case OP_clip:
-        return 1;
-    case OP_concat:
-    case OP_max:
-    case OP_min:
-        return n->n_in;
-    default:
-        return 0;
-    }
-}
-
 struct value *lq_like(struct lowering *l, const struct value *x, const char *what, int64_t v)
 {
     return lq_scalar(l, lq_name(l, x, what), x->dtype, v);
@@ -50,8 +23,8 @@ struct value *lq_like(struct lowering *l, const struct value *x, const char *wha
 static bool exact_step(const struct tensor *t, const struct quant *q, enum dtype type,
                        int64_t *out_step)
 {
-    double v = tensor_get(t, 0);
-    if (tensor_elems(t) != 1 || !(fabs(v) < 0x1p60))
+    double v = tensor_elems(t) == 1 ? tensor_get(t, 0) : NAN;
+    if (!(fabs(v) < 0x1p60))
         return false;
     *out_step = lq_quantize((float)v, q, type);
     return (double)((float)(*out_step - q->zero_point) * q->scale) == v;
@@ -60,7 +33,7 @@ static bool exact_step(const struct tensor *t, const struct quant *q, enum dtype
 const struct tensor *lq_pad_value(const struct node *n, bool *out_given)
 {
     *out_given = ops_has_input(n, 2);
-    return *out_given && lq_is_constant(n->in[2]) ? n->in[2]->constant : NULL;
+    return *out_given && value_is_constant(n->in[2]) ? n->in[2]->constant : NULL;
 }
 
 /* ---- down ---- */
@@ -82,9 +55,9 @@ static bool movable_operand(const struct node *n, const struct value *x, struct 
 /* All data inputs are dequantized alike. */
 static bool common_operand(const struct node *n, struct operand *out, struct quant *out_quant)
 {
-    if (!lq_data_inputs(n) || !movable_operand(n, n->in[0], out, out_quant))
+    if (!form_data_inputs(n) || !movable_operand(n, n->in[0], out, out_quant))
         return false;
-    for (size_t i = 1; i < lq_data_inputs(n); i++) {
+    for (size_t i = 1; i < form_data_inputs(n); i++) {
         struct operand o;
         struct quant q;
         if (!movable_operand(n, n->in[i], &o, &q) || o.stored->dtype != out->stored->dtype ||
@@ -112,7 +85,7 @@ static bool side_inputs(struct lowering *l, const struct node *n, const struct o
     for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++) {
         if (!n->in[i])
             continue;
-        if (!lq_is_constant(n->in[i]) || !exact_step(n->in[i]->constant, q, t, &step))
+        if (!value_is_constant(n->in[i]) || !exact_step(n->in[i]->constant, q, t, &step))
             return false;
         in[i] = lq_like(l, o->stored, "bound", step);
     }
@@ -150,7 +123,7 @@ static struct value **integer_inputs(struct lowering *l, const struct node *n,
     *out_n = n->n_in > least ? n->n_in : least;
     struct value **in = arena_array(&l->scratch, *out_n, sizeof(struct value *));
     memcpy(in, n->in, n->n_in * sizeof *in);
-    for (size_t i = 0; i < lq_data_inputs(n); i++) {
+    for (size_t i = 0; i < form_data_inputs(n); i++) {
         struct operand each;
         lq_operand(n->in[i], &each);
         in[i] = each.stored;
@@ -182,7 +155,7 @@ bool lq_move_dequantize_down(struct lowering *l, struct node *n)
 {
     struct operand o;
     struct quant q;
-    if (!common_operand(n, &o, &q) || lq_is_constant(o.stored))
+    if (!common_operand(n, &o, &q) || value_is_constant(o.stored))
         return false;
     if (drop_relu(l, n, &o, &q))
         return true;
@@ -223,7 +196,7 @@ bool lq_move_weights(struct lowering *l, struct node *n)
     struct operand o;
     bool view = op_desc(n->op)->flags & OP_VIEW;
     if ((n->op != OP_transpose && !view) || n->n_out != 1 || !lq_operand(n->in[0], &o) ||
-        !lq_is_constant(o.stored) || (view && !lq_is_per_tensor(&o)) ||
+        !value_is_constant(o.stored) || (view && !lq_is_per_tensor(&o)) ||
         n->in[0]->producer->op != OP_dequantize_linear)
         return false;
     const struct node *from = n->in[0]->producer;

@@ -8,11 +8,6 @@
 #include "ir/passes/evaluate.h"
 #include "ir/passes/lower_quantized.h"
 
-bool lq_is_constant(const struct value *v)
-{
-    return v && v->role == VALUE_CONST;
-}
-
 bool lq_is_narrow(enum dtype t)
 {
     return t == DTYPE_I8 || t == DTYPE_U8 || t == DTYPE_I16 || t == DTYPE_U16;
@@ -40,7 +35,7 @@ static bool operand_of_dequantize(const struct node *n, struct operand *out)
 {
     const struct dequantize_linear_attrs *a = n->attrs;
     const struct value *scale = n->in[1], *zero = ops_has_input(n, 2) ? n->in[2] : NULL;
-    if (!lq_is_constant(scale) || (zero && !lq_is_constant(zero)) || a->block_size ||
+    if (!value_is_constant(scale) || (zero && !value_is_constant(zero)) || a->block_size ||
         scale->shape.rank > 1 || !is_quantized_type(n->in[0]->dtype) ||
         n->out[0]->dtype != DTYPE_F32 || !scales_are_sound(scale->constant))
         return false;
@@ -54,7 +49,7 @@ static bool operand_of_product(const struct node *n, struct operand *out)
 {
     const struct node *cast = n->in[0]->producer;
     if (!cast || cast->op != OP_cast || cast->in[0]->dtype != DTYPE_I64 ||
-        !lq_is_constant(n->in[1]) || n->out[0]->dtype != DTYPE_F32 ||
+        !value_is_constant(n->in[1]) || n->out[0]->dtype != DTYPE_F32 ||
         !scales_are_sound(n->in[1]->constant))
         return false;
     const struct tensor *scale = n->in[1]->constant;
@@ -73,6 +68,16 @@ bool lq_operand(const struct value *v, struct operand *out)
     if (n->op == OP_dequantize_linear)
         return operand_of_dequantize(n, out);
     return n->op == OP_mul && operand_of_product(n, out);
+}
+
+const char *lq_operand_obstacle(const struct value *v)
+{
+    struct operand o;
+    if (lq_operand(v, &o))
+        return NULL;
+    if (v->producer && v->producer->op == OP_dequantize_linear)
+        return "the scales of what it reads are computed, in blocks or extreme";
+    return "not all that it reads is quantized";
 }
 
 bool lq_is_per_tensor(const struct operand *o)
@@ -98,7 +103,7 @@ bool lq_tensor_operand(const struct value *v, struct operand *out, struct quant 
     return true;
 }
 
-/* ---- bounds ---- */
+/* ---- what is known of values ---- */
 
 int64_t lq_reach(enum dtype t, int64_t zero_point)
 {
@@ -106,11 +111,17 @@ int64_t lq_reach(enum dtype t, int64_t zero_point)
     return below > above ? below : above;
 }
 
+struct known *lq_known(struct lowering *l, const struct value *v)
+{
+    while (l->n_known <= v->id)
+        ARENA_PUSH(l->g->arena, l->known, l->n_known, l->cap_known) = (struct known){0};
+    return &l->known[v->id];
+}
+
 int64_t lq_bound(const struct lowering *l, const struct value *v)
 {
-    for (size_t i = l->n_bounds; i-- > 0;)
-        if (l->bounds[i].v == v)
-            return l->bounds[i].bound;
+    if (v->id < l->n_known && l->known[v->id].bound)
+        return l->known[v->id].bound;
     return v->dtype == DTYPE_I64 ? INT64_MAX : lq_reach(v->dtype, 0);
 }
 
@@ -121,7 +132,7 @@ bool lq_target(const struct node *q, struct quant *out)
     const struct quantize_linear_attrs *a = q->attrs;
     const struct value *scale = q->in[1], *zero = ops_has_input(q, 2) ? q->in[2] : NULL;
     if (q->in[0]->dtype != DTYPE_F32 || !lq_is_narrow(q->out[0]->dtype) || a->block_size ||
-        !lq_is_constant(scale) || (zero && !lq_is_constant(zero)) ||
+        !value_is_constant(scale) || (zero && !value_is_constant(zero)) ||
         shape_elems(&scale->shape) != 1 || (zero && shape_elems(&zero->shape) != 1) ||
         !scales_are_sound(scale->constant))
         return false;
@@ -142,10 +153,19 @@ int64_t lq_quantize(float x, const struct quant *q, enum dtype t)
 
 size_t lq_position(const struct lowering *l, const struct value *v)
 {
-    for (size_t i = l->at; v->producer && i-- > 0;)
-        if (l->b->nodes[i] == v->producer)
-            return i;
-    return SIZE_MAX;
+    if (!v->producer || v->id >= l->n_known)
+        return SIZE_MAX;
+    /* Of another block, or not done with, it is no position of this block's. */
+    size_t at = l->known[v->id].position;
+    return at < l->at && l->b->nodes[at] == v->producer ? at : SIZE_MAX;
+}
+
+void lq_set_position(struct lowering *l, size_t at)
+{
+    const struct node *n = l->b->nodes[at];
+    for (size_t i = 0; i < n->n_out; i++)
+        if (n->out[i])
+            lq_known(l, n->out[i])->position = at;
 }
 
 bool lq_is_only_quantized(const struct lowering *l, const struct value *v)
@@ -158,16 +178,43 @@ bool lq_is_only_quantized(const struct lowering *l, const struct value *v)
 
 /* ---- constants ---- */
 
+/* So long a chain of nodes is followed back. */
+enum { MAX_CHAIN = 4 };
+
+static bool is_computed_from_constants(const struct value *v, int left)
+{
+    const struct node *n = v->producer;
+    if (value_is_constant(v))
+        return true;
+    if (!n || !left || n->n_out != 1 || (op_desc(n->op)->flags & (OP_STATE | OP_CONTROL)))
+        return false;
+    for (size_t i = 0; i < n->n_in; i++)
+        if (n->in[i] && !is_computed_from_constants(n->in[i], left - 1))
+            return false;
+    return n->n_in > 0;
+}
+
+static const struct tensor *compute(struct lowering *l, const struct value *v)
+{
+    if (value_is_constant(v))
+        return v->constant;
+    struct node n = *v->producer;
+    struct value **in = arena_array(&l->scratch, n.n_in, sizeof *in);
+    for (size_t i = 0; i < n.n_in; i++) {
+        const struct tensor *t = n.in[i] ? compute(l, n.in[i]) : NULL;
+        if (!t)
+            continue;
+        in[i] = arena_copy(&l->scratch, n.in[i], sizeof *in[i]);
+        value_become_constant(in[i], t);
+    }
+    n.in = in;
+    const struct tensor *t;
+    return node_reads_constants(&n) && evaluate_node(&l->scratch, &n, &t) ? t : NULL;
+}
+
 const struct tensor *lq_float_constant(struct lowering *l, const struct value *v)
 {
-    if (lq_is_constant(v))
-        return v->dtype == DTYPE_F32 ? v->constant : NULL;
-    const struct node *n = v ? v->producer : NULL;
-    const struct tensor *t;
-    if (!n || n->op != OP_dequantize_linear || v->dtype != DTYPE_F32)
+    if (!v || v->dtype != DTYPE_F32 || !is_computed_from_constants(v, MAX_CHAIN))
         return NULL;
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && !lq_is_constant(n->in[i]))
-            return NULL;
-    return evaluate_node(&l->scratch, n, &t) ? t : NULL;
+    return compute(l, v);
 }

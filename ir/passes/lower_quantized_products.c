@@ -15,6 +15,7 @@
 
 #include "ir/checked.h"
 #include "ir/ops/common.h"
+#include "ir/ops/window.h"
 #include "ir/passes/lower_quantized.h"
 
 /* ---- constant weights ---- */
@@ -194,7 +195,7 @@ static bool add_bias(const struct contraction *c, int64_t reach, double *k)
 /* Constant weights as the second operand: their sums are known. */
 static bool has_plain_weights(const struct contraction *c)
 {
-    return lq_is_constant(c->w.stored) && c->x_in == 0;
+    return value_is_constant(c->w.stored) && c->x_in == 0;
 }
 
 static int64_t products_bound(const struct contraction *c)
@@ -257,17 +258,14 @@ static struct value *sums_node(struct lowering *l, const struct node *n,
 {
     struct node *m = lq_begin(l, c->op, n->name, n_in, in);
     if (c->op == OP_conv_integer) {
-        /* conv and qlinear_conv have the same attributes but for the padding's value. */
-        const struct conv_attrs *from = n->attrs;
-        const struct qlinear_conv_attrs *qfrom = n->attrs;
-        bool float_conv = n->op == OP_conv;
+        const struct conv_attrs *conv = n->attrs;
+        const struct qlinear_conv_attrs *qlinear = n->attrs;
+        bool is_float = n->op == OP_conv;
+        struct window_spec window =
+            is_float ? WINDOW_SPEC(conv, false) : WINDOW_SPEC(qlinear, false);
         struct conv_integer_attrs *a = m->attrs;
-        a->auto_pad = float_conv ? from->auto_pad : qfrom->auto_pad;
-        a->dilations = float_conv ? from->dilations : qfrom->dilations;
-        a->group = float_conv ? from->group : qfrom->group;
-        a->kernel_shape = float_conv ? from->kernel_shape : qfrom->kernel_shape;
-        a->pads = float_conv ? from->pads : qfrom->pads;
-        a->strides = float_conv ? from->strides : qfrom->strides;
+        WINDOW_SET(a, &window);
+        a->group = is_float ? conv->group : qlinear->group;
         a->pad_value = pad_value;
     }
     return lq_end(l, m, lq_name(l, n->out[0], "sums"));
@@ -317,7 +315,7 @@ static struct value *add_offsets(struct lowering *l, const struct contraction *c
 static void use_unsigned_bytes(struct lowering *l, struct operand *x)
 {
     const struct target *t = l->opt->target;
-    if (!t || !t->unsigned_bytes || x->stored->dtype != DTYPE_I8 || lq_is_constant(x->stored))
+    if (!t || !t->unsigned_bytes || x->stored->dtype != DTYPE_I8 || value_is_constant(x->stored))
         return;
     struct tensor *zero = tensor_new(&l->scratch, DTYPE_I32, 0, NULL);
     tensor_set_int(zero, 0, lq_zero(x, 0) + 128);

@@ -13,8 +13,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/fixed_point.h"
 #include "ir/passes/lower_quantized_terms.h"
-#include "ir/quantize/fixed_point.h"
 
 /* ---- the unit of a sum ---- */
 
@@ -209,12 +209,12 @@ static void become_wide_sum(struct lowering *l, struct node *q, const struct exp
  * binary places, as the mean of 4 has 2.  Halves then go to even, as the reference's do; else
  * upwards, which costs less.
  */
-static bool halves_are_common(const int32_t *m, int64_t n, int shift)
+static bool halves_are_common(const int32_t *m, int64_t n, const int *shift, int64_t n_shift)
 {
     enum { FEW_PLACES = 8 };
     int most = 0;
     for (int64_t i = 0; i < n; i++) {
-        int places = shift;
+        int places = shift[n_shift > 1 ? i : 0];
         for (int32_t odd = m[i]; places && !(odd & 1); odd /= 2)
             places--;
         most = places > most ? places : most;
@@ -233,34 +233,65 @@ static int multiplier_bits(int64_t bound)
     return bits <= 31 ? 31 : 62 - bits;
 }
 
-static bool become_rescaled(struct lowering *l, struct node *q, const struct expr *e,
+/*
+ * One shift for all, which is cheapest, unless it leaves the small factors so few bits that results
+ * within the type are off by 1/16 of a step; then each has its own.  Returns the number of shifts.
+ */
+static int64_t choose_factors(const double *f, int64_t n, int64_t bound, enum dtype to,
+                              int32_t *multiplier, int *shift)
+{
+    int bits = multiplier_bits(bound);
+    bool fine = true;
+    fixed_point_of(f, (size_t)n, bits, multiplier, shift);
+    for (int64_t i = 0; i < n; i++) {
+        double error = fabs(ldexp(multiplier[i], -*shift) - f[i]);
+        double steps = fmin((double)bound, ldexp(1, (int)dtype_bits(to)) / f[i]);
+        fine &= error * steps <= 1.0 / 16;
+    }
+    for (int64_t i = 0; !fine && i < n; i++)
+        fixed_point_of(&f[i], 1, bits, &multiplier[i], &shift[i]);
+    return fine ? 1 : n;
+}
+
+/* A factor of the output's unit. */
+static double factor_in_steps(const struct expr *e, const struct quant *to, int64_t i)
+{
+    return fabs(e->factor.v[i]) / (double)to->scale;
+}
+
+static const char *rescale_obstacle(const struct expr *e, const struct quant *to)
+{
+    if (multiplier_bits(e->bound) < 16)
+        return "its sums are too large to be scaled";
+    for (int64_t i = 0; i < e->factor.n; i++)
+        if (!(factor_in_steps(e, to, i) * (double)e->bound < 0x1p62))
+            return "its sums are too large to be scaled";
+    return NULL;
+}
+
+static void become_rescaled(struct lowering *l, struct node *q, const struct expr *e,
                             const struct quant *to)
 {
     int64_t n = e->factor.n;
-    int bits = multiplier_bits(e->bound), shift;
-    if (bits < 16)
-        return false;
     double *f = arena_array(&l->scratch, (size_t)n, sizeof *f);
     int32_t *m = arena_array(&l->scratch, (size_t)n, sizeof *m);
-    for (int64_t i = 0; i < n; i++) {
-        f[i] = fabs(e->factor.v[i]) / (double)to->scale;
-        if (!(f[i] * (double)e->bound < 0x1p62))
-            return false;
-    }
-    fixed_point_of(f, (size_t)n, bits, m, &shift);
+    int *shift = arena_array(&l->scratch, (size_t)n, sizeof *shift);
+    for (int64_t i = 0; i < n; i++)
+        f[i] = factor_in_steps(e, to, i);
+    int64_t n_shift = choose_factors(f, n, e->bound, q->out[0]->dtype, m, shift);
     for (int64_t i = 0; i < n; i++)
         m[i] = e->factor.v[i] < 0 ? -m[i] : m[i];
     struct value *x = integers_of(l, e);
     struct rescale_spec s = {.to = q->out[0]->dtype,
                              .multiplier = m,
-                             .shift = &shift,
+                             .shift = shift,
                              .n = n,
-                             .n_shift = 1,
+                             .n_shift = n_shift,
                              .axis = x->shape.rank - 1 - e->factor.from_right,
                              .x_zero = e->zero,
                              .y_zero = to->zero_point,
                              .bound = e->bound,
-                             .even = halves_are_common(m, n, shift)};
+                             .even = halves_are_common(m, n, shift, n_shift)};
     if (s.even && (to->zero_point & 1)) {
         /* The reference adds the zero point behind the rounding; rescale, before it. */
         s.to = DTYPE_I32;
@@ -273,25 +304,49 @@ static bool become_rescaled(struct lowering *l, struct node *q, const struct exp
     } else {
         lq_become_rescale(l, q, x, &s);
     }
-    return true;
+}
+
+/* ---- what a QuantizeLinear quantizes ---- */
+
+struct plan {
+    struct quant to;
+    struct expr *e;
+    bool single;
+    struct unit unit; /* of several */
+};
+
+static const char *plan_of(struct lowering *l, const struct node *q, struct plan *out)
+{
+    if (!lq_target(q, &out->to))
+        return "the scale of its result is computed, not one number or extreme";
+    double scale = (double)out->to.scale;
+    const char *obstacle = lq_read_terms(l, q->in[0], scale, &out->e);
+    if (obstacle)
+        return obstacle;
+    out->single = out->e->kind == EXPR_LEAF || out->e->kind == EXPR_PRODUCT;
+    if (out->single)
+        return rescale_obstacle(out->e, &out->to);
+    return choose_unit(out->e, scale, q->out[0]->dtype, &out->unit)
+               ? NULL
+               : "factors of 31 bits are too coarse for its sums";
+}
+
+const char *lq_sum_obstacle(struct lowering *l, const struct node *q)
+{
+    struct plan p;
+    return plan_of(l, q, &p);
 }
 
 bool lq_lower_sum(struct lowering *l, struct node *q)
 {
-    struct quant to;
-    struct unit u;
-    if (q->op != OP_quantize_linear || !lq_fused(l) || !lq_target(q, &to))
+    struct plan p;
+    if (q->op != OP_quantize_linear || !lq_fused(l) || plan_of(l, q, &p))
         return false;
-    struct expr *e = lq_read_terms(l, q->in[0], (double)to.scale);
-    if (!e)
-        return false;
-    bool single = e->kind == EXPR_LEAF || e->kind == EXPR_PRODUCT;
-    if (single ? !become_rescaled(l, q, e, &to)
-               : !choose_unit(e, (double)to.scale, q->out[0]->dtype, &u))
-        return false;
-    if (!single)
-        become_wide_sum(l, q, e, &u, &to);
-    lq_set_quant(l, q->out[0], &to);
+    if (p.single)
+        become_rescaled(l, q, p.e, &p.to);
+    else
+        become_wide_sum(l, q, p.e, &p.unit, &p.to);
+    lq_set_quant(l, q->out[0], &p.to);
     return true;
 }
 
@@ -304,7 +359,7 @@ bool lq_lower_requantize(struct lowering *l, struct node *q)
     struct quant from, to;
     if (q->op != OP_quantize_linear || !lq_target(q, &to) ||
         !lq_tensor_operand(q->in[0], &x, &from) || !lq_is_narrow(x.stored->dtype) ||
-        lq_is_constant(x.stored) || from.scale < to.scale || from.scale > to.scale)
+        value_is_constant(x.stored) || from.scale < to.scale || from.scale > to.scale)
         return false;
     lq_set_quant(l, q->out[0], &to);
     if (x.stored->dtype == q->out[0]->dtype && from.zero_point == to.zero_point) {

@@ -35,23 +35,9 @@ static bool in_cluster(const struct cluster *c, const struct node *n)
     return false;
 }
 
-/* Each element of the output depends on the same element of all inputs that are not constant. */
 static bool is_pointwise(const struct node *n)
 {
-    const struct op_desc *d = op_desc(n->op);
-    if (!(d->flags & OP_MAP) || (d->flags & OP_STATE) || n->op == OP_batch_norm || n->n_out != 1 ||
-        rewrite_reads_state(n))
-        return false;
-    for (size_t i = 0; i < n->n_in; i++) {
-        const struct value *v = n->in[i];
-        bool table = n->op == OP_lookup && i == 1;
-        if (!v || table)
-            continue;
-        if (lq_is_constant(v) ? shape_elems(&v->shape) != 1
-                              : !shape_equal(&v->shape, &n->out[0]->shape))
-            return false;
-    }
-    return true;
+    return form_is_pointwise(n) && !rewrite_reads_state(n);
 }
 
 /* The value that the cluster needs and that is computed last; NULL where it needs none.  *out_one
@@ -64,7 +50,7 @@ static struct value *last_needed(const struct lowering *l, const struct cluster 
     for (size_t i = 0; i < c->n; i++)
         for (size_t j = 0; j < c->node[i]->n_in; j++) {
             struct value *v = c->node[i]->in[j];
-            if (!v || v == last || lq_is_constant(v) || in_cluster(c, v->producer))
+            if (!v || v == last || value_is_constant(v) || in_cluster(c, v->producer))
                 continue;
             size_t p = lq_position(l, v) + 1; /* 0: not of these nodes */
             *out_one &= !last;

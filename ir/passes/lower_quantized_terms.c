@@ -17,8 +17,16 @@ enum { MAX_READS = 64 };
 struct reader {
     struct lowering *l;
     size_t n_reads;
-    double unit; /* the output's scale */
+    double unit;          /* the output's scale */
+    const char *obstacle; /* the first */
 };
+
+static struct expr *refuse(struct reader *r, const char *obstacle)
+{
+    if (!r->obstacle)
+        r->obstacle = obstacle;
+    return NULL;
+}
 
 /* ---- factors ---- */
 
@@ -49,13 +57,8 @@ static bool factor_of_constant(struct arena *a, const struct tensor *t, bool inv
                                struct factor *out)
 {
     *out = (struct factor){.n = tensor_elems(t)};
-    for (int d = 0; d < t->rank; d++) {
-        if (t->dims[d] == 1)
-            continue;
-        if (t->dims[d] != out->n)
-            return false;
-        out->from_right = t->rank - 1 - d;
-    }
+    if (!form_varies_along_one(t->rank, t->dims, &out->from_right))
+        return false;
     double *v = arena_array(a, (size_t)out->n, sizeof *v);
     for (int64_t i = 0; i < out->n; i++) {
         v[i] = inverse ? 1 / tensor_get(t, i) : tensor_get(t, i);
@@ -107,17 +110,17 @@ static struct expr *read_leaf(struct reader *r, const struct value *v, const str
 {
     struct expr *e = new_expr(r, EXPR_LEAF, v);
     struct factor scale;
-    if (lq_is_constant(o->stored) || !factor_of_operand(&r->l->scratch, o, &scale) ||
+    if (value_is_constant(o->stored) || !factor_of_operand(&r->l->scratch, o, &scale) ||
         !factor_times(&r->l->scratch, &scale, f, &e->factor) ||
         !factor_fits(&e->factor, &o->stored->shape))
-        return NULL;
+        return refuse(r, "its factors vary along several dimensions or are extreme");
     e->x = o->stored;
     e->zero = lq_zero(o, 0);
     bool narrow = dtype_bits(e->x->dtype) <= 16;
     if (!narrow && e->zero)
-        return NULL;
+        return refuse(r, "it reads sums with a zero point");
     e->bound = narrow ? lq_reach(e->x->dtype, e->zero) : lq_bound(r->l, e->x);
-    return e->bound < INT64_MAX ? e : NULL;
+    return e->bound < INT64_MAX ? e : refuse(r, "it reads sums of any size");
 }
 
 static struct expr *read_product(struct reader *r, const struct value *v, const struct operand *a,
@@ -129,7 +132,7 @@ static struct expr *read_product(struct reader *r, const struct value *v, const 
     if (!lq_is_per_tensor(a) || !lq_is_per_tensor(b) || !lq_is_narrow(a->stored->dtype) ||
         !lq_is_narrow(b->stored->dtype) || !factor_of_number(&r->l->scratch, scale, &both) ||
         !factor_times(&r->l->scratch, &both, f, &e->factor) || !factor_fits(&e->factor, &v->shape))
-        return NULL;
+        return refuse(r, "the operands of a product have more than one scale, or many bits");
     e->a = *a;
     e->b = *b;
     e->bound =
@@ -142,10 +145,10 @@ static struct expr *read_constant(struct reader *r, const struct value *v, const
 {
     struct expr *e = new_expr(r, EXPR_CONSTANT, v);
     if (f->n > 1)
-        return NULL;
+        return refuse(r, "a constant among its terms is scaled by channel");
     for (int64_t i = 0; i < tensor_elems(t); i++)
         if (!(fabs(tensor_get(t, i)) <= 0x1p120))
-            return NULL;
+            return refuse(r, "a constant among its terms is extreme");
     e->constant = t;
     e->factor = *f;
     return e;
@@ -156,17 +159,20 @@ static struct expr *read_mul(struct reader *r, const struct value *v, const stru
 {
     const struct node *n = v->producer;
     struct operand a, b;
-    if (lq_operand(n->in[0], &a) && lq_operand(n->in[1], &b) && !lq_is_constant(a.stored) &&
-        !lq_is_constant(b.stored))
+    bool divides = form_term_of(n) == FORM_QUOTIENT, some_constant = false;
+    if (!divides && lq_operand(n->in[0], &a) && lq_operand(n->in[1], &b) &&
+        !value_is_constant(a.stored) && !value_is_constant(b.stored))
         return read_product(r, v, &a, &b, f);
-    for (size_t i = n->op == OP_div; i < 2; i++) {
+    for (size_t i = divides; i < 2; i++) {
         const struct tensor *t = lq_float_constant(r->l, n->in[i]);
         struct factor by, both;
-        if (t && factor_of_constant(&r->l->scratch, t, n->op == OP_div, &by) &&
+        some_constant |= t != NULL;
+        if (t && factor_of_constant(&r->l->scratch, t, divides, &by) &&
             factor_times(&r->l->scratch, &by, f, &both) && t->rank <= n->in[1 - i]->shape.rank)
             return read_expr(r, n->in[1 - i], &both);
     }
-    return NULL;
+    return refuse(r, some_constant ? "its constant varies along several dimensions or is extreme"
+                                   : "both operands vary");
 }
 
 static struct expr *read_clip(struct reader *r, const struct value *v, const struct factor *f)
@@ -176,17 +182,19 @@ static struct expr *read_clip(struct reader *r, const struct value *v, const str
     e->lo = n->op == OP_relu ? 0 : -INFINITY;
     e->hi = INFINITY;
     if (f->n > 1 || !(f->v[0] > 0))
-        return NULL;
+        return refuse(r, "what it clips is scaled by channel or by a negative number");
     for (size_t i = 1; i < 3 && n->op == OP_clip; i++) {
         const struct tensor *t = ops_has_input(n, i) ? lq_float_constant(r->l, n->in[i]) : NULL;
         if (ops_has_input(n, i) && (!t || isnan(tensor_get(t, 0))))
-            return NULL;
+            return refuse(r, "its bounds are not constant");
         if (t)
             *(i == 1 ? &e->lo : &e->hi) = tensor_get(t, 0) * f->v[0];
     }
     e->term[0] = read_expr(r, n->in[0], f);
     e->n = 1;
-    return e->term[0] && e->lo <= e->hi ? e : NULL;
+    if (!(e->lo <= e->hi))
+        return refuse(r, "its bounds cross");
+    return e->term[0] ? e : NULL;
 }
 
 static bool is_sum_type(const struct expr *e)
@@ -249,7 +257,7 @@ static struct expr *read_sum(struct reader *r, const struct value *v, const stru
     const struct node *n = v->producer;
     struct expr *e = new_expr(r, EXPR_SUM, v);
     if (n->n_in > LQ_MAX_TERMS)
-        return NULL;
+        return refuse(r, "it has too many terms");
     for (size_t i = 0; i < n->n_in; i++) {
         struct factor sign, both;
         factor_of_number(&r->l->scratch, n->op == OP_sub && i ? -1 : 1, &sign);
@@ -266,39 +274,46 @@ static struct expr *read_node(struct reader *r, const struct value *v, const str
 {
     const struct node *n = v->producer;
     struct factor minus, both;
-    switch (n->op) {
-    case OP_add:
-    case OP_sub:
-    case OP_sum:
+    switch (form_term_of(n)) {
+    case FORM_SUM:
         return read_sum(r, v, f);
-    case OP_mul:
-    case OP_div:
+    case FORM_PRODUCT:
+    case FORM_QUOTIENT:
         return read_mul(r, v, f);
-    case OP_relu:
-    case OP_clip:
+    case FORM_CLIP:
         return read_clip(r, v, f);
-    case OP_identity:
-        return read_expr(r, n->in[0], f);
-    case OP_neg:
+    case FORM_NEGATION:
         factor_of_number(&r->l->scratch, -1, &minus);
         factor_times(&r->l->scratch, &minus, f, &both);
         return read_expr(r, n->in[0], &both);
-    default:
-        return NULL;
+    case FORM_NO_TERM:
+        break;
     }
+    if (n->op == OP_identity)
+        return read_expr(r, n->in[0], f);
+    return refuse(r, arena_printf(r->l->g->arena,
+                                  "%s '%s' is no sum, product or clip, and it is part of no "
+                                  "function of one tensor",
+                                  op_desc(n->op)->id, n->name));
 }
 
 static struct expr *read_expr(struct reader *r, const struct value *v, const struct factor *f)
 {
     struct operand o;
-    if (v->dtype != DTYPE_F32 || r->n_reads++ >= MAX_READS)
-        return NULL;
+    if (v->dtype != DTYPE_F32)
+        return refuse(r,
+                      arena_printf(r->l->g->arena, "it computes in %s, and only f32 is quantized",
+                                   dtype_name(v->dtype)));
+    if (r->n_reads++ >= MAX_READS)
+        return refuse(r, "it has too many terms");
     const struct tensor *t = lq_float_constant(r->l, v);
     if (t)
         return read_constant(r, v, t, f);
     if (lq_operand(v, &o))
         return read_leaf(r, v, &o, f);
-    return v->producer ? read_node(r, v, f) : NULL;
+    if (!v->producer || v->producer->op == OP_dequantize_linear)
+        return refuse(r, lq_operand_obstacle(v));
+    return read_node(r, v, f);
 }
 
 static bool has_integers(const struct expr *e)
@@ -309,11 +324,13 @@ static bool has_integers(const struct expr *e)
     return found;
 }
 
-struct expr *lq_read_terms(struct lowering *l, const struct value *v, double unit)
+const char *lq_read_terms(struct lowering *l, const struct value *v, double unit, struct expr **out)
 {
     struct reader r = {.l = l, .unit = unit};
     struct factor one;
     factor_of_number(&l->scratch, 1, &one);
-    struct expr *e = read_expr(&r, v, &one);
-    return e && has_integers(e) ? e : NULL;
+    *out = read_expr(&r, v, &one);
+    if (!*out)
+        return r.obstacle;
+    return has_integers(*out) ? NULL : "it reads constants alone";
 }

@@ -34,8 +34,9 @@ struct expr {
 /* The largest absolute factor. */
 double lq_factor_largest(const struct factor *f);
 
-/* The value as an expression; NULL where it is none, or has no integers in it.  `unit` is the scale
-   that it is quantized with. */
-struct expr *lq_read_terms(struct lowering *l, const struct value *v, double unit);
+/* The value as an expression with integers in it.  Returns why it is none, else NULL.  `unit` is
+   the scale that it is quantized with. */
+const char *lq_read_terms(struct lowering *l, const struct value *v, double unit,
+                          struct expr **out);
 
 #endif

@@ -157,7 +157,7 @@ static bool merge_constants(struct graph *g)
     struct table t = table_of(&scratch, g->n_values);
     for (size_t i = 0; i < g->n_values; i++) {
         struct value *v = g->values[i];
-        if (v->role != VALUE_CONST || tensor_bytes(v->constant) > MERGE_MAX_CONSTANT_BYTES ||
+        if (!value_is_constant(v) || tensor_bytes(v->constant) > MERGE_MAX_CONSTANT_BYTES ||
             v->quant.scale != 0 || rewrite_is_block_output(g, v))
             continue;
         const struct tensor *c = v->constant;

@@ -17,6 +17,8 @@
 #include "ir/graph.h"
 #include "ir/target.h"
 
+struct quantize_report;
+
 /* What becomes of QuantizeLinear and DequantizeLinear around an operator. */
 enum qdq_mode {
     QDQ_FUSED, /* integer kernels wherever there are some; scales become fixed-point factors */
@@ -29,6 +31,7 @@ struct pass_options {
     enum pass_stage stage;       /* set by passes_run and its kin */
     const struct target *target; /* NULL: passes keep to what holds everywhere */
     enum qdq_mode qdq;
+    struct quantize_report *report; /* whose notes lower_quantized settles; NULL: none */
 };
 
 typedef bool pass_fn(struct graph *g, const struct pass_options *opt, bool *out_changed,

@@ -195,7 +195,7 @@ static bool drop_dead_constants(struct graph *g, const bool *live)
     bool dropped = false;
     for (size_t i = 0; i < g->n_values; i++) {
         struct value *v = g->values[i];
-        if (v->role != VALUE_CONST || live[v->id])
+        if (!value_is_constant(v) || live[v->id])
             continue;
         graph_drop_value(g, v);
         dropped = true;

@@ -1,10 +1,12 @@
 #include "ir/quantize/calibrate.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "ir/quantize/calibrate_search.h"
 
-bool calibrate_symmetric(const struct histogram *h, enum quant_schema schema)
+/* Whether both thresholds have to be the same number. */
+static bool is_symmetric(const struct histogram *h, enum quant_schema schema)
 {
     switch (schema) {
     case SCHEMA_ASYMMETRIC:
@@ -18,48 +20,24 @@ bool calibrate_symmetric(const struct histogram *h, enum quant_schema schema)
     return true;
 }
 
-struct window calibrate_window(const struct histogram *h, bool symmetric)
-{
-    struct window w = {0, HISTOGRAM_BINS};
-    while (w.lo < HISTOGRAM_SIDE && !h->bin[w.lo])
-        w.lo++;
-    while (w.hi > HISTOGRAM_SIDE && !h->bin[w.hi - 1])
-        w.hi--;
-    if (symmetric && HISTOGRAM_BINS - w.hi < w.lo)
-        w.lo = HISTOGRAM_BINS - w.hi;
-    else if (symmetric)
-        w.hi = HISTOGRAM_BINS - w.lo;
-    return w;
-}
-
-static double between(double x, double lo, double hi)
-{
-    return x < lo ? lo : x > hi ? hi : x;
-}
-
-void calibrate_cut(const struct histogram *h, struct window w, double *out_min, double *out_max)
-{
-    double lo = histogram_edge(h, (size_t)w.lo), hi = histogram_edge(h, (size_t)w.hi);
-    *out_min = between((double)h->min, lo, hi);
-    *out_max = between((double)h->max, lo, hi);
-}
-
-/*
- * The smallest window that holds `need` values.  Windows that are mirrored at 0 grow on both sides
- * at once; else, for each lower end, the upper end is where it has to be, and moves up only.
- */
 static uint64_t values_between(const uint64_t *below, struct window w)
 {
     return below[w.hi] - below[w.lo];
 }
 
+/*
+ * The smallest window that holds so many of the values.  Windows that are mirrored at 0 grow on
+ * both sides at once; else, for each lower end, the upper end is where it has to be, and moves up
+ * only.
+ */
 struct window calibrate_percentile(const struct histogram *h, double percentile, bool symmetric)
 {
     assert(percentile > 0 && percentile <= 100);
     uint64_t below[HISTOGRAM_BINS + 1] = {0};
     for (int i = 0; i < HISTOGRAM_BINS; i++)
         below[i + 1] = below[i] + h->bin[i];
-    double need = (double)h->count * percentile / 100;
+    /* 100 percent may be rounded to more than there are. */
+    double need = fmin((double)h->count * percentile / 100, (double)h->count);
     struct window w = {HISTOGRAM_SIDE, HISTOGRAM_SIDE};
     if (symmetric) {
         while ((double)values_between(below, w) < need)
@@ -79,7 +57,7 @@ struct window calibrate_percentile(const struct histogram *h, double percentile,
 void calibrate(const struct histogram *h, const struct calibration_options *opt, double *out_min,
                double *out_max)
 {
-    bool symmetric = calibrate_symmetric(h, opt->schema);
+    bool symmetric = is_symmetric(h, opt->schema);
     *out_min = (double)h->min;
     *out_max = (double)h->max;
     if (!h->count)

@@ -13,12 +13,14 @@ struct window {
     int lo, hi;
 };
 
+/* ---- calibrate_window.c ---- */
+
 /* The smallest window with all values; mirrored at 0 where `symmetric`. */
 struct window calibrate_window(const struct histogram *h, bool symmetric);
 /* The values' range, cut to the window. */
 void calibrate_cut(const struct histogram *h, struct window w, double *out_min, double *out_max);
-/* Whether both thresholds have to be the same number. */
-bool calibrate_symmetric(const struct histogram *h, enum quant_schema schema);
+
+/* ---- searches ---- */
 
 struct window calibrate_kl(const struct histogram *h, bool symmetric);
 struct window calibrate_percentile(const struct histogram *h, double percentile, bool symmetric);

@@ -43,7 +43,7 @@ static const struct tensor *narrowed(struct arena *a, const struct tensor *t, en
 /* The value in 16 bits where it is an f32 constant, else itself. */
 static struct value *narrow_constant(struct conversion *c, struct value *v)
 {
-    if (!v || v->role != VALUE_CONST || v->dtype != DTYPE_F32 || v->id >= c->n_values)
+    if (!value_is_constant(v) || v->dtype != DTYPE_F32 || v->id >= c->n_values)
         return v;
     if (!c->narrow[v->id]) {
         const char *name = arena_printf(c->g->arena, "%s.%s", v->name, dtype_name(c->type));
@@ -93,7 +93,7 @@ static bool narrow_node(struct conversion *c, struct node *n)
 {
     struct value **wide = n->in;
     bool parameters = n->op == OP_quantize_linear || n->op == OP_dequantize_linear;
-    if (parameters || quantize_is_kept(c->keep, n))
+    if (parameters || quantize_kept_by(c->keep, n))
         return false;
     n->in = arena_array(c->g->arena, n->n_in, sizeof(struct value *));
     for (size_t i = 0; i < n->n_in; i++)

@@ -12,68 +12,50 @@ enum { MOST_LEAVES = 8 };
 
 /* ---- what operators can be ---- */
 
-/* At most one dimension is larger than 1. */
-static bool varies_along_one(const struct value *v)
-{
-    int n = 0;
-    for (int d = 0; d < v->shape.rank; d++)
-        n += v->shape.dims[d] > 1;
-    return n <= 1;
-}
-
 /* One factor is constant and does not vary much; or the divisor. */
 static bool scales_by_constant(const struct node *n)
 {
-    for (size_t i = n->op == OP_div; i < 2; i++)
-        if (quantizer_is_constant(n->in[i]) && varies_along_one(n->in[i]))
+    int from_right;
+    for (size_t i = n->op == OP_div; i < 2; i++) {
+        const struct value *v = n->in[i];
+        if (value_is_constant(v) &&
+            form_varies_along_one(v->shape.rank, v->shape.dims, &from_right))
             return true;
+    }
     return false;
 }
 
 static bool is_term(const struct node *n)
 {
-    switch (n->op) {
-    case OP_add:
-    case OP_sub:
-    case OP_sum:
-    case OP_neg:
-    case OP_relu:
-    case OP_clip:
-    case OP_average_pool:
-    case OP_global_average_pool:
-    case OP_reduce_mean:
-        return true;
-    case OP_mul:
+    switch (form_term_of(n)) {
+    case FORM_NO_TERM:
+        return quantizer_makes_sums(n);
+    case FORM_PRODUCT:
         return quantizer_n_varying(n) == 2 || scales_by_constant(n);
-    case OP_div:
+    case FORM_QUOTIENT:
         return scales_by_constant(n);
     default:
-        return quantizer_is_contraction(n);
+        return true;
     }
 }
 
+/* A table of what it reads as floats. */
 static bool is_pointwise(const struct node *n)
 {
-    unsigned flags = op_desc(n->op)->flags;
-    if (!(flags & OP_MAP) || (flags & (OP_STATE | OP_CONTRACT)) || n->op == OP_batch_norm ||
-        n->n_out != 1)
-        return false;
     for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && !quantizer_is_scalar(n->in[i]) &&
-            !(n->in[i]->dtype == DTYPE_F32 && shape_equal(&n->in[i]->shape, &n->out[0]->shape)))
+        if (n->in[i] && !value_is_constant(n->in[i]) && n->in[i]->dtype != DTYPE_F32)
             return false;
-    return true;
+    return form_is_pointwise(n);
 }
 
 static bool is_clip(const struct node *n)
 {
-    return n->op == OP_relu || n->op == OP_clip;
+    return form_term_of(n) == FORM_CLIP;
 }
 
 bool quantizer_makes_sums(const struct node *n)
 {
-    return quantizer_is_contraction(n) || n->op == OP_average_pool ||
-           n->op == OP_global_average_pool || n->op == OP_reduce_mean;
+    return quantizer_is_contraction(n) || form_is_mean(n);
 }
 
 /* ---- what results are ---- */

@@ -8,20 +8,8 @@
 #include <float.h>
 #include <math.h>
 
-#include "ir/ops/window.h"
+#include "ir/ops/common.h"
 #include "ir/quantize/quantizer.h"
-
-/* Works on floats; what only makes them, or holds blocks, has nothing to quantize. */
-static bool is_relevant(const struct node *n)
-{
-    if ((op_desc(n->op)->flags & OP_CONTROL) || n->op == OP_quantize_linear ||
-        n->op == OP_dequantize_linear || n->op == OP_shape || !n->n_out || !n->out[0])
-        return false;
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && dtype_is_float(n->in[i]->dtype))
-            return true;
-    return false;
-}
 
 static const char *fault_of_types(struct quantizer *q, const struct node *n)
 {
@@ -39,7 +27,7 @@ static const char *fault_of_range(struct quantizer *q, const struct value *v)
     double min, max;
     if (quantizer_range(q, v, &min, &max))
         return NULL;
-    if (quantizer_is_constant(v))
+    if (value_is_constant(v))
         return arena_printf(q->g->arena, "the constant '%s' is not finite", v->name);
     return arena_printf(q->g->arena, "tensor '%s' is not in the profile", v->name);
 }
@@ -59,16 +47,16 @@ const char *quantizer_fault_of_inputs(struct quantizer *q, const struct node *n)
 static bool stays_finite(struct quantizer *q, const struct value *v, float factor)
 {
     double min, max;
-    return !v || !quantizer_is_constant(v) || !quantizer_range(q, v, &min, &max) ||
+    return !value_is_constant(v) || !quantizer_range(q, v, &min, &max) ||
            fmax(fabs(min), fabs(max)) * fabs((double)factor) <= FLT_MAX;
 }
 
 static const char *fault_of_gemm(struct quantizer *q, const struct node *n)
 {
     const struct gemm_attrs *attrs = n->attrs;
-    bool constant = quantizer_is_constant(n->in[1]);
-    const struct value *c = quantizer_has_input(n, 2) ? n->in[2] : NULL;
-    if (attrs->transA || quantizer_is_constant(n->in[0]))
+    bool constant = value_is_constant(n->in[1]);
+    const struct value *c = ops_has_input(n, 2) ? n->in[2] : NULL;
+    if (attrs->transA || value_is_constant(n->in[0]))
         return "its first operand is constant or transposed";
     if (!constant && (attrs->transB || attrs->alpha != 1 || c))
         return "both operands vary and it does more than multiply them";
@@ -81,9 +69,9 @@ static const char *fault_of_gemm(struct quantizer *q, const struct node *n)
 
 static const char *fault_of_contraction(struct quantizer *q, const struct node *n)
 {
-    if (n->op == OP_conv && !quantizer_is_constant(n->in[1]))
+    if (n->op == OP_conv && !value_is_constant(n->in[1]))
         return "its weights are not constant";
-    if (quantizer_has_input(n, 2) && !quantizer_is_constant(n->in[2]))
+    if (ops_has_input(n, 2) && !value_is_constant(n->in[2]))
         return "its bias is not constant";
     if (n->op != OP_conv && (n->in[0]->shape.rank < 2 || n->in[1]->shape.rank < 2))
         return "an operand is a vector";
@@ -92,32 +80,15 @@ static const char *fault_of_contraction(struct quantizer *q, const struct node *
 
 /* ---- arithmetic ---- */
 
-/* A mean has one divisor, so all windows must hold the same number of elements. */
-static const char *fault_of_mean(const struct node *n)
-{
-    struct window w;
-    if (!shape_is_static(&n->in[0]->shape))
-        return "its shape is known at run time only";
-    if (n->op == OP_reduce_mean && quantizer_has_input(n, 1) && !quantizer_is_constant(n->in[1]))
-        return "its axes are not constant";
-    if (n->op != OP_average_pool)
-        return NULL;
-    const struct average_pool_attrs *a = n->attrs;
-    struct window_spec spec = WINDOW_SPEC(a, a->ceil_mode != 0);
-    if (window_compute(&spec, &n->in[0]->shape, NULL, &w, NULL) &&
-        (!w.any_outside || (a->count_include_pad && !a->ceil_mode)))
-        return NULL;
-    return "its windows hold different numbers of elements";
-}
-
 static const char *fault_of_arithmetic(struct quantizer *q, const struct node *n,
                                        const struct expression *e)
 {
     const char *fault = fault_of_range(q, n->out[0]);
-    if (fault || n->op == OP_max || n->op == OP_min)
+    struct form_mean mean;
+    if (fault || form_data_inputs(n))
         return fault;
-    if (n->op == OP_average_pool || n->op == OP_global_average_pool || n->op == OP_reduce_mean)
-        return fault_of_mean(n);
+    if (form_is_mean(n))
+        return form_mean_obstacle(n, &mean);
     if (e->terms || e->leaf)
         return NULL;
     return quantizer_n_varying(n) > 1 ? "both operands vary"
@@ -127,9 +98,9 @@ static const char *fault_of_arithmetic(struct quantizer *q, const struct node *n
 static const char *fault_of_moving(const struct node *n)
 {
     for (size_t i = 1; n->op == OP_clip && i < n->n_in; i++)
-        if (n->in[i] && !quantizer_is_constant(n->in[i]))
+        if (n->in[i] && !value_is_constant(n->in[i]))
             return "its bounds are not constant";
-    if (n->op == OP_pad && quantizer_has_input(n, 2) &&
+    if (n->op == OP_pad && ops_has_input(n, 2) &&
         (!quantizer_is_scalar(n->in[2]) || tensor_get(n->in[2]->constant, 0) != 0))
         return "it pads with something other than 0";
     return NULL; /* ranges are those of its neighbours */
@@ -159,13 +130,12 @@ static void judge_node(struct quantizer *q, size_t at)
 {
     const struct node *n = q->nodes[at];
     struct node_plan *plan = &q->node[at];
-    plan->relevant = is_relevant(n);
+    plan->relevant = form_works_on_floats(n, true);
     if (!plan->relevant)
         return;
     plan->expression = quantizer_expression(q, n);
-    plan->chosen = quantize_is_kept(&q->opt->keep, n);
-    if (plan->chosen)
-        plan->reason = "kept by -keep-original-precision-for-nodes";
+    plan->reason = quantize_kept_by(&q->opt->keep, n);
+    plan->chosen = plan->reason != NULL;
     if (!plan->reason)
         plan->reason = fault_of_types(q, n);
     if (!plan->reason)

@@ -80,16 +80,23 @@ const char *quantize_keep_words(size_t i)
     return *d->onnx ? d->onnx : d->id;
 }
 
-bool quantize_is_kept(const struct quantize_keep *keep, const struct node *n)
+static bool is_named(const struct node *n, const char *name)
 {
-    if (keep->op[n->op])
+    if (n->name && strcmp(name, n->name) == 0)
         return true;
-    for (size_t k = 0; k < keep->n_nodes; k++) {
-        if (n->name && strcmp(keep->node[k], n->name) == 0)
+    for (size_t i = 0; i < n->n_out; i++)
+        if (n->out[i] && strcmp(name, n->out[i]->name) == 0)
             return true;
-        for (size_t i = 0; i < n->n_out; i++)
-            if (n->out[i] && strcmp(keep->node[k], n->out[i]->name) == 0)
-                return true;
-    }
     return false;
+}
+
+const char *quantize_kept_by(const struct quantize_keep *keep, const struct node *n)
+{
+    static const char option[] = "kept by -keep-original-precision-for-nodes";
+    if (keep->op[n->op])
+        return option;
+    for (size_t k = 0; k < keep->n_nodes; k++)
+        if (is_named(n, keep->node[k]))
+            return k < keep->n_nodes - keep->n_searched ? option : "kept by -quantize-until";
+    return NULL;
 }

@@ -3,34 +3,23 @@
  */
 #include <math.h>
 
+#include "ir/ops/common.h"
 #include "ir/quantize/quantizer.h"
-
-bool quantizer_is_constant(const struct value *v)
-{
-    return v && v->role == VALUE_CONST;
-}
 
 bool quantizer_is_scalar(const struct value *v)
 {
-    return quantizer_is_constant(v) && tensor_elems(v->constant) == 1;
-}
-
-bool quantizer_has_input(const struct node *n, size_t i)
-{
-    return i < n->n_in && n->in[i];
+    return value_is_constant(v) && tensor_elems(v->constant) == 1;
 }
 
 bool quantizer_is_data(const struct node *n, size_t i)
 {
-    if (!quantizer_has_input(n, i) || n->in[i]->dtype != DTYPE_F32)
-        return false;
-    bool has_parameters = n->op == OP_clip || n->op == OP_pad;
-    return !has_parameters || i == 0;
+    size_t n_data = form_data_inputs(n);
+    return ops_has_input(n, i) && n->in[i]->dtype == DTYPE_F32 && (!n_data || i < n_data);
 }
 
 bool quantizer_varies(const struct node *n, size_t i)
 {
-    return quantizer_is_data(n, i) && !quantizer_is_constant(n->in[i]);
+    return quantizer_is_data(n, i) && !value_is_constant(n->in[i]);
 }
 
 size_t quantizer_n_varying(const struct node *n)
@@ -119,7 +108,7 @@ static bool range_of_inputs(const struct quantizer *q, const struct node *n, dou
 bool quantizer_range(const struct quantizer *q, const struct value *v, double *out_min,
                      double *out_max)
 {
-    if (quantizer_is_constant(v))
+    if (value_is_constant(v))
         return range_of_constant(q, v->constant, out_min, out_max);
     const struct histogram *h = profile_find(q->profile, v->name);
     if (h && h->count) {

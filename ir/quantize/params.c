@@ -78,7 +78,7 @@ static void want_backwards(struct quantizer *q)
 
 static bool is_integer(const struct quantizer *q, const struct value *v)
 {
-    return plan_of(q, v)->integer || quantizer_is_constant(v) ||
+    return plan_of(q, v)->integer || value_is_constant(v) ||
            (v->producer && v->producer->op == OP_dequantize_linear);
 }
 
@@ -137,7 +137,7 @@ static bool is_moved(const struct quantizer *q, const struct value *v)
 static bool has_single_way(const struct quantizer *q, const struct value *v)
 {
     for (;; v = v->producer->in[0]) {
-        if (v->n_uses != 1 || quantizer_is_constant(v))
+        if (v->n_uses != 1 || value_is_constant(v))
             return false;
         if (!is_moved(q, v) || v->producer->op == OP_concat)
             return true;

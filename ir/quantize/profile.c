@@ -36,7 +36,7 @@ static uint64_t hash_weights(uint64_t h, const struct graph *g)
     /* Integer constants may be shapes, in which the batch size is. */
     for (size_t i = 0; i < g->n_values; i++) {
         const struct value *v = g->values[i];
-        if (v->role == VALUE_CONST && dtype_is_float(v->constant->dtype))
+        if (value_is_constant(v) && dtype_is_float(v->constant->dtype))
             h = hash_bytes(h, v->constant->data, (size_t)tensor_bytes(v->constant));
     }
     return h;
@@ -159,10 +159,8 @@ static bool covers(const struct profile *other, const struct profile *p, struct 
 {
     for (size_t i = 0; i < p->n; i++)
         if (!find_exact(other, p->tensor[i].name))
-            return error_set(err, SHEAF_ERROR_ARGUMENT,
-                             "two profiles of '%s' cannot be merged: tensor '%s' is only in one of "
-                             "them",
-                             p->model, p->tensor[i].name);
+            return error_set(err, SHEAF_ERROR_ARGUMENT, "tensor '%s' is only in one of them",
+                             p->tensor[i].name);
     return true;
 }
 
@@ -173,18 +171,16 @@ static bool counts_fit(const struct profile *p, const struct profile *from, stru
         const struct profile_tensor *t = &p->tensor[i];
         fit = find_exact(from, t->name)->histogram->count <= UINT64_MAX - t->histogram->count;
     }
-    return fit || error_set(err, SHEAF_ERROR_ARGUMENT,
-                            "two profiles of '%s' cannot be merged: together they count more than "
-                            "2^64 values",
-                            p->model);
+    return fit || error_set(err, SHEAF_ERROR_ARGUMENT, "together they count more than 2^64 values");
 }
 
 bool profile_merge(struct profile *p, const struct profile *from, struct error *err)
 {
     if (p->from_glow != from->from_glow)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "the profiles of '%s' and '%s' cannot be merged: one of them is Glow's",
-                         p->model, from->model);
+                         "one of them is of '%s', the other one is Glow's, which names no network "
+                         "and has other names of tensors",
+                         p->from_glow ? from->model : p->model);
     if (!profile_check(p, &from->identity, from->model, err) || !covers(from, p, err) ||
         !covers(p, from, err) || !counts_fit(p, from, err))
         return false;

@@ -3,8 +3,6 @@
  */
 #include "ir/quantize/quantize.h"
 
-#include <string.h>
-
 #include "ir/quantize/quantizer.h"
 
 static void plan_begin(struct quantizer *q)
@@ -29,14 +27,6 @@ static void plan_begin(struct quantizer *q)
     }
 }
 
-static struct quantize_note *add_note(struct arena *a, struct quantize_report *r,
-                                      const struct node *n)
-{
-    struct quantize_note *note = &ARENA_PUSH(a, r->note, r->n, r->cap);
-    *note = (struct quantize_note){.node = n->name, .op = n->op};
-    return note;
-}
-
 /* Blocks of If and Loop stay in float. */
 static void note_blocks(struct quantizer *q, const struct node *holder, struct quantize_report *r)
 {
@@ -47,7 +37,7 @@ static void note_blocks(struct quantizer *q, const struct node *holder, struct q
             note_blocks(q, n, r);
             if (op_desc(n->op)->quant == QUANT_NONE || op_desc(n->op)->quant == QUANT_SAME)
                 continue;
-            add_note(q->g->arena, r, n)->reason = arena_printf(
+            quantize_report_add(q->g->arena, r, n)->reason = arena_printf(
                 q->g->arena, "it lies inside of %s '%s'", op_desc(holder->op)->id, holder->name);
         }
     }
@@ -68,7 +58,7 @@ static void report(struct quantizer *q, struct quantize_report *r)
         note_blocks(q, n, r);
         if (!plan->relevant || (plan->can && !plan->quantized && !plan->reason && only_moves(n)))
             continue;
-        struct quantize_note *note = add_note(q->g->arena, r, n);
+        struct quantize_note *note = quantize_report_add(q->g->arena, r, n);
         note->quantized = plan->quantized;
         note->chosen = plan->chosen || (plan->can && !plan->quantized && !plan->reason);
         if (!plan->quantized)
@@ -93,44 +83,4 @@ bool quantize_graph(struct graph *g, const struct profile *p, const struct quant
     *out_report = r;
     arena_done(&scratch);
     return true;
-}
-
-/* ---- the report, and what lowering made of it ---- */
-
-size_t quantize_report_n_quantized(const struct quantize_report *r)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->n; i++)
-        n += r->note[i].quantized;
-    return n;
-}
-
-struct quantize_note *quantize_report_find(const struct quantize_report *r, const struct node *n)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (r->note[i].op == n->op && strcmp(r->note[i].node, n->name) == 0)
-            return &r->note[i];
-    return NULL;
-}
-
-/* The node computes in float what is quantized afterwards; so do those that it reads. */
-static void settle_node(struct quantize_report *r, const struct node *n)
-{
-    struct quantize_note *note = n ? quantize_report_find(r, n) : NULL;
-    if (!note || !note->quantized || n->out[0]->dtype != DTYPE_F32)
-        return;
-    note->quantized = false;
-    note->reason = "factors of 31 bits are too coarse for its sums";
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i])
-            settle_node(r, n->in[i]->producer);
-}
-
-void quantize_report_settle(struct quantize_report *r, const struct graph *lowered)
-{
-    for (size_t i = 0; i < lowered->body.n_nodes; i++) {
-        const struct node *n = lowered->body.nodes[i];
-        if (n->op == OP_quantize_linear)
-            settle_node(r, n->in[0]->producer);
-    }
 }

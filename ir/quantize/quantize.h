@@ -13,12 +13,14 @@
 
 #include "ir/quantize/calibrate.h"
 #include "ir/quantize/profile.h"
+#include "ir/quantize/report.h"
 
 /* Operators and nodes that stay in float. */
 struct quantize_keep {
     bool op[OP_COUNT];
     const char *const *node; /* names of nodes or of the tensors they make */
     size_t n_nodes;
+    size_t n_searched; /* of these, the last ones: -quantize-until has found them */
 };
 
 struct quantize_options {
@@ -32,36 +34,15 @@ struct quantize_options {
     struct quantize_keep keep;
 };
 
-/* One node and what became of it. */
-struct quantize_note {
-    const char *node; /* its name */
-    enum op op;
-    bool quantized;
-    bool chosen;        /* in float because the user keeps it, or for all its neighbours are */
-    const char *reason; /* why in float; NULL where quantized */
-};
-
-/* Every node that works on floats, in order; not those that only move them from one float node to
-   another. */
-struct quantize_report {
-    struct quantize_note *note;
-    size_t n, cap;
-};
-
-size_t quantize_report_n_quantized(const struct quantize_report *r);
-/* The note of a node, NULL where there is none. */
-struct quantize_note *quantize_report_find(const struct quantize_report *r, const struct node *n);
-
 bool quantize_graph(struct graph *g, const struct profile *p, const struct quantize_options *opt,
                     struct quantize_report *out_report, struct error *err);
 
-/* After PASSES_LOWER: says of nodes for which there was no integer form after all why. */
-void quantize_report_settle(struct quantize_report *r, const struct graph *lowered);
-
 /* Replaces constant weights of contractions by `type` (I8, I4) with a scale per output channel and
-   per `block` values of the summed dimension (0: all of it); the arithmetic stays float. */
+   per `block` values of the summed dimension (0: all of it); the arithmetic stays float.  Says of
+   how many contractions. */
 bool quantize_weights_only(struct graph *g, enum dtype type, int64_t block,
-                           const struct quantize_keep *keep, struct error *err);
+                           const struct quantize_keep *keep, size_t *out_n_nodes,
+                           struct error *err);
 
 /* Float tensors and constants are stored in `type` (F16 or BF16) and computed in f32; inputs and
    outputs stay f32 unless `io`. */
@@ -73,5 +54,7 @@ bool convert_storage(struct graph *g, enum dtype type, bool io, const struct qua
 bool quantize_keep_word(struct quantize_keep *keep, const char *word);
 /* The words it knows, without second spellings; NULL behind the last. */
 const char *quantize_keep_words(size_t i);
+/* By what the node stays in float, as a reason; NULL: by nothing. */
+const char *quantize_kept_by(const struct quantize_keep *keep, const struct node *n);
 
 #endif

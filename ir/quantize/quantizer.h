@@ -14,6 +14,7 @@
 #ifndef SHEAF_IR_QUANTIZE_QUANTIZER_H
 #define SHEAF_IR_QUANTIZE_QUANTIZER_H
 
+#include "ir/quantize/forms.h"
 #include "ir/quantize/quantize.h"
 
 #define NO_POSITION SIZE_MAX
@@ -69,9 +70,7 @@ struct quantizer {
 
 /* ---- nodes.c ---- */
 
-bool quantizer_is_constant(const struct value *v);
 bool quantizer_is_scalar(const struct value *v); /* a constant of one element */
-bool quantizer_has_input(const struct node *n, size_t i);
 /* Input i is float data that the node works on, rather than a parameter such as a bound. */
 bool quantizer_is_data(const struct node *n, size_t i);
 /* Data that is not constant. */
@@ -86,9 +85,6 @@ bool quantizer_moves(const struct quantizer *q, size_t at);
 /* The range of a value, from the profile, its content or what it is moved from. */
 bool quantizer_range(const struct quantizer *q, const struct value *v, double *out_min,
                      double *out_max);
-
-/* ---- keep.c: the node's kind or name is among those ---- */
-bool quantize_is_kept(const struct quantize_keep *keep, const struct node *n);
 
 /* ---- judge.c: which nodes can be quantized ---- */
 void quantizer_judge(struct quantizer *q);

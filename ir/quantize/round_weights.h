@@ -12,21 +12,9 @@
 #ifndef SHEAF_IR_QUANTIZE_ROUND_WEIGHTS_H
 #define SHEAF_IR_QUANTIZE_ROUND_WEIGHTS_H
 
-#include "ir/tensor.h"
+#include <stddef.h>
 
 /* Integers lo .. hi for x, which is in steps. */
 void round_weights(const double *x, size_t n, double lo, double hi, double *out);
-
-/* Elements that one output sums or one scale belongs to: n_outer rows of n_inner, `stride` apart.
- */
-struct weight_group {
-    int64_t first, n_outer, stride, n_inner;
-};
-
-/* Those with index c along `axis`; of a negative axis, all. */
-struct weight_group weight_group_of(const struct tensor *t, int axis, int64_t c);
-size_t weight_group_elems(const struct weight_group *g);
-void weight_group_read(const struct tensor *t, const struct weight_group *g, double *out);
-void weight_group_write(struct tensor *t, const struct weight_group *g, const double *x);
 
 #endif

@@ -10,8 +10,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/ops/common.h"
 #include "ir/quantize/quantizer.h"
 #include "ir/quantize/round_weights.h"
+#include "ir/quantize/weight_group.h"
+
+/* Steps of a bias that stands alone: more than any result has, few enough for common factors. */
+#define STEPS_OF_LONE_BIAS 0x1p24
 
 /* Half of what 32 bits hold, so that the products have room; sums of 16 bits have 64. */
 static double most_bias(const struct quantizer *q)
@@ -87,15 +92,17 @@ static void raise_to(const struct quantizer *q, float *scale, double least)
 static void make_room(const struct quantizer *q, struct weight_plan *w, double x_scale,
                       const struct node *n)
 {
-    if (!quantizer_has_input(n, 2))
+    if (!ops_has_input(n, 2))
         return;
     const struct tensor *t = n->in[2]->constant;
     int64_t n_bias = tensor_elems(t), count = n_bias > w->n ? n_bias : w->n;
     double *x = alloc_doubles(q, t);
     round_bias(q, t, bias_factor(n), x);
-    for (int64_t i = 0; i < count; i++)
-        raise_to(q, &w->scale[w->n == 1 ? 0 : i],
-                 fabs(x[n_bias == 1 ? 0 : i]) / (x_scale * most_bias(q)));
+    for (int64_t i = 0; i < count; i++) {
+        float *scale = &w->scale[w->n == 1 ? 0 : i];
+        double steps = *scale > 0 ? most_bias(q) : STEPS_OF_LONE_BIAS;
+        raise_to(q, scale, fabs(x[n_bias == 1 ? 0 : i]) / (x_scale * steps));
+    }
 }
 
 static void range_of_channel(const struct quantizer *q, const float *x, size_t n, double *out_min,
@@ -119,6 +126,7 @@ static void range_of_channel(const struct quantizer *q, const float *x, size_t n
     *out_min = -*out_max;
 }
 
+/* 0 where all weights become 0: the bias may choose. */
 static void scale_weights(const struct quantizer *q, struct weight_plan *w, const struct tensor *t,
                           double factor)
 {
@@ -133,8 +141,17 @@ static void scale_weights(const struct quantizer *q, struct weight_plan *w, cons
         for (size_t i = 0; i < n; i++)
             narrow[i] = (float)(x[i] * factor);
         range_of_channel(q, narrow, n, &min, &max);
-        w->scale[c] = schema_params(schema_of_weights(q), q->opt->weights, min, max).scale;
+        float scale = schema_params(schema_of_weights(q), q->opt->weights, min, max).scale;
+        w->scale[c] = max < (double)scale / 2 ? 0 : scale;
     }
+}
+
+/* Channels that are 0 altogether. */
+static void scale_zeros(const struct quantizer *q, struct weight_plan *w)
+{
+    float scale = schema_params(schema_of_weights(q), q->opt->weights, 0, 0).scale;
+    for (int64_t c = 0; c < w->n; c++)
+        w->scale[c] = w->scale[c] > 0 ? w->scale[c] : scale;
 }
 
 /* Scale of an operand that varies. */
@@ -150,7 +167,7 @@ void quantizer_plan_weights(struct quantizer *q, size_t at)
     const struct node *n = q->nodes[at];
     struct weight_plan *w = arena_new(q->scratch, struct weight_plan);
     q->node[at].weights = w;
-    w->operand = quantizer_is_constant(n->in[1]) ? 1 : quantizer_is_constant(n->in[0]) ? 0 : 2;
+    w->operand = value_is_constant(n->in[1]) ? 1 : value_is_constant(n->in[0]) ? 0 : 2;
     w->axis = w->operand < 2 ? weight_axis(q, n, w->operand) : -1;
     w->n = w->axis < 0 ? 1 : n->in[w->operand]->shape.dims[w->axis];
     w->scale = arena_array(q->scratch, (size_t)w->n, sizeof *w->scale);
@@ -161,6 +178,7 @@ void quantizer_plan_weights(struct quantizer *q, size_t at)
     } else {
         scale_weights(q, w, n->in[w->operand]->constant, weight_factor(n));
         make_room(q, w, x_scale, n);
+        scale_zeros(q, w);
     }
     for (int64_t c = 0; c < w->n; c++)
         w->sum[c] = (float)(x_scale * (double)w->scale[c]);
@@ -214,7 +232,7 @@ void quantizer_insert_weights(struct quantizer *q, size_t at)
         struct integers weights = {quantized_weights(q, w, n), w->scale, w->n, w->axis};
         quantizer_set_constant(q, n, w->operand, &weights);
     }
-    if (quantizer_has_input(n, 2)) {
+    if (ops_has_input(n, 2)) {
         struct integers bias = {quantized_bias(q, w, n->in[2]->constant, bias_factor(n)), w->sum,
                                 w->n, w->n > 1 ? 0 : -1};
         quantizer_set_constant(q, n, 2, &bias);

@@ -11,6 +11,7 @@
 
 #include "ir/quantize/quantizer.h"
 #include "ir/quantize/round_weights.h"
+#include "ir/quantize/weight_group.h"
 
 /* How the weights of one node are cut. */
 struct cut {
@@ -25,7 +26,7 @@ static bool holds_weights(const struct node *n)
     if (!quantizer_is_contraction(n))
         return false;
     const struct value *w = n->in[1];
-    return w->role == VALUE_CONST && w->dtype == DTYPE_F32 && w->shape.rank >= 2 &&
+    return value_is_constant(w) && w->dtype == DTYPE_F32 && w->shape.rank >= 2 &&
            shape_elems(&w->shape) > 0;
 }
 
@@ -149,6 +150,7 @@ struct weights_only {
     enum dtype type;
     int64_t block;
     const struct quantize_keep *keep;
+    size_t n_nodes; /* done */
     struct error *err;
     bool ok;
 };
@@ -180,16 +182,19 @@ static void convert_block(struct graph *g, struct block *b, void *arg)
     (void)g;
     for (size_t i = 0; c->ok && i < b->n_nodes; i++) {
         const struct node *n = b->nodes[i];
-        if (!holds_weights(n) || quantize_is_kept(c->keep, n) || !is_finite(n->in[1]->constant))
+        if (!holds_weights(n) || quantize_kept_by(c->keep, n) || !is_finite(n->in[1]->constant))
             continue;
         c->ok = convert_node(c, b, i++);
+        c->n_nodes++;
     }
 }
 
 bool quantize_weights_only(struct graph *g, enum dtype type, int64_t block,
-                           const struct quantize_keep *keep, struct error *err)
+                           const struct quantize_keep *keep, size_t *out_n_nodes, struct error *err)
 {
-    struct weights_only c = {g, type, block, keep, err, true};
+    struct weights_only c = {g, type, block, keep, 0, err, true};
     graph_each_block(g, convert_block, &c);
+    if (c.ok)
+        *out_n_nodes = c.n_nodes;
     return c.ok;
 }

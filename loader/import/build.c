@@ -168,7 +168,7 @@ struct value *build_filled(struct importer *im, const char *node, const char *na
 struct value *build_constant_view(struct importer *im, const struct value *v, int rank,
                                   const int64_t *dims)
 {
-    assert(v->role == VALUE_CONST);
+    assert(value_is_constant(v));
     struct tensor *t = arena_new(im->arena, struct tensor);
     t->dtype = v->constant->dtype;
     t->rank = rank;
@@ -217,7 +217,7 @@ struct value *build_op(struct importer *im, enum op op, const char *name, struct
 struct value *build_reshape(struct importer *im, struct value *x, int rank, const int64_t *dims,
                             const char *out_name)
 {
-    if (x->role == VALUE_CONST && !out_name)
+    if (value_is_constant(x) && !out_name)
         return build_constant_view(im, x, rank, dims);
     struct value *in[] = {x, build_ints(im, NULL, dims, (size_t)rank)};
     struct node *n = build_begin(im, OP_reshape, NULL, in, 2, 1);
@@ -230,7 +230,7 @@ struct value *build_flatten(struct importer *im, struct value *x, int64_t axis,
 {
     if (x->shape.rank == 2 && axis == 1 && !out_name)
         return x;
-    if (x->role == VALUE_CONST && !out_name && axis >= 0 && axis <= x->shape.rank) {
+    if (value_is_constant(x) && !out_name && axis >= 0 && axis <= x->shape.rank) {
         int64_t dims[2] = {1, 1};
         for (int d = 0; d < x->shape.rank; d++)
             dims[d >= axis] *= x->shape.dims[d];
@@ -270,7 +270,7 @@ struct value *build_align(struct importer *im, const char *node, struct value *b
         return b;
     for (int d = 0; d < b_rank + n_added; d++)
         dims[d] = d < b_rank ? b->shape.dims[d] : 1;
-    if (b->role == VALUE_CONST)
+    if (value_is_constant(b))
         return build_constant_view(im, b, b_rank + n_added, dims);
     for (int i = 0; i < n_added; i++)
         added[i] = b_rank + i;

@@ -12,10 +12,7 @@ static bool inputs_known(const struct node *n)
 {
     if (n->op == OP_shape)
         return shape_is_static(&n->in[0]->shape);
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && n->in[i]->role != VALUE_CONST)
-            return false;
-    return n->n_in > 0;
+    return n->n_in > 0 && node_reads_constants(n);
 }
 
 /* Dequantized weights stay apart: integer operators take them as they are. */
@@ -33,15 +30,6 @@ static bool is_cheap(const struct node *n)
     return in <= FOLD_MAX_IN_ELEMS && out <= FOLD_MAX_OUT_ELEMS;
 }
 
-static void become_constant(struct value *v, const struct tensor *t)
-{
-    v->role = VALUE_CONST;
-    v->producer = NULL;
-    v->constant = t;
-    v->shape = shape_of_dims(t->rank, t->dims);
-    v->layout = layout_plain(t->rank);
-}
-
 void fold_last_node(struct importer *im, struct node *n)
 {
     if (op_desc(n->op)->flags & (OP_CONTROL | OP_STATE) || !inputs_known(n) || !is_cheap(n))
@@ -52,7 +40,7 @@ void fold_last_node(struct importer *im, struct node *n)
         complete = !n->out[i] || result[i];
     for (size_t i = 0; complete && i < n->n_out; i++)
         if (n->out[i])
-            become_constant(n->out[i], result[i]);
+            value_become_constant(n->out[i], result[i]);
     if (complete)
         im->block->n_nodes--;
 }

@@ -146,7 +146,7 @@ bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
     if (!need_inputs(o, d, 1))
         return false;
     const struct value *training = draft_input(d, 2);
-    if (training && (training->role != VALUE_CONST || tensor_elems(training->constant) != 1 ||
+    if (training && (!value_is_constant(training) || tensor_elems(training->constant) != 1 ||
                      tensor_get_int(training->constant, 0)))
         return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
                            "Dropout in training mode is not supported");

@@ -122,7 +122,7 @@ bool onnx_adapt_if(struct onnx *o, struct draft *d)
                            "If needs one condition, then_branch and else_branch");
     if (!no_inputs(o, d, branch[0]) || !no_inputs(o, d, branch[1]))
         return false;
-    if (cond->role == VALUE_CONST && cond->dtype == DTYPE_BOOL && shape_elems(&cond->shape) == 1)
+    if (value_is_constant(cond) && cond->dtype == DTYPE_BOOL && shape_elems(&cond->shape) == 1)
         return take_branch(o, d, branch[tensor_get_int(cond->constant, 0) ? 0 : 1]);
     struct block *blocks[2];
     for (int i = 0; i < 2; i++) {

@@ -10,8 +10,8 @@
 
 /*
  * Fills `elems` elements, the same ones for the same seed on every machine: floats uniform in
- * [-1, 1); 4- and 8-bit integers uniform over their range, as pictures are; wider ones 0 or 1 and
- * booleans false or true, which are valid indices and lengths nearly everywhere.
+ * [-1, 1); integers of up to 16 bits uniform over their range, as quantized data is; wider ones 0
+ * or 1 and booleans false or true, which are valid indices and lengths nearly everywhere.
  */
 void random_fill(enum dtype dtype, int64_t elems, uint64_t seed, void *storage);
 

@@ -34,12 +34,23 @@ static void add_tensor(struct capture *c, const struct value *v)
     ARENA_PUSH(c->arena, c->value, n, cap) = v;
 }
 
-static void count_inner(struct graph *g, struct block *b, void *arg)
+static size_t count_floats(const struct block *b)
 {
-    struct capture *c = arg;
-    for (size_t i = 0; b != &g->body && i < b->n_nodes; i++)
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_nodes; i++)
         for (size_t j = 0; j < b->nodes[i]->n_out; j++)
-            c->n_inner += b->nodes[i]->out[j] && dtype_is_float(b->nodes[i]->out[j]->dtype);
+            n += b->nodes[i]->out[j] && dtype_is_float(b->nodes[i]->out[j]->dtype);
+    return n;
+}
+
+/* Float results of the nodes inside of the block's nodes. */
+static size_t count_inner(const struct block *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_nodes; i++)
+        for (size_t j = 0; j < b->nodes[i]->n_blocks; j++)
+            n += count_floats(b->nodes[i]->blocks[j]) + count_inner(b->nodes[i]->blocks[j]);
+    return n;
 }
 
 /* Those that this process may use. */
@@ -71,26 +82,17 @@ static void choose_threads(struct capture *c, size_t n_threads)
 
 void capture_init(struct capture *c, struct arena *a, const struct graph *g, size_t n_threads)
 {
-    graph_count_uses((struct graph *)g);
-    *c = (struct capture){.arena = a, .profile = {.model = "", .processor = ""}};
+    *c = (struct capture){
+        .arena = a, .profile = {.model = "", .processor = ""}, .n_inner = count_inner(&g->body)};
     for (size_t i = 0; i < g->body.n_in; i++)
         add_tensor(c, g->body.in[i]);
     for (size_t i = 0; i < g->body.n_nodes; i++)
         for (size_t j = 0; j < g->body.nodes[i]->n_out; j++)
             add_tensor(c, g->body.nodes[i]->out[j]);
-    graph_each_block((struct graph *)g, count_inner, c);
     choose_threads(c, n_threads);
 }
 
 /* ---- their content ---- */
-
-static size_t product(int rank, const int64_t *dims)
-{
-    size_t n = 1;
-    for (int d = 0; d < rank; d++)
-        n *= (size_t)dims[d];
-    return n;
-}
 
 static float element(const struct tensor *t, int64_t at)
 {
@@ -104,7 +106,7 @@ static void gather(const struct layout *l, const int64_t *dims, const struct ten
     int last = l->rank - 1;
     bool even = layout_block_size(l, last) == 1; /* steps along it are all of one size */
     int64_t step = layout_strides(l, dims).outer[last], idx[MAX_RANK] = {0};
-    size_t n_rows = product(last, dims);
+    size_t n_rows = (size_t)dims_elems(last, dims);
     for (size_t row = 0; row < n_rows; row++) {
         int64_t at = layout_offset(l, dims, idx);
         for (int64_t i = 0; i < dims[last]; i++) {
@@ -149,7 +151,7 @@ static void *count_tensors(void *arg)
     const struct capture *c = r->capture;
     float *scratch = c->scratch[atomic_fetch_add(&r->next_thread, 1)];
     for (size_t i; (i = atomic_fetch_add(&r->next, 1)) < c->profile.n;) {
-        size_t n = product(c->value[i]->shape.rank, r->data[i].dims);
+        size_t n = (size_t)dims_elems(c->value[i]->shape.rank, r->data[i].dims);
         const float *x = elements(c->value[i], &r->data[i], n, scratch);
         size_t bad = histogram_add(c->profile.tensor[i].histogram, x, n);
         if (bad < n)

@@ -20,7 +20,8 @@ struct capture {
     float **scratch;
 };
 
-/* `n_threads` count at the same time, each other tensors; 0: as many as there are processors. */
+/* After graph_count_uses.  `n_threads` count at the same time, each other tensors; 0: as many as
+   there are processors. */
 void capture_init(struct capture *c, struct arena *a, const struct graph *g, size_t n_threads);
 
 /* Content of a tensor, which lies as the value's layout says, and its true extents. */

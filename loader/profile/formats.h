@@ -11,13 +11,13 @@
 enum { PROFILE_VERSION = 1 };
 
 /* The current event is the start of the first mapping.  Tensors are appended to `p`. */
-bool profile_read_sheaf(struct arena *a, struct yaml_reader *r, struct profile *p);
+bool profile_read_sheaf(struct yaml_reader *r, struct profile *p);
 
 /*
  * Glow's format, three documents: version, hash of the graph, tensors with bins of equal width over
  * [Min, Max].  The hash is of Glow's own graph and says nothing here.  The file does not count
  * samples; they are 0.
  */
-bool profile_read_glow(struct arena *a, struct yaml_reader *r, struct profile *p);
+bool profile_read_glow(struct yaml_reader *r, struct profile *p);
 
 #endif

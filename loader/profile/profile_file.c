@@ -1,9 +1,11 @@
+#define _POSIX_C_SOURCE 200809L
 #include "loader/profile/profile_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bundle/write/file.h"
 #include "ir/version.h"
@@ -147,12 +149,12 @@ bool profile_write(const char *path, const struct profile *p, struct error *err)
 
 /* ---- reading ---- */
 
-typedef bool read_fn(struct arena *a, struct yaml_reader *r, struct profile *p);
+typedef bool read_fn(struct yaml_reader *r, struct profile *p);
 
-static bool open_document(struct yaml_reader *r, const char *path, const uint8_t *data, size_t size,
-                          struct error *err)
+static bool open_document(struct yaml_reader *r, struct arena *a, const char *path,
+                          const uint8_t *data, size_t size, struct error *err)
 {
-    return yaml_reader_open(r, path, data, size, err) &&
+    return yaml_reader_open(r, a, path, data, size, err) &&
            yaml_reader_expect(r, YAML_DOCUMENT_START_EVENT, "a profile") && yaml_reader_next(r);
 }
 
@@ -210,13 +212,13 @@ bool profile_parse(struct arena *a, const char *path, const uint8_t *data, size_
 {
     struct yaml_reader r;
     read_fn *read = NULL;
-    bool ok = open_document(&r, path, data, size, err) && find_format(&r, &read);
+    bool ok = open_document(&r, a, path, data, size, err) && find_format(&r, &read);
     yaml_reader_close(&r);
     if (!ok)
         return false;
     struct profile *p = arena_new(a, struct profile);
     *p = (struct profile){.model = "", .processor = ""};
-    ok = open_document(&r, path, data, size, err) && read(a, &r, p);
+    ok = open_document(&r, a, path, data, size, err) && read(&r, p);
     yaml_reader_close(&r);
     if (!ok || !check_names(path, p, err))
         return false;
@@ -238,12 +240,33 @@ static bool read_checked(struct arena *a, const char *path, const struct profile
     return ok;
 }
 
+/* Whatever their paths.  What cannot be looked at is for the reader to refuse. */
+static bool check_distinct(const char *const *paths, size_t n, struct error *err)
+{
+    struct arena a;
+    arena_init(&a);
+    struct stat *file = arena_array(&a, n, sizeof *file);
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        if (stat(paths[i], &file[i]) != 0)
+            file[i] = (struct stat){0};
+        for (size_t k = 0; ok && k < i; k++)
+            if (file[i].st_ino && file[i].st_ino == file[k].st_ino &&
+                file[i].st_dev == file[k].st_dev)
+                ok = error_set(err, SHEAF_ERROR_ARGUMENT,
+                               "%s is the same profile as %s: its samples would count twice",
+                               paths[i], paths[k]);
+    }
+    arena_done(&a);
+    return ok;
+}
+
 bool profile_load(struct arena *a, const char *const *paths, size_t n,
                   const struct profile_identity *model, const char *model_name,
                   struct profile **out_profile, struct error *err)
 {
     struct profile *all = NULL;
-    bool ok = true;
+    bool ok = check_distinct(paths, n, err);
     for (size_t i = 0; ok && i < n; i++) {
         struct arena scratch;
         struct profile *one;

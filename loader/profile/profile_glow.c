@@ -7,6 +7,7 @@
  * neighbours.  So sums are exact and equal files give equal histograms.
  */
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "loader/profile/formats.h"
@@ -16,7 +17,6 @@
 enum { LIMIT_GLOW_BINS = 1 << 20 };
 
 struct entry {
-    struct arena *arena;
     const char *name;
     float min, max;
     double *bin;
@@ -24,28 +24,11 @@ struct entry {
 };
 
 struct document {
-    struct arena *arena;
     struct profile *profile;
     struct entry *entry;
 };
 
 /* ---- one tensor ---- */
-
-static bool read_name(struct yaml_reader *r, void *target)
-{
-    struct entry *e = target;
-    return yaml_reader_copy(r, e->arena, &e->name);
-}
-
-static bool read_min(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_float(r, &((struct entry *)target)->min);
-}
-
-static bool read_max(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_float(r, &((struct entry *)target)->max);
-}
 
 /* Glow keeps counts as floats, and prints large ones with an exponent. */
 static bool read_bin(struct yaml_reader *r, void *target)
@@ -61,7 +44,7 @@ static bool read_bin(struct yaml_reader *r, void *target)
     if (count < 0 || count > LIMIT_GLOW_COUNT)
         return yaml_reader_fault(r, SHEAF_ERROR_FORMAT, "a bin of Histogram cannot count %g values",
                                  count);
-    ARENA_PUSH(e->arena, e->bin, e->n_bins, e->cap_bins) = floor(count + 0.5);
+    ARENA_PUSH(r->arena, e->bin, e->n_bins, e->cap_bins) = floor(count + 0.5);
     return true;
 }
 
@@ -71,10 +54,10 @@ static bool read_bins(struct yaml_reader *r, void *target)
 }
 
 static const struct yaml_key tensor_keys[] = {
-    {"NodeOutputName", read_name},
-    {"Min", read_min},
-    {"Max", read_max},
-    {"Histogram", read_bins},
+    {"NodeOutputName", yaml_reader_text, offsetof(struct entry, name)},
+    {"Min", yaml_reader_float, offsetof(struct entry, min)},
+    {"Max", yaml_reader_float, offsetof(struct entry, max)},
+    {"Histogram", read_bins, 0},
 };
 
 static size_t bin_of(const struct histogram *h, double x)
@@ -125,43 +108,30 @@ static bool read_tensor(struct yaml_reader *r, void *target)
     if (!yaml_reader_mapping(r, "an entry of Glow's profile", tensor_keys,
                              sizeof tensor_keys / sizeof *tensor_keys, d->entry))
         return false;
-    struct histogram *h = arena_new(d->arena, struct histogram);
+    struct histogram *h = arena_new(r->arena, struct histogram);
     histogram_init(h);
     if (!convert(r, d->entry, h))
         return false;
-    ARENA_PUSH(d->arena, p->tensor, p->n, p->cap) = (struct profile_tensor){d->entry->name, h};
+    ARENA_PUSH(r->arena, p->tensor, p->n, p->cap) = (struct profile_tensor){d->entry->name, h};
     return true;
 }
 
 /* ---- the documents ---- */
 
-static bool read_version(struct yaml_reader *r, void *target)
-{
-    (void)target;
-    const char *text;
-    return yaml_reader_text(r, &text);
-}
+static const struct yaml_key version_keys[] = {{"GlowToolsVersion", yaml_reader_skip, 0}};
+static const struct yaml_key hash_keys[] = {{"GraphPreLowerHash", yaml_reader_hex, 0}};
 
-static bool read_hash(struct yaml_reader *r, void *target)
+bool profile_read_glow(struct yaml_reader *r, struct profile *p)
 {
-    (void)target;
+    struct entry entry = {0};
+    struct document d = {p, &entry};
     uint64_t hash;
-    return yaml_reader_hex(r, &hash);
-}
-
-static const struct yaml_key version_keys[] = {{"GlowToolsVersion", read_version}};
-static const struct yaml_key hash_keys[] = {{"GraphPreLowerHash", read_hash}};
-
-bool profile_read_glow(struct arena *a, struct yaml_reader *r, struct profile *p)
-{
-    struct entry entry = {.arena = a};
-    struct document d = {a, p, &entry};
     p->from_glow = true;
-    if (!yaml_reader_mapping(r, "the head of Glow's profile", version_keys, 1, NULL) ||
+    if (!yaml_reader_mapping(r, "the head of Glow's profile", version_keys, 1, p) ||
         !yaml_reader_document_end(r) ||
         !yaml_reader_expect(r, YAML_DOCUMENT_START_EVENT, "the document of the graph's hash") ||
         !yaml_reader_next(r) ||
-        !yaml_reader_mapping(r, "the second document", hash_keys, 1, NULL) ||
+        !yaml_reader_mapping(r, "the second document", hash_keys, 1, &hash) ||
         !yaml_reader_document_end(r) ||
         !yaml_reader_expect(r, YAML_DOCUMENT_START_EVENT, "the document of the tensors") ||
         !yaml_reader_next(r))

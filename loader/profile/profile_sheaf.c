@@ -5,6 +5,7 @@
  * and the two outermost bins.  So nearly every edit that is not consistent is found.
  */
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "loader/profile/formats.h"
@@ -14,9 +15,8 @@ enum {
     MAX_EXPONENT = 118
 };
 
-/* One entry of Tensors; a number that was not read yet is 0. */
+/* One entry of Tensors. */
 struct entry {
-    struct arena *arena;
     const char *name;
     uint64_t count;
     float min, max;
@@ -25,45 +25,16 @@ struct entry {
     size_t n_bins;
 };
 
-struct document {
-    struct arena *arena;
-    struct profile *profile;
-    struct entry *entry;
-};
-
 /* ---- one tensor ---- */
-
-static bool read_name(struct yaml_reader *r, void *target)
-{
-    struct entry *e = target;
-    return yaml_reader_copy(r, e->arena, &e->name);
-}
-
-static bool read_count(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_count(r, &((struct entry *)target)->count);
-}
-
-static bool read_min(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_float(r, &((struct entry *)target)->min);
-}
-
-static bool read_max(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_float(r, &((struct entry *)target)->max);
-}
 
 static bool read_exponent(struct yaml_reader *r, void *target)
 {
-    return yaml_reader_int(r, HISTOGRAM_MIN_EXPONENT, MAX_EXPONENT,
-                           &((struct entry *)target)->exponent);
+    return yaml_reader_int(r, HISTOGRAM_MIN_EXPONENT, MAX_EXPONENT, target);
 }
 
 static bool read_first_bin(struct yaml_reader *r, void *target)
 {
-    return yaml_reader_int(r, -HISTOGRAM_SIDE, HISTOGRAM_SIDE - 1,
-                           &((struct entry *)target)->first_bin);
+    return yaml_reader_int(r, -HISTOGRAM_SIDE, HISTOGRAM_SIDE - 1, target);
 }
 
 static bool read_bin(struct yaml_reader *r, void *target)
@@ -83,9 +54,13 @@ static bool read_bins(struct yaml_reader *r, void *target)
 }
 
 static const struct yaml_key tensor_keys[] = {
-    {"Name", read_name},      {"Count", read_count},       {"Min", read_min},
-    {"Max", read_max},        {"Exponent", read_exponent}, {"FirstBin", read_first_bin},
-    {"Histogram", read_bins},
+    {"Name", yaml_reader_text, offsetof(struct entry, name)},
+    {"Count", yaml_reader_count, offsetof(struct entry, count)},
+    {"Min", yaml_reader_float, offsetof(struct entry, min)},
+    {"Max", yaml_reader_float, offsetof(struct entry, max)},
+    {"Exponent", read_exponent, offsetof(struct entry, exponent)},
+    {"FirstBin", read_first_bin, offsetof(struct entry, first_bin)},
+    {"Histogram", read_bins, 0},
 };
 
 /* Position of the first (step 1) or last (step -1) bin that is not empty. */
@@ -161,16 +136,15 @@ static bool check_entry(const struct yaml_reader *r, const struct entry *e, stru
 
 static bool read_tensor(struct yaml_reader *r, void *target)
 {
-    struct document *d = target;
-    struct profile *p = d->profile;
-    *d->entry = (struct entry){.arena = d->arena};
+    struct profile *p = target;
+    struct entry e = {0};
     if (!yaml_reader_mapping(r, "an entry of Tensors", tensor_keys,
-                             sizeof tensor_keys / sizeof *tensor_keys, d->entry))
+                             sizeof tensor_keys / sizeof *tensor_keys, &e))
         return false;
-    struct histogram *h = arena_new(d->arena, struct histogram);
-    if (!check_entry(r, d->entry, h))
+    struct histogram *h = arena_new(r->arena, struct histogram);
+    if (!check_entry(r, &e, h))
         return false;
-    ARENA_PUSH(d->arena, p->tensor, p->n, p->cap) = (struct profile_tensor){d->entry->name, h};
+    ARENA_PUSH(r->arena, p->tensor, p->n, p->cap) = (struct profile_tensor){e.name, h};
     return true;
 }
 
@@ -189,57 +163,26 @@ static bool read_version(struct yaml_reader *r, void *target)
     return true;
 }
 
-/* Who wrote it is for people. */
-static bool read_tool(struct yaml_reader *r, void *target)
-{
-    (void)target;
-    const char *text;
-    return yaml_reader_text(r, &text);
-}
-
-static bool read_model(struct yaml_reader *r, void *target)
-{
-    struct document *d = target;
-    return yaml_reader_copy(r, d->arena, &d->profile->model);
-}
-
-static bool read_processor(struct yaml_reader *r, void *target)
-{
-    struct document *d = target;
-    return yaml_reader_copy(r, d->arena, &d->profile->processor);
-}
-
-static bool read_operators(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_hex(r, &((struct document *)target)->profile->identity.operators);
-}
-
-static bool read_weights(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_hex(r, &((struct document *)target)->profile->identity.weights);
-}
-
-static bool read_samples(struct yaml_reader *r, void *target)
-{
-    return yaml_reader_count(r, &((struct document *)target)->profile->samples);
-}
-
 static bool read_tensors(struct yaml_reader *r, void *target)
 {
     return yaml_reader_sequence(r, read_tensor, target);
 }
 
 static const struct yaml_key document_keys[] = {
-    {"SheafProfile", read_version}, {"Tool", read_tool},       {"Model", read_model},
-    {"Operators", read_operators},  {"Weights", read_weights}, {"Processor", read_processor},
-    {"Samples", read_samples},      {"Tensors", read_tensors},
+    {"SheafProfile", read_version, 0},
+    {"Tool", yaml_reader_skip, 0}, /* who wrote it is for people */
+    {"Model", yaml_reader_text, offsetof(struct profile, model)},
+    {"Operators", yaml_reader_hex, offsetof(struct profile, identity.operators)},
+    {"Weights", yaml_reader_hex, offsetof(struct profile, identity.weights)},
+    {"Processor", yaml_reader_text, offsetof(struct profile, processor)},
+    {"Samples", yaml_reader_count, offsetof(struct profile, samples)},
+    {"Tensors", read_tensors, 0},
 };
 
-bool profile_read_sheaf(struct arena *a, struct yaml_reader *r, struct profile *p)
+bool profile_read_sheaf(struct yaml_reader *r, struct profile *p)
 {
-    struct document d = {a, p, arena_new(a, struct entry)};
     if (!yaml_reader_mapping(r, "a profile", document_keys,
-                             sizeof document_keys / sizeof *document_keys, &d) ||
+                             sizeof document_keys / sizeof *document_keys, p) ||
         !yaml_reader_document_end(r))
         return false;
     if (p->samples == 0)

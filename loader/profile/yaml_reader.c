@@ -20,10 +20,10 @@ bool yaml_reader_fault(const struct yaml_reader *r, enum sheaf_status status, co
                      text);
 }
 
-bool yaml_reader_open(struct yaml_reader *r, const char *path, const uint8_t *data, size_t size,
-                      struct error *err)
+bool yaml_reader_open(struct yaml_reader *r, struct arena *a, const char *path, const uint8_t *data,
+                      size_t size, struct error *err)
 {
-    *r = (struct yaml_reader){.path = path, .err = err};
+    *r = (struct yaml_reader){.path = path, .arena = a, .err = err};
     if (!yaml_parser_initialize(&r->parser))
         return error_set(err, SHEAF_ERROR_MEMORY, "%s: no memory to read it", path);
     yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
@@ -137,7 +137,7 @@ bool yaml_reader_mapping(struct yaml_reader *r, const char *what, const struct y
         if (!yaml_reader_next(r))
             return false;
         r->key = keys[k].name;
-        if (!keys[k].read(r, target))
+        if (!keys[k].read(r, (char *)target + keys[k].field))
             return false;
     }
     /* What is wrong with the whole is said of its first line. */
@@ -164,21 +164,20 @@ bool yaml_reader_sequence(struct yaml_reader *r, bool (*read)(struct yaml_reader
     }
 }
 
-bool yaml_reader_text(struct yaml_reader *r, const char **out_text)
+bool yaml_reader_skip(struct yaml_reader *r, void *ignored)
 {
+    (void)ignored;
     if (!yaml_reader_is(r, YAML_SCALAR_EVENT) ||
         strlen((const char *)r->event.data.scalar.value) != r->event.data.scalar.length)
         return must_be(r, "text");
-    *out_text = (const char *)r->event.data.scalar.value;
     return true;
 }
 
-bool yaml_reader_copy(struct yaml_reader *r, struct arena *a, const char **out_text)
+bool yaml_reader_text(struct yaml_reader *r, void *out_string)
 {
-    const char *text;
-    if (!yaml_reader_text(r, &text))
+    if (!yaml_reader_skip(r, NULL))
         return false;
-    *out_text = arena_strdup(a, text);
+    *(const char **)out_string = arena_strdup(r->arena, (char *)r->event.data.scalar.value);
     return true;
 }
 
@@ -203,18 +202,18 @@ static bool parse_unsigned(const char *text, int base, uint64_t *out)
     return errno == 0;
 }
 
-bool yaml_reader_count(struct yaml_reader *r, uint64_t *out_count)
+bool yaml_reader_count(struct yaml_reader *r, void *out_uint64)
 {
     const char *text = plain_text(r);
-    if (!text || !parse_unsigned(text, 10, out_count))
+    if (!text || !parse_unsigned(text, 10, out_uint64))
         return must_be(r, "a whole number of 0 to 2^64 - 1");
     return true;
 }
 
-bool yaml_reader_hex(struct yaml_reader *r, uint64_t *out_value)
+bool yaml_reader_hex(struct yaml_reader *r, void *out_uint64)
 {
     const char *text = plain_text(r);
-    if (!text || strncmp(text, "0x", 2) != 0 || !parse_unsigned(text + 2, 16, out_value))
+    if (!text || strncmp(text, "0x", 2) != 0 || !parse_unsigned(text + 2, 16, out_uint64))
         return must_be(r, "0x and up to 16 hexadecimal digits");
     return true;
 }
@@ -242,24 +241,24 @@ static bool is_decimal(const char *text)
     return n && strspn(text, "0123456789+-.eE") == n;
 }
 
-bool yaml_reader_float(struct yaml_reader *r, float *out_value)
+bool yaml_reader_float(struct yaml_reader *r, void *out_float)
 {
     const char *text = plain_text(r);
     char *end = NULL;
     float v = is_decimal(text) ? strtof(text, &end) : NAN;
     if (!end || *end || !isfinite(v))
         return must_be(r, "a finite number in the range of 32-bit floats");
-    *out_value = v;
+    *(float *)out_float = v;
     return true;
 }
 
-bool yaml_reader_double(struct yaml_reader *r, double *out_value)
+bool yaml_reader_double(struct yaml_reader *r, void *out_double)
 {
     const char *text = plain_text(r);
     char *end = NULL;
     double v = is_decimal(text) ? strtod(text, &end) : NAN;
     if (!end || *end || !isfinite(v))
         return must_be(r, "a finite number");
-    *out_value = v;
+    *(double *)out_double = v;
     return true;
 }

@@ -75,10 +75,8 @@ static void same_input_same_bytes(void **state)
 {
     (void)state;
     struct compiled a, b;
-    struct error err;
-    error_init(&err);
-    assert_true(compiled_open(&a, CASES[0].text, "x86-64-v3", &err));
-    assert_true(compiled_open(&b, CASES[0].text, "x86-64-v3", &err));
+    compiled_must_open(&a, CASES[0].text, "x86-64-v3");
+    compiled_must_open(&b, CASES[0].text, "x86-64-v3");
     assert_int_equal(a.code.object.size, b.code.object.size);
     assert_memory_equal(a.code.object.data, b.code.object.data, a.code.object.size);
     compiled_close(&a);
@@ -93,7 +91,7 @@ static void entry_may_be_named_like_a_kernel(void **state)
     struct compiled net;
     struct error err;
     error_init(&err);
-    assert_true(compiled_open(&net, CASES[0].text, "x86-64-v3", &err));
+    compiled_must_open(&net, CASES[0].text, "x86-64-v3");
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         struct emit_result code;
         net.request.entry = NAMES[i];
@@ -113,11 +111,11 @@ static void nothing_is_read_from_an_empty_buffer(void **state)
     struct compiled net;
     struct error err;
     error_init(&err);
-    assert_true(compiled_open(&net,
-                              "graph \"t\" {\ninput %x f32 [2,0]\n"
-                              "const %p i64 [4] = {0, 3, 0, 1}\n%r = relu (%x)\n"
-                              "%y = pad (%r, %p)\nreturn %y\n}\n",
-                              "native", &err));
+    compiled_must_open(&net,
+                       "graph \"t\" {\ninput %x f32 [2,0]\n"
+                       "const %p i64 [4] = {0, 3, 0, 1}\n%r = relu (%x)\n"
+                       "%y = pad (%r, %p)\nreturn %y\n}\n",
+                       "native");
     assert_int_equal(net.program->area_bytes[AREA_ACTIVATION], 0);
     net.run.area[AREA_ACTIVATION] = NULL;
     float *y = compiled_output(&net, 0);

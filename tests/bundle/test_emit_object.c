@@ -133,10 +133,10 @@ static void random_numbers_are_philox(void **state)
     struct compiled c;
     struct error err;
     error_init(&err);
-    assert_true(compiled_open(&c,
-                              "graph \"t\" {\nstate %s u64 [2]\n"
-                              "%y = random_uniform (%s) {shape=[5]}\nreturn %y\n}\n",
-                              "native", &err));
+    compiled_must_open(&c,
+                       "graph \"t\" {\nstate %s u64 [2]\n"
+                       "%y = random_uniform (%s) {shape=[5]}\nreturn %y\n}\n",
+                       "native");
     float first[5];
     assert_true(pipeline_run_once(&c.run, &err));
     memcpy(first, compiled_output(&c, 0), sizeof first);

@@ -62,7 +62,7 @@ static void the_bundle_is_as_recorded(void **state)
     struct compiled c;
     struct error err;
     error_init(&err);
-    assert_true(compiled_open(&c, NET, "x86-64-v3", &err));
+    compiled_must_open(&c, NET, "x86-64-v3");
     c.request.source = "golden";
     struct emit_result code;
     assert_true(emit_object(&c.arena, &c.request, c.schedules, true, &code, &err));

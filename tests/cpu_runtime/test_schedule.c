@@ -16,12 +16,7 @@
 static void assert_schedule(const char *text, const char *cpu, const char *line)
 {
     struct compiled net;
-    struct error err;
-    error_init(&err);
-    bool ok = compiled_open(&net, text, cpu, &err);
-    if (!ok)
-        print_error("%s\n", err.text);
-    assert_true(ok);
+    compiled_must_open(&net, text, cpu);
     struct strbuf out;
     strbuf_init(&out, &net.arena);
     emit_schedules_print(net.schedules, &out);
@@ -104,19 +99,17 @@ static void quantized_weights_are_read_as_they_are(void **state)
 {
     (void)state;
     struct compiled net;
-    struct error err;
-    error_init(&err);
-    assert_true(compiled_open(&net,
-                              "graph \"t\" {\n"
-                              "input %x f32 [3,64]\n"
-                              "const %w i4 [64,20] = fill 3\n"
-                              "const %s f32 [2,20] = fill 0.5\n"
-                              "%f = dequantize_linear (%w, %s) {axis=0, block_size=32}\n"
-                              "%m = matmul (%x, %f)\n"
-                              "%y = relu (%m)\n"
-                              "return %y\n"
-                              "}\n",
-                              "x86-64-v3", &err));
+    compiled_must_open(&net,
+                       "graph \"t\" {\n"
+                       "input %x f32 [3,64]\n"
+                       "const %w i4 [64,20] = fill 3\n"
+                       "const %s f32 [2,20] = fill 0.5\n"
+                       "%f = dequantize_linear (%w, %s) {axis=0, block_size=32}\n"
+                       "%m = matmul (%x, %f)\n"
+                       "%y = relu (%m)\n"
+                       "return %y\n"
+                       "}\n",
+                       "x86-64-v3");
     assert_int_equal(net.program->body.n, 1);
     assert_int_equal(net.program->area_bytes[AREA_ACTIVATION], 0);
     compiled_close(&net);
@@ -127,16 +120,14 @@ static void long_windows_do_not_blow_up_the_code(void **state)
 {
     (void)state;
     struct compiled net;
-    struct error err;
-    error_init(&err);
-    assert_true(compiled_open(&net,
-                              "graph \"t\" {\n"
-                              "input %x f32 [1,1,500]\n"
-                              "const %w f32 [64,1,256] = fill 0.5\n"
-                              "%y = conv (%x, %w) {pads=[128,128]}\n"
-                              "return %y\n"
-                              "}\n",
-                              "x86-64-v4", &err));
+    compiled_must_open(&net,
+                       "graph \"t\" {\n"
+                       "input %x f32 [1,1,500]\n"
+                       "const %w f32 [64,1,256] = fill 0.5\n"
+                       "%y = conv (%x, %w) {pads=[128,128]}\n"
+                       "return %y\n"
+                       "}\n",
+                       "x86-64-v4");
     assert_true(net.code.object.size < 64 * 1024);
     compiled_close(&net);
 }

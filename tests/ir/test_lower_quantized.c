@@ -9,8 +9,8 @@
 
 #include "ir/eval.h"
 #include "ir/passes/passes.h"
-#include "ir/passes/quantized_report.h"
 #include "ir/program.h"
+#include "ir/quantize/report.h"
 #include "tests/support/fixture.h"
 #include "tests/support/random.h"
 #include "tests/support/support.h"
@@ -141,7 +141,7 @@ static double random_scale(uint64_t *seed)
     return exp2(uniform(seed) * 12 - 10) * (1 + uniform(seed));
 }
 
-static void run(struct graph *g, const uint8_t *in, size_t n_in, int64_t *out, size_t n_out)
+static void run(struct graph *g, const void *in, size_t in_bytes, int64_t *out, size_t n_out)
 {
     struct program *p = program_build(&arena, g, &err);
     if (!p)
@@ -153,7 +153,7 @@ static void run(struct graph *g, const uint8_t *in, size_t n_in, int64_t *out, s
     const uint8_t *constants = program_pack_constants(p, &arena);
     memcpy(area[AREA_CONSTANT], constants, (size_t)p->area_bytes[AREA_CONSTANT]);
     const struct pbuf *x = &p->bufs[program_find_value(p, g->body.in[0])];
-    memcpy(area[x->area] + x->offset, in, n_in);
+    memcpy(area[x->area] + x->offset, in, in_bytes);
     eval_program(p, area[AREA_CONSTANT], area[AREA_MUTABLE], area[AREA_ACTIVATION],
                  &(struct eval_options){.blas = false});
     const struct pbuf *y = &p->bufs[program_find_value(p, g->body.out[0])];
@@ -229,6 +229,63 @@ static void test_one_node_is_one_step_off_at_most(void **state)
     assert_true(n_off < n_all / 100);
 }
 
+/* ---- factors that lie far apart ---- */
+
+/* A feature that hardly varies is divided by next to nothing; a channel without weights has any
+   scale.  Both are beside factors that matter. */
+static void check_far_apart(const char *text, const int16_t *x, size_t x_bytes, size_t n_out)
+{
+    int64_t strict[8], fused[8];
+    run(lowered(text, QDQ_STRICT), x, x_bytes, strict, n_out);
+    run(lowered(text, QDQ_FUSED), x, x_bytes, fused, n_out);
+    for (size_t i = 0; i < n_out; i++)
+        if (llabs(strict[i] - fused[i]) > 1)
+            fail_msg("element %zu is %lld, in strict mode %lld:\n%s", i, (long long)fused[i],
+                     (long long)strict[i], text);
+}
+
+static const char *far_apart(const char *format, int exponent)
+{
+    struct strbuf s;
+    strbuf_init(&s, &arena);
+    strbuf_printf(&s, format, exponent);
+    return strbuf_text(&s);
+}
+
+static void test_far_apart_factors(void **state)
+{
+    (void)state;
+    static const char feature[] = "graph \"feature\" {\n"
+                                  "  input %%x i16 [1,4]\n"
+                                  "  const %%sx f32 [] = {0.004}\n"
+                                  "  const %%sy f32 [] = {0.03}\n"
+                                  "  const %%zy i8 [] = {0}\n"
+                                  "  const %%deviation f32 [4] = {1e-%d, 30, 25, 50}\n"
+                                  "  %%xd = dequantize_linear (%%x, %%sx)\n"
+                                  "  %%d = div (%%xd, %%deviation)\n"
+                                  "  %%y = quantize_linear (%%d, %%sy, %%zy)\n"
+                                  "  return %%y\n"
+                                  "}\n";
+    static const char channel[] = "graph \"channel\" {\n"
+                                  "  input %%x i16 [1,4]\n"
+                                  "  const %%w i16 [4,2] = {32767, 0, -777, 0, 9, 0, 12345, 0}\n"
+                                  "  const %%sx f32 [] = {0.0002}\n"
+                                  "  const %%sw f32 [2] = {1e-6, 1e%d}\n"
+                                  "  const %%sy f32 [] = {0.00001}\n"
+                                  "  const %%zy i16 [] = {0}\n"
+                                  "  %%xd = dequantize_linear (%%x, %%sx)\n"
+                                  "  %%wd = dequantize_linear (%%w, %%sw) {axis=1}\n"
+                                  "  %%c = matmul (%%xd, %%wd)\n"
+                                  "  %%y = quantize_linear (%%c, %%sy, %%zy)\n"
+                                  "  return %%y\n"
+                                  "}\n";
+    static const int16_t x[] = {0, -20000, 12345, 32767}, y[] = {11234, -20000, 9, 77};
+    for (int exponent = 0; exponent < 16; exponent++) {
+        check_far_apart(far_apart(feature, exponent), x, sizeof x, 4);
+        check_far_apart(far_apart(channel, exponent), y, sizeof y, 2);
+    }
+}
+
 /* ---- the report ---- */
 
 static const struct quantize_note *note_of(const struct quantize_report *r, const char *node)
@@ -240,15 +297,21 @@ static const struct quantize_note *note_of(const struct quantize_report *r, cons
     return NULL;
 }
 
-static void test_report(void **state)
-{
-    (void)state;
-    static const char text[] = "graph \"net\" {\n"
+static const char reported[] = "graph \"net\" {\n"
                                "  input %x f32 [1,2,4,4]\n"
                                "  input %w f32 [2,2,1,1]\n"
+                               "  input %u u8 [1,2,4,4]\n"
+                               "  input %k u8 [1,120000]\n"
                                "  const %s f32 [] = {0.02}\n"
                                "  const %z u8 [] = {99}\n"
+                               "  const %tiny f32 [] = {1e-9}\n"
+                               "  const %two f32 [2] = {0.02, 0.03}\n"
+                               "  const %zeros u8 [2] = {0, 0}\n"
                                "  const %v i8 [2,2,1,1] = {1, 2, 3, 4}\n"
+                               "  const %b i32 [1,2] = {5, 6}\n"
+                               "  const %flat i64 [1] = {2}\n"
+                               "  const %long i8 [120000,1] = fill 127\n"
+                               "  const %large f32 [] = {1e9}\n"
                                "  %n = exp (%x)\n"
                                "  %xq = quantize_linear (%n, %s, %z)\n"
                                "  %xd = dequantize_linear (%xq, %s, %z)\n"
@@ -259,33 +322,62 @@ static void test_report(void **state)
                                "  %e = conv (%cd, %w)\n"
                                "  %p = average_pool (%cd) {kernel_shape=[3,3], pads=[1,1,1,1]}\n"
                                "  %q = softmax (%cd)\n"
-                               "  return %e, %p, %q\n"
+                               "  %ud = dequantize_linear (%u, %two, %zeros) {axis=1}\n"
+                               "  %channels = average_pool (%ud) {kernel_shape=[2,2]}\n"
+                               "  %channelsq = quantize_linear (%channels, %s, %z)\n"
+                               "  %kd = dequantize_linear (%k, %s, %z)\n"
+                               "  %longd = dequantize_linear (%long, %s)\n"
+                               "  %sums = matmul (%kd, %longd)\n"
+                               "  %bd = dequantize_linear (%b, %two) {axis=1}\n"
+                               "  %br = reshape (%bd, %flat)\n"
+                               "  %bias = conv (%xd, %vd, %br)\n"
+                               "  %biasq = quantize_linear (%bias, %s, %z)\n"
+                               "  %f = div (%cd, %xd)\n"
+                               "  %fq = quantize_linear (%f, %s, %z)\n"
+                               "  %h = mul (%cd, %large)\n"
+                               "  %j = sub (%h, %xd)\n"
+                               "  %jq = quantize_linear (%j, %tiny, %z)\n"
+                               "  %late = add (%cd, %xd)\n"
+                               "  return %e, %p, %q, %channelsq, %sums, %biasq, %fq, %jq, %late\n"
                                "}\n";
-    struct graph *g = graph_parse(&arena, text, &err);
-    struct pass_options opt = {.stage = PASSES_CLEAN};
+
+static const char *const reported_in_float[][2] = {
+    {"n", "not all that it reads is quantized"},
+    {"e", "not all that it reads is quantized"},
+    {"p", "its windows hold different numbers of elements"},
+    {"q", "softmax has no integer form"},
+    {"channels", "the data has more than one scale"},
+    {"sums", "sums may not fit in 32 bits"},
+    {"f", "both operands vary"},
+    {"h", "factors of 31 bits are too coarse for its sums"},
+    {"j", "factors of 31 bits are too coarse for its sums"},
+    {"late", "its result is not quantized"},
+};
+
+static void test_report(void **state)
+{
+    (void)state;
+    struct graph *g = graph_parse(&arena, reported, &err);
     struct quantize_report r;
+    struct pass_options opt = {.report = &r};
     assert_true(passes_run_stage(g, PASSES_CLEAN, &opt, &err));
-    assert_true(quantized_survey(g, &r));
-    assert_int_equal(r.n, 5);
+    assert_true(quantize_report_survey(g, &r));
+    enum { IN_FLOAT = sizeof reported_in_float / sizeof reported_in_float[0] };
+    assert_int_equal(r.n, IN_FLOAT + 2);
     assert_true(passes_run_stage(g, PASSES_LOWER, &opt, &err));
-    quantized_settle(&r, g, &opt);
     assert_true(note_of(&r, "c")->quantized);
-    static const char *const kept[][2] = {
-        {"n", "not all that it reads is quantized"},
-        {"e", "not all that it reads is quantized"},
-        {"p", "windows at the border count fewer elements"},
-        {"q", "softmax has no integer form"},
-    };
-    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
-        assert_false(note_of(&r, kept[i][0])->quantized);
-        assert_string_equal(note_of(&r, kept[i][0])->reason, kept[i][1]);
+    assert_true(note_of(&r, "bias")->quantized);
+    for (size_t i = 0; i < IN_FLOAT; i++) {
+        const struct quantize_note *note = note_of(&r, reported_in_float[i][0]);
+        if (note->quantized || strcmp(note->reason, reported_in_float[i][1]) != 0)
+            fail_msg("'%s': %s", note->node, note->quantized ? "quantized" : note->reason);
     }
     struct graph *plain = graph_parse(&arena,
                                       "graph \"g\" {\n  input %x f32 [2]\n"
                                       "  %y = exp (%x)\n  return %y\n}\n",
                                       &err);
     assert_true(graph_infer(plain, &err));
-    assert_false(quantized_survey(plain, &r));
+    assert_false(quantize_report_survey(plain, &r));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -295,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_integer_kernels_have_no_floats),
         TEST(test_one_node_is_one_step_off_at_most),
+        TEST(test_far_apart_factors),
         TEST(test_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 
 #include "tests/support/random.h"
 
+enum { MAX_RESULTS = 75 };
+
 /* ---- random operands ---- */
 
 static int64_t random_int(uint64_t *seed, enum dtype t)
@@ -34,7 +36,7 @@ static void random_constant(uint64_t *seed, struct strbuf *text, const char *nam
     strbuf_printf(text, "} ");
 }
 
-static void expect_ints(const char *body, const char *type, const int64_t *want, int n)
+static void compute_ints(const char *body, const char *type, int64_t *out, int n)
 {
     struct run r;
     run_begin(&r, body);
@@ -43,13 +45,45 @@ static void expect_ints(const char *body, const char *type, const int64_t *want,
     assert_string_equal(dtype_name(t.dtype), type);
     assert_int_equal(tensor_elems(&t), n);
     for (int i = 0; i < n; i++)
-        if (tensor_get_int(&t, i) != want[i])
-            fail_msg("element %d is %lld, not %lld, of: %s", i, (long long)tensor_get_int(&t, i),
-                     (long long)want[i], body);
+        out[i] = tensor_get_int(&t, i);
     arena_done(&r.arena);
 }
 
+static void expect_ints(const char *body, const char *type, const int64_t *want, int n)
+{
+    int64_t got[MAX_RESULTS];
+    assert_true(n <= MAX_RESULTS);
+    compute_ints(body, type, got, n);
+    for (int i = 0; i < n; i++)
+        if (got[i] != want[i])
+            fail_msg("element %d is %lld, not %lld, of: %s", i, (long long)got[i],
+                     (long long)want[i], body);
+}
+
 static const enum dtype small_types[] = {DTYPE_I8, DTYPE_U8, DTYPE_I16, DTYPE_U16};
+
+/* One case of a product of two operands of random types; `text` gets the operands. */
+struct product {
+    struct arena arena;
+    struct strbuf text;
+    enum dtype a, b;
+};
+
+static void product_begin(struct product *p, uint64_t *seed)
+{
+    arena_init(&p->arena);
+    strbuf_init(&p->text, &p->arena);
+    p->a = small_types[random_below(seed, 4)];
+    p->b = small_types[random_below(seed, 4)];
+}
+
+static void product_expect(struct product *p, const char *node, const int64_t *want, int n)
+{
+    strbuf_printf(&p->text, "%%y = %s return %%y", node);
+    bool wide = dtype_bits(p->a) + dtype_bits(p->b) > 16;
+    expect_ints(strbuf_text(&p->text), wide ? "i64" : "i32", want, n);
+    arena_done(&p->arena);
+}
 
 /* ---- contractions ---- */
 
@@ -88,22 +122,16 @@ static void test_conv_integer_random(void **state)
     (void)state;
     uint64_t seed = 3;
     for (int round = 0; round < 200; round++) {
-        enum dtype xt = small_types[random_below(&seed, 4)];
-        enum dtype wt = small_types[random_below(&seed, 4)];
-        bool wide = dtype_bits(xt) + dtype_bits(wt) > 16, per_channel = random_below(&seed, 2);
-        struct arena a;
-        struct strbuf text;
+        struct product p;
         struct ints x, w, xz, wz;
         int64_t want[16];
-        arena_init(&a);
-        strbuf_init(&text, &a);
-        random_constant(&seed, &text, "x", xt, "[1,4,7]", 28, &x);
-        random_constant(&seed, &text, "w", wt, "[4,2,3]", 24, &w);
-        random_constant(&seed, &text, "xz", xt, "[]", 1, &xz);
-        random_constant(&seed, &text, "wz", wt, per_channel ? "[4]" : "[]", per_channel ? 4 : 1,
+        product_begin(&p, &seed);
+        bool per_channel = random_below(&seed, 2);
+        random_constant(&seed, &p.text, "x", p.a, "[1,4,7]", 28, &x);
+        random_constant(&seed, &p.text, "w", p.b, "[4,2,3]", 24, &w);
+        random_constant(&seed, &p.text, "xz", p.a, "[]", 1, &xz);
+        random_constant(&seed, &p.text, "wz", p.b, per_channel ? "[4]" : "[]", per_channel ? 4 : 1,
                         &wz);
-        strbuf_printf(&text, "%%y = conv_integer (%%x, %%w, %%xz, %%wz) {group=2, strides=[2], "
-                             "pads=[1,0]} return %%y");
         int n = 0;
         for (int m = 0; m < 4; m++)
             for (int o = 0; o < 3; o++) {
@@ -116,8 +144,8 @@ static void test_conv_integer_random(void **state)
                     }
                 want[n++] = sum;
             }
-        expect_ints(strbuf_text(&text), wide ? "i64" : "i32", want, n);
-        arena_done(&a);
+        product_expect(&p, "conv_integer (%x, %w, %xz, %wz) {group=2, strides=[2], pads=[1,0]}",
+                       want, n);
     }
 }
 
@@ -155,20 +183,14 @@ static void test_matmul_integer_random(void **state)
     (void)state;
     uint64_t seed = 5;
     for (int round = 0; round < 200; round++) {
-        enum dtype at = small_types[random_below(&seed, 4)];
-        enum dtype bt = small_types[random_below(&seed, 4)];
-        bool wide = dtype_bits(at) + dtype_bits(bt) > 16;
-        struct arena arena;
-        struct strbuf text;
+        struct product p;
         struct ints a, b, az, bz;
         int64_t want[48];
-        arena_init(&arena);
-        strbuf_init(&text, &arena);
-        random_constant(&seed, &text, "a", at, "[2,1,3,5]", 30, &a);
-        random_constant(&seed, &text, "b", bt, "[2,5,4]", 40, &b);
-        random_constant(&seed, &text, "az", at, "[2,1,3,1]", 6, &az);
-        random_constant(&seed, &text, "bz", bt, "[4]", 4, &bz);
-        strbuf_printf(&text, "%%y = matmul_integer (%%a, %%b, %%az, %%bz) return %%y");
+        product_begin(&p, &seed);
+        random_constant(&seed, &p.text, "a", p.a, "[2,1,3,5]", 30, &a);
+        random_constant(&seed, &p.text, "b", p.b, "[2,5,4]", 40, &b);
+        random_constant(&seed, &p.text, "az", p.a, "[2,1,3,1]", 6, &az);
+        random_constant(&seed, &p.text, "bz", p.b, "[4]", 4, &bz);
         for (int i = 0; i < 48; i++) {
             int col = i % 4, row = i / 4 % 3, b1 = i / 12 % 2, b0 = i / 24;
             want[i] = 0;
@@ -176,8 +198,7 @@ static void test_matmul_integer_random(void **state)
                 want[i] += (a.v[(b0 * 3 + row) * 5 + k] - az.v[b0 * 3 + row]) *
                            (b.v[(b1 * 5 + k) * 4 + col] - bz.v[col]);
         }
-        expect_ints(strbuf_text(&text), wide ? "i64" : "i32", want, 48);
-        arena_done(&arena);
+        product_expect(&p, "matmul_integer (%a, %b, %az, %bz)", want, 48);
     }
 }
 
@@ -209,15 +230,8 @@ static void test_folded_zero_points(void **state)
                          "%%y = add (%%s, %%k) return %%y",
                          given, (long long)offset[0], (long long)offset[1], (long long)offset[2],
                          (long long)xz.v[0]);
-        struct run r;
         int64_t want[75];
-        run_begin(&r, apart);
-        run_once(&r);
-        struct tensor t = output_tensor(&r, 0);
-        assert_int_equal(tensor_elems(&t), 75);
-        for (int i = 0; i < 75; i++)
-            want[i] = tensor_get_int(&t, i);
-        arena_done(&r.arena);
+        compute_ints(apart, "i32", want, 75);
         expect_ints(folded, "i32", want, 75);
         arena_done(&a);
     }

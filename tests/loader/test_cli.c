@@ -141,6 +141,17 @@ static int setup(void **state)
     return 0;
 }
 
+/* Exit code and nothing on stderr, whatever stands on stdout. */
+static void expect_quiet(const char *args, int want_status)
+{
+    char *out, *errout;
+    int status = tool_run(args, &out, &errout);
+    if (status != want_status || *errout)
+        fail_msg("'%s' exits with %d: %s", args, status, errout);
+    free(out);
+    free(errout);
+}
+
 static void test_about(void **state)
 {
     (void)state;
@@ -272,15 +283,19 @@ static void test_expected_labels(void **state)
                 " File: mix.png\tLabel-K1: 2 (score: 153.0000)\n"
                 " File: red.png\tLabel-K1: 0 (score: 255.0000)\n"
                 "Mismatches: 3 of 3\n");
+    tool_expect_fault("-m mean.onnx red.png mix.png -expected-labels=0,3",
+                      "option -expected-labels: label 2 is 3, but output 'y' has 3 classes, with "
+                      "labels from 0 to 2");
+    tool_expect_fault("-m mean2.onnx red.png mix.png -expected-labels=-1,0",
+                      "label 1 is -1, but output 'y' has 3 classes, with labels from 0 to 2");
+    support_write_file(support_printf("%s/right.txt", support_tmp()), "2\n", 2);
+    tool_expect_fault("-m mean.onnx mix.png -expected-labels-file=right.txt -label-offset=1",
+                      "option -expected-labels-file: label 1 is 2, but output 'y' has 3 classes, "
+                      "with labels from -1 to 1");
+    expect_quiet("-m mean.onnx red.png -expected-labels=-1 -label-offset=1", 0);
     /* Right where it is among the first two. */
-    char *out, *errout;
-    assert_int_equal(tool_run("-m mean.onnx mix.png -topk=2 -expected-labels=1", &out, &errout), 0);
-    free(out);
-    free(errout);
-    assert_int_equal(tool_run("-m mean.onnx mix.png -topk=2 -expected-labels=0", &out, &errout), 1);
-    assert_string_equal(errout, "");
-    free(out);
-    free(errout);
+    expect_quiet("-m mean.onnx mix.png -topk=2 -expected-labels=1", 0);
+    expect_quiet("-m mean.onnx mix.png -topk=2 -expected-labels=0", 1);
 }
 
 /* Tensors out of one run and into the next, in every format. */
@@ -318,15 +333,8 @@ static void test_tensors(void **state)
 static void test_verify(void **state)
 {
     (void)state;
-    char *out, *errout;
-    assert_int_equal(tool_run("-m mean.onnx -verify", &out, &errout), 0);
-    assert_string_equal(errout, "");
-    free(out);
-    free(errout);
-    assert_int_equal(tool_run("-m mean.onnx -verify mix.png", &out, &errout), 0);
-    assert_string_equal(errout, "");
-    free(out);
-    free(errout);
+    expect_quiet("-m mean.onnx -verify", 0);
+    expect_quiet("-m mean.onnx -verify mix.png", 0);
 }
 
 static void test_time(void **state)

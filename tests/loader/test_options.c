@@ -265,18 +265,21 @@ static void test_quantization_conflicts(void **state)
         "stored");
     bad("-m n -quantization-schema=symmetric",
         "option -quantization-schema needs -load-profile: it is about quantization");
-    bad("-m n -assert-all-nodes-quantized",
-        "option -assert-all-nodes-quantized needs -load-profile: it is about quantization");
+    bad("-m n -assert-all-nodes-quantized -dump-profile=p",
+        "options -dump-profile and -assert-all-nodes-quantized exclude each other: profiles are "
+        "taken of the float network");
+    assert_true(good("-m n -assert-all-nodes-quantized").assert_all_nodes_quantized);
     bad("-m n -weights-block=32",
         "option -weights-block needs -weights-only: blocks are of such weights");
     bad("-m n -fp16-format=fp16",
         "option -fp16-format needs -convert-to-fp16: it says to which 16 bits");
     bad("-m n -convert-placeholders",
-        "option -convert-placeholders needs -load-profile or -convert-to-fp16: else inputs and "
-        "outputs have their types");
+        "option -convert-placeholders needs -load-profile or -convert-to-fp16: else they keep "
+        "their types anyway");
     bad("-m n -keep-original-precision-for-nodes=Conv",
-        "option -keep-original-precision-for-nodes needs -load-profile, -weights-only or "
-        "-convert-to-fp16: else every node has its precision");
+        "option -keep-original-precision-for-nodes needs -load-profile, -weights-only, "
+        "-convert-to-fp16 or -assert-all-nodes-quantized: else every node has the precision that "
+        "the model gives it");
     bad("-m n -load-profile=p -quantization-percentile=99",
         "option -quantization-percentile needs -quantization-calibration=percentile");
     bad("-m n -load-profile=p -quantization-calibration=percentile -quantization-percentile=101",

@@ -8,6 +8,7 @@
 #include "bundle/runtime.h"
 #include "loader/input/preprocess.h"
 #include "loader/input/tensor_file.h"
+#include "tests/loader/pb_write.h"
 #include "tests/loader/tool.h"
 
 static const char *const schemas[] = {"asymmetric", "symmetric", "symmetric_with_uint8",
@@ -35,6 +36,7 @@ static void need_lenet(void)
         fail_msg("%s", errout);
     free(out);
     free(errout);
+    support_run(support_printf("cd '%s' && cp lenet.yml twin.yml", support_tmp()), NULL);
     lenet = m;
 }
 
@@ -93,7 +95,7 @@ static void test_other_ways(void **state)
         "-load-profile=lenet.yml -enable-channelwise=false -enable-rowwise=false",
         "-load-profile=lenet.yml -calibrate-constants -quantization-calibration=MSE",
         "-load-profile=lenet.yml -keep-original-precision-for-nodes=Convolution,26",
-        "-load-profile=lenet.yml,lenet.yml",
+        "-load-profile=lenet.yml,twin.yml",
         "-load-profile=lenet.yml -convert-placeholders",
         "-weights-only=int8",
         "-weights-only=int4",
@@ -160,12 +162,18 @@ static void test_faults(void **state)
     const char *good = support_printf("%s -load-profile=lenet.yml", digits);
     tool_expect_fault(
         support_printf("%s %s -keep-original-precision-for-nodes=Sofmax", lenet, good),
-        "'Sofmax' is no kind of operator and no node or tensor of 'mnist_lenet'; did you mean "
+        "'Sofmax' is no kind of operator and no node of 'mnist_lenet' or its result; did you mean "
         "'Softmax'?");
     tool_expect_fault(support_printf("%s %s -load-profile=none.yml", lenet, digits), "none.yml");
     support_write_file(support_printf("%s/cut.yml", support_tmp()), "---\nSheafProfile: 1\n", 20);
     tool_expect_fault(support_printf("%s %s -load-profile=cut.yml -emit-bundle=b", lenet, digits),
                       "cut.yml");
+    static const char glow[] = "---\nGlowToolsVersion: '1'\n...\n---\nGraphPreLowerHash: 0x1\n...\n"
+                               "---\n- NodeOutputName: 'elsewhere:0'\n  Min: 0\n  Max: 1\n"
+                               "  Histogram: [1, 2]\n...\n";
+    support_write_file(support_printf("%s/glow.yml", support_tmp()), glow, sizeof glow - 1);
+    tool_expect_fault(support_printf("%s %s -load-profile=glow.yml -emit-bundle=b", lenet, digits),
+                      "glow.yml: the profile has no tensor of 'mnist_lenet'");
     const char *other = support_model("squeezenet");
     SUPPORT_NEED(other, "the model squeezenet");
     tool_expect_fault(support_printf("-m '%s' -model-input=data,float,[1,3,224,224] "
@@ -190,6 +198,70 @@ static void test_missing_tensor(void **state)
     run_and_find(with, "(tensor '1' is not in the profile)");
     tool_expect_fault(support_printf("%s -assert-all-nodes-quantized", with),
                       "(tensor '1' is not in the profile)");
+}
+
+/* Nodes that are gone before anything is quantized: one that does nothing, and one that becomes
+   part of its neighbour. */
+static void test_removed_node(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    struct onnx_model m;
+    struct strbuf bytes;
+    onnx_begin(&m, &a, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "2,3");
+    onnx_weights(&m.graph, "w", "4,3");
+    onnx_ints(&m.graph, "same", "2", "2,3");
+    onnx_node(&m.graph, "Reshape", "x,same", "r", "");
+    onnx_node(&m.graph, "Transpose", "w", "t", "perm=[1,0]");
+    onnx_node(&m.graph, "MatMul", "r,t", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "2,4");
+    onnx_end(&m, &bytes);
+    support_write_file(support_printf("%s/removed.onnx", support_tmp()), bytes.text, bytes.len);
+    arena_done(&a);
+    static const char start[] = "-m removed.onnx -weights-only=int8 -emit-bundle=b "
+                                "-keep-original-precision-for-nodes";
+    tool_expect_fault(support_printf("%s=r", start),
+                      "'r' of 'removed.onnx' is no node by itself when it comes to quantization");
+    tool_expect_fault(support_printf("%s=q", start),
+                      "'q' is no kind of operator and no node of 'removed.onnx' or its result");
+    tool_expect_fault(support_printf("%s=y", start),
+                      "removed.onnx: -weights-only would change nothing: no convolution");
+}
+
+static void test_quantized_already(void **state)
+{
+    (void)state;
+    const char *model = support_data("nets/kws_qdq/model.onnx");
+    SUPPORT_NEED(model, "nets/kws_qdq");
+    const char *m = support_printf("-m '%s'", tool_absolute(model));
+    const char *input =
+        support_printf("%s -input 'serving_default_input:0=%s'", m,
+                       tool_absolute(support_data("nets/kws_qdq/test_data_set_0/input_0.pb")));
+    free(run(support_printf("%s -dump-profile=kws.yml", input)));
+    static const char refusal[] = "model.onnx: the model is quantized already and has scales of "
+                                  "its own, so -load-profile has to be left out";
+    tool_expect_fault(support_printf("%s -load-profile=kws.yml -emit-bundle=b", m), refusal);
+    /* Before the float network is measured. */
+    tool_expect_fault(support_printf("%s -load-profile=kws.yml -quantize-until=1 "
+                                     "-expected-labels=0",
+                                     input),
+                      refusal);
+    tool_expect_fault(support_printf("%s -weights-only=int8 -emit-bundle=b", m),
+                      "constant weights in float, for the model is quantized already");
+    const char *all = support_printf("%s -assert-all-nodes-quantized", input);
+    tool_expect_fault(support_printf("%s -assert-all-nodes-quantized -emit-bundle=b", m),
+                      "1 node stays in float: softmax 'StatefulPartitionedCall:0' (softmax has no "
+                      "integer form)");
+    free(run(support_printf("%s -keep-original-precision-for-nodes=SoftMax", all)));
+    free(run(support_printf("%s -keep-original-precision-for-nodes=StatefulPartitionedCall:0 "
+                            "-qdq=strict",
+                            all)));
+    need_lenet();
+    tool_expect_fault(support_printf("%s %s -assert-all-nodes-quantized", lenet, digits),
+                      "mnist_lenet: -assert-all-nodes-quantized needs -load-profile: the model is "
+                      "not quantized already");
 }
 
 /* ---- bundles ---- */
@@ -287,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_every_way),        cmocka_unit_test(test_other_ways),
         cmocka_unit_test(test_residual_network), cmocka_unit_test(test_summary),
         cmocka_unit_test(test_faults),           cmocka_unit_test(test_missing_tensor),
+        cmocka_unit_test(test_removed_node),     cmocka_unit_test(test_quantized_already),
         cmocka_unit_test(test_bundle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,6 +249,7 @@ static void test_until(void **state)
         support_printf("%s %s -quantize-until=%g -emit-bundle=$tmp/u", cut, labels, before - 1), 0);
     assert_true(number_before(text, " points lost") <= before - 1);
     assert_non_null(strstr(text, "Kept in float: "));
+    assert_non_null(strstr(text, " (kept by -quantize-until)"));
     int right = (int)number_before(text, " of 16 right, ");
     const char *option = strstr(text, "-keep-original-precision-for-nodes=");
     assert_non_null(option);
@@ -264,10 +265,22 @@ static void test_unreachable(void **state)
     (void)state;
     need_profile();
     /* Wrong labels are no loss against the float network, which has them too. */
-    free(run_tool("images/0[01]*.png -load-profile=$tmp/p.yml -expected-labels=3,4 "
+    free(run_tool("images/0[01]*.png -load-profile=$tmp/p.yml -expected-labels=0,4 "
                   "-quantize-until=0",
-                  2));
-    char *text = run_tool(
+                  1));
+    char *text = run_tool("images/0[01]*.png -load-profile=$tmp/p.yml -expected-labels=3,4 "
+                          "-quantize-until=0",
+                          1);
+    assert_non_null(strstr(text, "the float network gives none of the 2 items its right label"));
+    free(text);
+    /* Said before anything is run. */
+    text = run_tool("images/0[01]*.png -load-profile=$tmp/p.yml -expected-labels=0,16 "
+                    "-quantize-until=0",
+                    1);
+    assert_null(strstr(text, "In float:"));
+    assert_non_null(strstr(text, "label 2 is 16, but output 'gpu_0/softmax' has 16 classes"));
+    free(text);
+    text = run_tool(
         support_printf("images/[01]*.png -load-profile=$tmp/p.yml %s -quantize-until=0 "
                        "-keep-original-precision-for-nodes=Conv,FC,Relu,Sum,AveragePool,MaxPool "
                        "-emit-bundle=$tmp/none",
@@ -278,12 +291,37 @@ static void test_unreachable(void **state)
     assert_null(support_read_file(support_printf("%s/none/resnet50.o", support_tmp()), NULL));
 }
 
+/* Said before anything is measured; the report does not stay without the bundle. */
+static void test_unwritable(void **state)
+{
+    (void)state;
+    need_profile();
+    static const struct {
+        const char *arguments, *says;
+    } cases[] = {
+        {"-quantization-report=$tmp/r.txt -emit-bundle=$tmp/no/b", "no/b: cannot make the folder"},
+        {"-quantization-report=$tmp/no/r.txt -emit-bundle=$tmp/b2", "no/r.txt: cannot write"},
+        {"-expected-labels=0,1 -quantize-until=0 -emit-bundle=$tmp/p.yml", "p.yml: a folder is"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *text = run_tool(
+            support_printf("images/0[01]*.png -load-profile=$tmp/p.yml %s", cases[i].arguments), 1);
+        if (!strstr(text, cases[i].says) || strchr(text, '\n') != text + strlen(text) - 1)
+            fail_msg("%s: %s", cases[i].arguments, text);
+        free(text);
+    }
+    assert_null(support_read_file(support_printf("%s/r.txt", support_tmp()), NULL));
+    assert_int_equal(support_run(support_printf("test ! -e '%s/b2'", support_tmp()), NULL), 0);
+}
+
 static void test_faults(void **state)
 {
     (void)state;
     support_write_file(support_printf("%s/short.txt", support_tmp()), "0\n", 2);
     support_write_file(support_printf("%s/word.txt", support_tmp()), "0\ncat\n", 6);
     support_write_file(support_printf("%s/other.txt", support_tmp()), "0\n02_square.png 2\n", 18);
+    support_write_file(support_printf("%s/blank.txt", support_tmp()), "\n1\n", 3);
+    support_write_file(support_printf("%s/none.txt", support_tmp()), "\n\n", 2);
     static const struct {
         const char *arguments, *says;
     } cases[] = {
@@ -297,6 +335,8 @@ static void test_faults(void **state)
         {"-expected-labels-file=$tmp/short.txt", "has 1 label for 2 items"},
         {"-expected-labels-file=$tmp/word.txt", "word.txt, line 2: 'cat' is no label"},
         {"-expected-labels-file=$tmp/other.txt", "that of '02_square.png', but item 2"},
+        {"-expected-labels-file=$tmp/blank.txt", "blank.txt, line 1: '' is no label"},
+        {"-input-image-list-file=$tmp/none.txt", "none.txt: the list names no file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text = run_tool(support_printf("images/0[01]*.png %s", cases[i].arguments), 1);
@@ -311,7 +351,8 @@ static void test_labels_file(void **state)
     (void)state;
     if (support_quick())
         skip();
-    static const char right[] = "0\n01_ring.png 1\n", wrong[] = "0\n01_ring.png 2\n";
+    static const char right[] = "images/00_disc.png 0\n01_ring.png 1\n\n",
+                      wrong[] = "0\n01_ring.png 2\n";
     support_write_file(support_printf("%s/right.txt", support_tmp()), right, sizeof right - 1);
     support_write_file(support_printf("%s/wrong.txt", support_tmp()), wrong, sizeof wrong - 1);
     free(run_tool("images/0[01]*.png -expected-labels-file=$tmp/right.txt", 0));
@@ -328,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_text, setup, teardown),
         cmocka_unit_test(test_report),
         cmocka_unit_test(test_until),
+        cmocka_unit_test(test_unwritable),
         cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_labels_file),
         cmocka_unit_test(test_faults),

@@ -142,6 +142,12 @@ static void test_random(void **state)
         high = high || bytes[i] == 127;
     }
     assert_true(low && high);
+    uint16_t words[N];
+    random_fill(DTYPE_U16, N, 1, words);
+    double mean = 0;
+    for (int i = 0; i < N; i++)
+        mean += (double)words[i] / N;
+    assert_true(fabs(mean / 32767.5 - 1) < 0.05);
     int64_t wide[N];
     random_fill(DTYPE_I64, N, 1, wide);
     int ones = 0;

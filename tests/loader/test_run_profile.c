@@ -49,6 +49,17 @@ static void write_sum_model(void)
     finish(&m, "sum.onnx");
 }
 
+/* One node from x to y, both of this type and these dimensions. */
+static void write_unary(const char *op, int type, const char *dims, const char *name)
+{
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 13);
+    onnx_input(&m.graph, "x", type, dims);
+    onnx_node(&m.graph, op, "x", "y", "");
+    onnx_output(&m.graph, "y", type, dims);
+    finish(&m, name);
+}
+
 /* r = relu(x), y = its mean over height and width. */
 static void write_picture_model(const char *name, const char *dims)
 {
@@ -336,7 +347,9 @@ static void test_merge_faults(void **state)
                       "-merge-profile and -model exclude each other");
     tool_expect_fault("-merge-profile=p.yml s.yml -dump_profile=n.yml",
                       "s.yml: merging reads nothing but profiles");
-    tool_expect_fault("-merge-profile=p.yml,p.yml -dump_profile=absent/n.yml", "absent/n.yml");
+    tool_expect_fault("-merge-profile=p.yml,./p.yml -dump_profile=n.yml",
+                      "./p.yml is the same profile as p.yml");
+    tool_expect_fault("-merge-profile=p.yml -dump_profile=absent/n.yml", "absent/n.yml");
 }
 
 /* ---- faults ---- */
@@ -358,12 +371,7 @@ static void test_wrong_samples(void **state)
     write_floats("large.bin", (float[]){3e38f, 0, 0, 0}, 4);
     tool_expect_fault("-m sum.onnx -input-dir a=bad -input b=large.bin -dump_profile=n.yml",
                       "bad/3.bin: tensor 'sum' holds infinity there");
-    struct onnx_model m;
-    onnx_begin(&m, &arena, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "2,3,8,8");
-    onnx_node(&m.graph, "Log", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "2,3,8,8");
-    finish(&m, "log.onnx");
+    write_unary("Log", ONNX_F32, "2,3,8,8", "log.onnx");
     tool_expect_fault("pics/*.png -m log.onnx -image_mode=neg1to1 -dump_profile=n.yml >/dev/null",
                       "pics/0.png and the 1 after it: tensor 'y' holds NaN there");
     support_run(support_printf("cd '%s/bad' && mv 3.bin 3.npy", support_tmp()), NULL);
@@ -398,12 +406,7 @@ static void test_wrong_samples(void **state)
 static void test_no_floats(void **state)
 {
     (void)state;
-    struct onnx_model m;
-    onnx_begin(&m, &arena, 13);
-    onnx_input(&m.graph, "x", ONNX_I64, "4");
-    onnx_node(&m.graph, "Abs", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_I64, "4");
-    finish(&m, "ints.onnx");
+    write_unary("Abs", ONNX_I64, "4", "ints.onnx");
     write_floats("ints.bin", rows_a[0], 8);
     tool_expect_fault("-m ints.onnx -input x=ints.bin -dump_profile=n.yml >/dev/null",
                       "ints.onnx: the network has no float tensor to take a profile of");
@@ -452,12 +455,7 @@ static void test_memory(void **state)
            support_printf("%s%squarantine_size_mb=1", options ? options : "", options ? ":" : ""),
            1);
     enum { ELEMS = 1 << 20 };
-    struct onnx_model m;
-    onnx_begin(&m, &arena, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "1048576");
-    onnx_node(&m.graph, "Relu", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "1048576");
-    finish(&m, "large.onnx");
+    write_unary("Relu", ONNX_F32, "1048576", "large.onnx");
     float *x = arena_array(&arena, ELEMS, sizeof *x);
     write_floats("x.bin", x, ELEMS);
     struct strbuf list;

@@ -1,7 +1,13 @@
 #include "tests/support/compiled.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "bundle/write/bundle.h"
 #include "bundle/write/names.h"
@@ -83,6 +89,14 @@ bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, 
         return false;
     vary_constants(g);
     return compiled_open_graph(c, g, cpu, true, false, err);
+}
+
+void compiled_must_open(struct compiled *c, const char *graph_text, const char *cpu)
+{
+    struct error err;
+    error_init(&err);
+    if (!compiled_open(c, graph_text, cpu, &err))
+        fail_msg("%s", err.text);
 }
 
 /* ---- a kernel ---- */

@@ -36,6 +36,8 @@ bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, b
 bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const char *cpu,
                           struct error *err);
 void compiled_close(struct compiled *c);
+/* compiled_open, but where it fails the test does, with the sentence. */
+void compiled_must_open(struct compiled *c, const char *graph_text, const char *cpu);
 
 bool compiled_target(struct arena *a, const char *cpu, const struct target **out_target,
                      struct error *err);

@@ -459,6 +459,23 @@ static void test_percentile_by_hand(void **state)
     EXPECT(&h, 99, SCHEMA_ASYMMETRIC, 0, 99);
 }
 
+/* So many values that 100 percent of them, as a double, is more than all. */
+static void test_percentile_of_all(void **state)
+{
+    (void)state;
+    values[0] = -1;
+    values[1] = 1;
+    struct histogram h = of(values, 2);
+    h.count = 3966506714338334275u;
+    assert_true((double)h.count * 100 / 100 > (double)h.count);
+    uint64_t half = h.count / 2;
+    for (int i = 0; i < BINS; i++)
+        if (h.bin[i])
+            h.bin[i] = i < SIDE ? half : h.count - half;
+    EXPECT(&h, 100, SCHEMA_SYMMETRIC, -1, 1);
+    EXPECT(&h, 100, SCHEMA_ASYMMETRIC, -1, 1);
+}
+
 /* ---- all ---- */
 
 static void test_degenerate(void **state)
@@ -508,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_mse_with_two_far_thresholds),
         cmocka_unit_test(test_mse_of_values_is_no_worse),
         cmocka_unit_test(test_percentile_by_hand),
+        cmocka_unit_test(test_percentile_of_all),
         cmocka_unit_test(test_degenerate),
         cmocka_unit_test(test_none_keeps_the_range),
     };

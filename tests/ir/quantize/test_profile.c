@@ -5,7 +5,7 @@
 
 #include "ir/quantize/profile.h"
 #include "tests/ir/quantize/random_values.h"
-#include "tests/support/fixture.h"
+#include "tests/support/profiles.h"
 
 /* ---- identity ---- */
 
@@ -90,14 +90,6 @@ static void test_identity_of_blocks(void **state)
 
 /* ---- profiles ---- */
 
-static void add_tensor(struct profile *p, const char *name, const float *x, size_t n)
-{
-    struct histogram *h = arena_new(&arena, struct histogram);
-    histogram_init(h);
-    assert_int_equal(histogram_add(h, x, n), n);
-    ARENA_PUSH(&arena, p->tensor, p->n, p->cap) = (struct profile_tensor){name, h};
-}
-
 static struct profile *new_profile(uint64_t operators, uint64_t weights)
 {
     struct profile *p = arena_new(&arena, struct profile);
@@ -113,7 +105,7 @@ static struct profile *named_profile(bool from_glow, const char *const *name, si
     struct profile *p = new_profile(1, 2);
     p->from_glow = from_glow;
     for (size_t i = 0; i < n; i++)
-        add_tensor(p, name[i], &(float){(float)i}, 1);
+        profile_add(p, name[i], &(float){(float)i}, 1);
     return p;
 }
 
@@ -206,22 +198,8 @@ static struct profile *part(float value[N_TENSORS][N_VALUES], size_t from, size_
     struct profile *p = new_profile(1, 2);
     p->samples = to - from;
     for (size_t i = 0; i < N_TENSORS; i++)
-        add_tensor(p, name[i], value[i] + from, to - from);
+        profile_add(p, name[i], value[i] + from, to - from);
     return p;
-}
-
-static void assert_same(const struct profile *a, const struct profile *b)
-{
-    assert_true(a->samples == b->samples && a->n == b->n);
-    assert_memory_equal(&a->identity, &b->identity, sizeof a->identity);
-    assert_string_equal(a->processor, b->processor);
-    for (size_t i = 0; i < a->n; i++) {
-        const struct histogram *x = a->tensor[i].histogram, *y = b->tensor[i].histogram;
-        assert_string_equal(a->tensor[i].name, b->tensor[i].name);
-        assert_true(x->count == y->count && x->min == y->min && x->max == y->max);
-        assert_int_equal(x->exponent, y->exponent);
-        assert_memory_equal(x->bin, y->bin, sizeof x->bin);
-    }
 }
 
 static void merge(struct profile *p, const struct profile *from)
@@ -243,11 +221,11 @@ static void test_merging_equals_the_joint_run(void **state)
         struct profile *left = part(v, 0, mid), *right = part(v, cut, N_VALUES);
         merge(left, part(v, mid, cut)); /* (a + b) + c */
         merge(left, right);
-        assert_same(left, all);
+        profile_assert_same(left, all);
         struct profile *rest = part(v, mid, cut); /* (c + b) + a */
         merge(right, rest);
         merge(right, part(v, 0, mid));
-        assert_same(right, all);
+        profile_assert_same(right, all);
     }
 }
 
@@ -255,10 +233,10 @@ static void test_merging_with_little_known(void **state)
 {
     (void)state;
     struct profile *p = new_profile(0, 0), *q = new_profile(5, 6);
-    add_tensor(p, "a", &(float){1}, 1);
-    add_tensor(p, "b", &(float){2}, 1);
-    add_tensor(q, "b", &(float){3}, 1); /* the order does not matter */
-    add_tensor(q, "a", &(float){4}, 1);
+    profile_add(p, "a", &(float){1}, 1);
+    profile_add(p, "b", &(float){2}, 1);
+    profile_add(q, "b", &(float){3}, 1); /* the order does not matter */
+    profile_add(q, "a", &(float){4}, 1);
     q->processor = "sapphirerapids";
     merge(p, q);
     assert_true(p->tensor[0].histogram->max == 4 && p->tensor[1].histogram->max == 3);
@@ -285,7 +263,12 @@ static void test_merging_is_refused(void **state)
     struct profile *p = named_profile(false, names, 2);
     refuse(p, named_profile(false, names, 1), "'b' is only in one");
     refuse(p, named_profile(false, names, 3), "'c' is only in one");
-    refuse(p, named_profile(true, names, 2), "Glow");
+    static const char glow[] = "one of them is of 'net', the other one is Glow's, which names no "
+                               "network";
+    struct profile *glows = named_profile(true, names, 2);
+    glows->model = "";
+    refuse(p, glows, glow);
+    refuse(glows, p, glow);
     struct profile *q = named_profile(false, names, 2);
     q->identity.operators = 7;
     refuse(p, q, "another network");

@@ -2,11 +2,14 @@
  * The quantizer, text to text: each file tests/ir/quantize/graphs/NAME.graph holds
  *
  *     # what it shows
- *     weights_only i4 32                 (the function, where it is not quantize_graph: type,
- * block) convert_storage f16                (the same: type) with int16 io (optional: words of
- * set_option below) keep Conv y                        (optional: kinds, and names of nodes or
- * tensors) within 0.02                        (optional: see below) range NAME MIN MAX (one for
- * each tensor of the profile) graph "g" { ... }                  (input)
+ *     weights_only i4 32                 (the function, where not quantize_graph: type, block)
+ *     convert_storage f16                (the same: type)
+ *     with int16 io                      (optional: words of set_option below)
+ *     keep Conv y                        (optional: kinds, and names of nodes or tensors)
+ *     searched z                         (optional, after that: such names that a search found)
+ *     within 0.02                        (optional: see below)
+ *     range NAME MIN MAX                 (one for each tensor of the profile)
+ *     graph "g" { ... }                  (input)
  *     ---
  *     graph "g" { ... }                  (what the quantizer must make of it)
  *     ---
@@ -97,6 +100,9 @@ static void read_line(struct test_case *c, char *line)
             set_option(&c->opt, word);
         } else if (!strcmp(kind, "keep")) {
             keep(c, word);
+        } else if (!strcmp(kind, "searched")) {
+            keep(c, word);
+            c->opt.keep.n_searched++;
         } else if (!strcmp(kind, "weights_only")) {
             c->function = WEIGHTS_ONLY;
             c->type = dtype_parse(word);
@@ -234,9 +240,10 @@ static const char *notes_text(const struct quantize_report *r)
 
 static bool apply(const struct test_case *c, struct graph *g, struct quantize_report *report)
 {
+    size_t n_nodes;
     switch (c->function) {
     case WEIGHTS_ONLY:
-        return quantize_weights_only(g, c->type, c->block, &c->opt.keep, &err);
+        return quantize_weights_only(g, c->type, c->block, &c->opt.keep, &n_nodes, &err);
     case CONVERT_STORAGE:
         return convert_storage(g, c->type, c->opt.quantize_io, &c->opt.keep, &err);
     default:
@@ -255,10 +262,10 @@ static void run_case(const char *what, char *text)
     struct graph *lowered = parse(what, quantized);
     support_assert_same_text(what, quantized, text_of(parse(what, c->expected)));
     assert_near(what, c, before, g);
-    if (!passes_run_stage(lowered, PASSES_LOWER, &(struct pass_options){0}, &err))
+    const struct pass_options opt = {.report = &report};
+    if (!passes_run_stage(lowered, PASSES_LOWER, &opt, &err))
         fail_msg("%s: %s", what, err.text);
     assert_near(what, c, before, lowered);
-    quantize_report_settle(&report, lowered);
     support_assert_same_text(what, notes_text(&report), c->notes);
 }
 

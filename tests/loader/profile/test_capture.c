@@ -40,6 +40,7 @@ static void test_tensors(void **state)
                             "    return %y, %half, %j\n"
                             "}\n");
     struct capture c;
+    graph_count_uses(g);
     capture_init(&c, &arena, g, 1);
     static const char *const names[] = {"x", "half", "y"};
     assert_int_equal(c.profile.n, 3);
@@ -60,6 +61,7 @@ static struct capture capture_of(enum dtype dtype, const struct layout *layout, 
     v->layout = *layout;
     block_add_output(g, &g->body, v);
     struct capture c;
+    graph_count_uses(g);
     capture_init(&c, &arena, g, 1);
     return c;
 }
@@ -178,6 +180,7 @@ static void test_threads(void **state)
         data[i] = (struct capture_data){.data = x[i], .dims = {ELEMS}};
     }
     struct capture c, one;
+    graph_count_uses(g);
     capture_init(&c, &arena, g, 5);
     capture_init(&one, &arena, g, 1);
     for (int run = 0; run < 20; run++) {

@@ -10,7 +10,7 @@
 
 #include "ir/version.h"
 #include "loader/profile/profile_file.h"
-#include "tests/support/fixture.h"
+#include "tests/support/profiles.h"
 #include "tests/support/support.h"
 
 static const char *path_of(const char *name)
@@ -18,23 +18,15 @@ static const char *path_of(const char *name)
     return support_printf("%s/%s", support_tmp(), name);
 }
 
-static void add(struct profile *p, const char *name, const float *x, size_t n)
-{
-    struct histogram *h = arena_new(&arena, struct histogram);
-    histogram_init(h);
-    assert_int_equal(histogram_add(h, x, n), n);
-    ARENA_PUSH(&arena, p->tensor, p->n, p->cap) = (struct profile_tensor){name, h};
-}
-
 static struct profile *small_profile(void)
 {
     struct profile *p = arena_new(&arena, struct profile);
     *p = (struct profile){.model = "net", .processor = "core", .samples = 2};
     p->identity = (struct profile_identity){0x11, 0xfedcba9876543210};
-    add(p, "gpu_0/data", (float[]){1003.5f, 1000, 1001.25f}, 3);
-    add(p, "it's", (float[]){-1020, -1023.5f, -1024}, 3);
-    add(p, "zeros", (float[]){0, -0.0f}, 2);
-    add(p, "none", NULL, 0);
+    profile_add(p, "gpu_0/data", (float[]){1003.5f, 1000, 1001.25f}, 3);
+    profile_add(p, "it's", (float[]){-1020, -1023.5f, -1024}, 3);
+    profile_add(p, "zeros", (float[]){0, -0.0f}, 2);
+    profile_add(p, "none", NULL, 0);
     return p;
 }
 
@@ -95,29 +87,12 @@ static struct profile *parse(const char *text)
     return p;
 }
 
-static void expect_same(const struct profile *a, const struct profile *b)
-{
-    assert_string_equal(a->model, b->model);
-    assert_string_equal(a->processor, b->processor);
-    assert_true(a->identity.operators == b->identity.operators);
-    assert_true(a->identity.weights == b->identity.weights);
-    assert_true(a->samples == b->samples && a->from_glow == b->from_glow);
-    assert_int_equal(a->n, b->n);
-    for (size_t i = 0; i < a->n; i++) {
-        const struct histogram *x = a->tensor[i].histogram, *y = b->tensor[i].histogram;
-        assert_string_equal(a->tensor[i].name, b->tensor[i].name);
-        assert_true(x->count == y->count && x->min == y->min && x->max == y->max);
-        assert_int_equal(x->exponent, y->exponent);
-        assert_memory_equal(x->bin, y->bin, sizeof x->bin);
-    }
-}
-
 static void test_small(void **state)
 {
     (void)state;
     struct profile *p = small_profile();
     assert_string_equal(print(p), small_text);
-    expect_same(parse(small_text), p);
+    profile_assert_same(parse(small_text), p);
 }
 
 /* Many values of every magnitude: extremes of f32, denormals, long lines. */
@@ -133,13 +108,13 @@ static void test_round_trip(void **state)
             float v = dtype_f32_of_bits((uint32_t)(seed >> 32));
             x[i] = !isfinite(v) ? 0 : t % 2 ? v : ldexpf(fmodf(v, 1), t - 100);
         }
-        add(p, support_printf("t%d", t), x, 500);
+        profile_add(p, support_printf("t%d", t), x, 500);
     }
-    add(p, "ends", (float[]){-3.402823466e38f, 3.402823466e38f}, 2);
-    add(p, "least", (float[]){1.4e-45f}, 1);
+    profile_add(p, "ends", (float[]){-3.402823466e38f, 3.402823466e38f}, 2);
+    profile_add(p, "least", (float[]){1.4e-45f}, 1);
     const char *text = print(p);
     struct profile *got = parse(text);
-    expect_same(got, p);
+    profile_assert_same(got, p);
     assert_string_equal(print(got), text);
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
         assert_true(strcspn(line, "\n") <= 100);
@@ -150,8 +125,8 @@ static void test_signs_of_zero(void **state)
 {
     (void)state;
     struct profile *a = small_profile(), *b = small_profile();
-    add(a, "x", (float[]){0.0f, -0.0f}, 2);
-    add(b, "x", (float[]){-0.0f, 0.0f}, 2);
+    profile_add(a, "x", (float[]){0.0f, -0.0f}, 2);
+    profile_add(b, "x", (float[]){-0.0f, 0.0f}, 2);
     assert_string_equal(print(a), print(b));
 }
 
@@ -176,8 +151,8 @@ static void test_names(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct profile *p = small_profile();
         p->model = names[i];
-        add(p, names[i], (float[]){1}, 1);
-        expect_same(parse(print(p)), p);
+        profile_add(p, names[i], (float[]){1}, 1);
+        profile_assert_same(parse(print(p)), p);
     }
     static const char *const wrong[] = {"\xff",         "\xc3(",        "\x80",
                                         "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"};
@@ -186,7 +161,7 @@ static void test_names(void **state)
         struct strbuf out;
         strbuf_init(&out, &arena);
         error_init(&err);
-        add(p, wrong[i], (float[]){1}, 1);
+        profile_add(p, wrong[i], (float[]){1}, 1);
         assert_false(profile_print(&out, p, &err));
         assert_non_null(strstr(err.text, "is no UTF-8 text"));
     }
@@ -204,39 +179,49 @@ static void expect_fault(const char *text, size_t n, const char *words)
         fail_msg("'%s' is not: %s", err.text, words);
 }
 
-/* small_text with the first `from` replaced. */
-static void expect_edit_fault(const char *from, const char *to, const char *words)
+/* What is said of a text in which the first `from` is replaced. */
+struct edit {
+    const char *from, *to, *words;
+};
+
+static void expect_edit_fault(const char *text, const struct edit *e)
 {
-    const char *at = strstr(small_text, from);
+    const char *at = strstr(text, e->from);
     assert_non_null(at);
-    const char *text =
-        support_printf("%.*s%s%s", (int)(at - small_text), small_text, to, at + strlen(from));
-    expect_fault(text, strlen(text), words);
+    const char *edited =
+        support_printf("%.*s%s%s", (int)(at - text), text, e->to, at + strlen(e->from));
+    expect_fault(edited, strlen(edited), e->words);
+}
+
+static void expect_edit_faults(const char *text, const struct edit *edits, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        expect_edit_fault(text, &edits[i]);
 }
 
 static void test_wrong_head(void **state)
 {
     (void)state;
-    expect_edit_fault("SheafProfile: 1", "SheafProfile: 2",
-                      "line 2: this is a profile of version 2, the tool reads version 1");
-    expect_edit_fault("SheafProfile: 1", "SheafProfile: one",
-                      "SheafProfile must be a whole number");
-    expect_edit_fault("SheafProfile", "Sheaf", "line 2: this is no profile");
-    expect_edit_fault("Tool: '" SHEAF_TOOL "'\n", "", "line 2: a profile lacks the key Tool");
-    expect_edit_fault("Model: 'net'", "Model: [net]", "line 4: Model must be text");
-    expect_edit_fault("Model: 'net'", "Model: \"n\\0t\"", "line 4: Model must be text");
-    expect_edit_fault("0x0000000000000011", "11", "line 5: Operators must be 0x and up to 16");
-    expect_edit_fault("0x0000000000000011", "0x11112222333344445", "Operators must be 0x");
-    expect_edit_fault("0xfedcba9876543210", "0xfedcba987654321g", "line 6: Weights must be 0x");
-    expect_edit_fault("Samples: 2", "Samples: -2", "line 8: Samples must be a whole number");
-    expect_edit_fault("Samples: 2", "Samples: 18446744073709551616", "Samples must be a whole");
-    expect_edit_fault("Samples: 2", "Samples: 0", "the profile is of no samples");
-    expect_edit_fault("Samples: 2", "Samples: 2\nSamples: 2",
-                      "line 9: a profile has the key Samples twice");
-    expect_edit_fault("Samples: 2", "Samples: 2\nSample: 2",
-                      "line 9: a profile has no key 'Sample'");
-    expect_edit_fault("Tensors:", "Tensors: 3\nMore:", "line 9: Tensors must be a list");
-    expect_edit_fault("...\n", "...\n---\nmore\n...\n", "line 39: the end of the file is missing");
+    static const struct edit edits[] = {
+        {"SheafProfile: 1", "SheafProfile: 2",
+         "line 2: this is a profile of version 2, the tool reads version 1"},
+        {"SheafProfile: 1", "SheafProfile: one", "SheafProfile must be a whole number"},
+        {"SheafProfile", "Sheaf", "line 2: this is no profile"},
+        {"Tool: '" SHEAF_TOOL "'\n", "", "line 2: a profile lacks the key Tool"},
+        {"Model: 'net'", "Model: [net]", "line 4: Model must be text"},
+        {"Model: 'net'", "Model: \"n\\0t\"", "line 4: Model must be text"},
+        {"0x0000000000000011", "11", "line 5: Operators must be 0x and up to 16"},
+        {"0x0000000000000011", "0x11112222333344445", "Operators must be 0x"},
+        {"0xfedcba9876543210", "0xfedcba987654321g", "line 6: Weights must be 0x"},
+        {"Samples: 2", "Samples: -2", "line 8: Samples must be a whole number"},
+        {"Samples: 2", "Samples: 18446744073709551616", "Samples must be a whole"},
+        {"Samples: 2", "Samples: 0", "the profile is of no samples"},
+        {"Samples: 2", "Samples: 2\nSamples: 2", "line 9: a profile has the key Samples twice"},
+        {"Samples: 2", "Samples: 2\nSample: 2", "line 9: a profile has no key 'Sample'"},
+        {"Tensors:", "Tensors: 3\nMore:", "line 9: Tensors must be a list"},
+        {"...\n", "...\n---\nmore\n...\n", "line 39: the end of the file is missing"},
+    };
+    expect_edit_faults(small_text, edits, sizeof edits / sizeof *edits);
     expect_fault("", 0, "a profile is missing here");
     expect_fault("# nothing\n", 10, "a profile is missing here");
     expect_fault("text\n", 5, "this is no profile");
@@ -250,71 +235,68 @@ static void test_wrong_head(void **state)
 static void test_wrong_tensor(void **state)
 {
     (void)state;
+    static const struct edit edits[] = {
+        {"Max: 1003.5", "Max: nan", "line 13: Max must be a finite number"},
+        {"Max: 1003.5", "Max: 999", "tensor 'gpu_0/data': Min 1000 is above Max 999"},
+        {"Max: 1003.5", "Max: 1004", "Histogram has 4 bins, but from Min to Max there"},
+        {"Max: 1003.5", "Max: 2000", "Exponent is 0, but values from Min to Max need 1"},
+        {"Min: 1000", "Min: 1001", "FirstBin is 1000, but Min lies in bin 1001"},
+        {"Min: 1000", "Min: -5000", "Exponent is 0, but values from Min to Max need 3"},
+        {"Exponent: 0", "Exponent: 119", "Exponent must be a whole number of -149 to 118"},
+        {"Exponent: 0", "Exponent: -150", "Exponent must be a whole number of -149 to"},
+        {"Exponent: 0", "Exponent: 1", "Exponent is 1, but values from Min to Max need 0"},
+        {"Exponent: 0", "Exponent: 99999999999999999999", "Exponent must be a whole"},
+        {"FirstBin: 1000", "FirstBin: 1024", "FirstBin must be a whole number of -1024 to 1023"},
+        {"FirstBin: 1000", "FirstBin: -1025", "FirstBin must be a whole number"},
+        {"FirstBin: 1000", "FirstBin: 999", "FirstBin is 999, but Min lies in bin 1000"},
+        {"Count: 3", "Count: 4", "the bins of Histogram do not add up to Count"},
+        {"Count: 3", "Count: 3.0", "line 11: Count must be a whole number"},
+        {"Count: 3", "Count: +3", "Count must be a whole number"},
+        {"[1, 1, 0, 1]", "[1, 1, -1, 1]",
+         "a bin of Histogram must be a whole number of 0 to 2^64 - 1, not '-1'"},
+        {"[1, 1, 0, 1]", "[1, 1, 1]", "Histogram has 3 bins, but from Min to Max"},
+        {"[1, 1, 0, 1]", "[1, 1, 1, 0]", "the bins of Min and Max must not be empty"},
+        {"[1, 1, 0, 1]", "[0, 1, 1, 1]", "the bins of Min and Max must not be empty"},
+        {"[1, 1, 0, 1]", "[1, [1], 0, 1]", "a bin of Histogram must be a whole number"},
+        {"[1, 1, 0, 1]", "3", "Histogram must be a list"},
+        /* 2 + 2^64 - 1 + 2 is 3 in 64 bits. */
+        {"[1, 1, 0, 1]", "[1, 18446744073709551615, 1, 2]",
+         "the bins of Histogram do not add up to Count"},
+        {"Count: 0\n  Min: 0", "Count: 0\n  Min: -1", "with Count 0, Min and Max are 0"},
+        {"'zeros'", "'none'", "p.yml: tensor 'none' stands there twice"},
+        {"'zeros'", "''", "line 24: Name is empty"},
+        {"  Count: 3\n", "", "line 10: an entry of Tensors lacks the key Count"},
+        {"  Count: 3\n", "  Count: 3\n  Count: 3\n", "has the key Count twice"},
+        {"  Count: 3\n", "  Scale: 3\n", "line 11: an entry of Tensors has no key 'Scale'"},
+    };
     static const char *const not_finite[] = {".nan", "nan", ".inf",  "-.inf", "inf", "1e39",
                                              "",     "'1'", "0x1p3", "1.0.0", "1 2", "[1]"};
     for (size_t i = 0; i < sizeof not_finite / sizeof *not_finite; i++)
-        expect_edit_fault("Min: 1000", support_printf("Min: %s", not_finite[i]),
-                          "line 12: Min must be a finite number");
-    expect_edit_fault("Max: 1003.5", "Max: nan", "line 13: Max must be a finite number");
-    expect_edit_fault("Max: 1003.5", "Max: 999", "tensor 'gpu_0/data': Min 1000 is above Max 999");
-    expect_edit_fault("Max: 1003.5", "Max: 1004",
-                      "Histogram has 4 bins, but from Min to Max there");
-    expect_edit_fault("Max: 1003.5", "Max: 2000",
-                      "Exponent is 0, but values from Min to Max need 1");
-    expect_edit_fault("Min: 1000", "Min: 1001", "FirstBin is 1000, but Min lies in bin 1001");
-    expect_edit_fault("Min: 1000", "Min: -5000",
-                      "Exponent is 0, but values from Min to Max need 3");
-    expect_edit_fault("Exponent: 0", "Exponent: 119",
-                      "Exponent must be a whole number of -149 to 118");
-    expect_edit_fault("Exponent: 0", "Exponent: -150",
-                      "Exponent must be a whole number of -149 to");
-    expect_edit_fault("Exponent: 0", "Exponent: 1",
-                      "Exponent is 1, but values from Min to Max need 0");
-    expect_edit_fault("Exponent: 0", "Exponent: 99999999999999999999", "Exponent must be a whole");
-    expect_edit_fault("FirstBin: 1000", "FirstBin: 1024",
-                      "FirstBin must be a whole number of -1024 to 1023");
-    expect_edit_fault("FirstBin: 1000", "FirstBin: -1025", "FirstBin must be a whole number");
-    expect_edit_fault("FirstBin: 1000", "FirstBin: 999",
-                      "FirstBin is 999, but Min lies in bin 1000");
-    expect_edit_fault("Count: 3", "Count: 4", "the bins of Histogram do not add up to Count");
-    expect_edit_fault("Count: 3", "Count: 3.0", "line 11: Count must be a whole number");
-    expect_edit_fault("Count: 3", "Count: +3", "Count must be a whole number");
-    expect_edit_fault("[1, 1, 0, 1]", "[1, 1, -1, 1]",
-                      "a bin of Histogram must be a whole number of 0 to 2^64 - 1, not '-1'");
-    expect_edit_fault("[1, 1, 0, 1]", "[1, 1, 1]", "Histogram has 3 bins, but from Min to Max");
-    expect_edit_fault("[1, 1, 0, 1]", "[1, 1, 1, 0]", "the bins of Min and Max must not be empty");
-    expect_edit_fault("[1, 1, 0, 1]", "[0, 1, 1, 1]", "the bins of Min and Max must not be empty");
-    expect_edit_fault("[1, 1, 0, 1]", "[1, [1], 0, 1]",
-                      "a bin of Histogram must be a whole number");
-    expect_edit_fault("[1, 1, 0, 1]", "3", "Histogram must be a list");
-    /* 2 + 2^64 - 1 + 2 is 3 in 64 bits. */
-    expect_edit_fault("[1, 1, 0, 1]", "[1, 18446744073709551615, 1, 2]",
-                      "the bins of Histogram do not add up to Count");
-    expect_edit_fault("Count: 0\n  Min: 0", "Count: 0\n  Min: -1",
-                      "with Count 0, Min and Max are 0");
-    expect_edit_fault("'zeros'", "'none'", "p.yml: tensor 'none' stands there twice");
-    expect_edit_fault("'zeros'", "''", "line 24: Name is empty");
-    expect_edit_fault("  Count: 3\n", "", "line 10: an entry of Tensors lacks the key Count");
-    expect_edit_fault("  Count: 3\n", "  Count: 3\n  Count: 3\n", "has the key Count twice");
-    expect_edit_fault("  Count: 3\n", "  Scale: 3\n",
-                      "line 11: an entry of Tensors has no key 'Scale'");
+        expect_edit_fault(small_text,
+                          &(struct edit){"Min: 1000", support_printf("Min: %s", not_finite[i]),
+                                         "line 12: Min must be a finite number"});
+    expect_edit_faults(small_text, edits, sizeof edits / sizeof *edits);
     struct strbuf many;
     strbuf_init(&many, &arena);
     for (int i = 0; i < 2049; i++)
         strbuf_add(&many, i ? ", 1" : "[1");
     strbuf_add(&many, "]");
-    expect_edit_fault("[1, 1, 0, 1]", many.text, "Histogram has more bins than the 2048");
+    expect_edit_fault(small_text, &(struct edit){"[1, 1, 0, 1]", many.text,
+                                                 "Histogram has more bins than the 2048"});
 }
 
 static void test_wrong_yaml(void **state)
 {
     (void)state;
-    expect_edit_fault("Samples: 2", "Samples: 2: 3", "line 8: this is no valid YAML: ");
-    expect_edit_fault("[1, 1, 0, 1]", "[1, 1", "line 16: a bin of Histogram must be");
-    expect_edit_fault("'net'", "'\xff'", "line 4: this is no valid YAML: ");
-    expect_edit_fault("'net'", "&a 'net'", "line 4: a profile has no anchors and no tags");
-    expect_edit_fault("'net'", "!!str net", "line 4: a profile has no anchors and no tags");
-    expect_edit_fault("'net'", "*a", "line 4: a profile has no aliases");
+    static const struct edit edits[] = {
+        {"Samples: 2", "Samples: 2: 3", "line 8: this is no valid YAML: "},
+        {"[1, 1, 0, 1]", "[1, 1", "line 16: a bin of Histogram must be"},
+        {"'net'", "'\xff'", "line 4: this is no valid YAML: "},
+        {"'net'", "&a 'net'", "line 4: a profile has no anchors and no tags"},
+        {"'net'", "!!str net", "line 4: a profile has no anchors and no tags"},
+        {"'net'", "*a", "line 4: a profile has no aliases"},
+    };
+    expect_edit_faults(small_text, edits, sizeof edits / sizeof *edits);
     const char *bomb = "SheafProfile: &a [1, 1]\nTool: &b [*a, *a, *a]\nModel: [*b, *b, *b]\n";
     expect_fault(bomb, strlen(bomb), "a profile has no anchors and no tags");
     /* Nesting ends where the format ends. */
@@ -343,7 +325,7 @@ static void test_cut_short(void **state)
     error_init(&err);
     if (!profile_parse(&arena, "p.yml", (const uint8_t *)small_text, n - 1, &p, &err))
         fail_msg("%s", err.text);
-    expect_same(p, small_profile());
+    profile_assert_same(p, small_profile());
 }
 
 /* A byte anywhere becomes another one: refused, or read as something that can be written. */
@@ -359,7 +341,7 @@ static void test_changed_bytes(void **state)
             text[i] = with[k];
             error_init(&err);
             if (profile_parse(&arena, "p.yml", (const uint8_t *)text, sizeof text - 1, &p, &err))
-                expect_same(parse(print(p)), p);
+                profile_assert_same(parse(print(p)), p);
             else if (strncmp(err.text, "p.yml", 5) != 0)
                 fail_msg("byte %zu: '%s'", i, err.text);
         }
@@ -415,30 +397,23 @@ static void test_glow(void **state)
     assert_string_equal(err.text, "profiles of Glow are read, not written");
 }
 
-static void expect_glow_fault(const char *from, const char *to, const char *words)
-{
-    const char *at = strstr(glow_text, from);
-    assert_non_null(at);
-    const char *text =
-        support_printf("%.*s%s%s", (int)(at - glow_text), glow_text, to, at + strlen(from));
-    expect_fault(text, strlen(text), words);
-}
-
 static void test_wrong_glow(void **state)
 {
     (void)state;
-    expect_glow_fault("Max:             1003", "Max: 999",
-                      "tensor 'conv1__1:0': Min 1000 is above");
-    expect_glow_fault("1003", "nan", "line 10: Max must be a finite number");
-    expect_glow_fault("[ 3, 1.2e+01 ]", "[ 3, -1 ]", "line 11: a bin of Histogram cannot count -1");
-    expect_glow_fault("[ 3, 1.2e+01 ]", "[ 3, 1e16 ]", "a bin of Histogram cannot count 1e+16");
-    expect_glow_fault("[ 3, 1.2e+01 ]", "[ 3, inf ]", "a bin of Histogram must be a finite number");
-    expect_glow_fault("[ 3, 1.2e+01 ]", "[ 9e15, 9e15 ]", "Histogram counts too many values");
-    expect_glow_fault("[ 3, 1.2e+01 ]", "[ 0, 0 ]", "Histogram counts no values");
-    expect_glow_fault("[ 3, 1.2e+01 ]", "[]", "Histogram counts no values");
-    expect_glow_fault("'fc:0'", "'conv1__1:0'", "tensor 'conv1__1:0' stands there twice");
-    expect_glow_fault("0x9E3779B97F4A7C15", "none", "line 5: GraphPreLowerHash must be 0x");
-    expect_glow_fault("GraphPreLowerHash", "Hash", "the second document has no key 'Hash'");
+    static const struct edit edits[] = {
+        {"Max:             1003", "Max: 999", "tensor 'conv1__1:0': Min 1000 is above"},
+        {"1003", "nan", "line 10: Max must be a finite number"},
+        {"[ 3, 1.2e+01 ]", "[ 3, -1 ]", "line 11: a bin of Histogram cannot count -1"},
+        {"[ 3, 1.2e+01 ]", "[ 3, 1e16 ]", "a bin of Histogram cannot count 1e+16"},
+        {"[ 3, 1.2e+01 ]", "[ 3, inf ]", "a bin of Histogram must be a finite number"},
+        {"[ 3, 1.2e+01 ]", "[ 9e15, 9e15 ]", "Histogram counts too many values"},
+        {"[ 3, 1.2e+01 ]", "[ 0, 0 ]", "Histogram counts no values"},
+        {"[ 3, 1.2e+01 ]", "[]", "Histogram counts no values"},
+        {"'fc:0'", "'conv1__1:0'", "tensor 'conv1__1:0' stands there twice"},
+        {"0x9E3779B97F4A7C15", "none", "line 5: GraphPreLowerHash must be 0x"},
+        {"GraphPreLowerHash", "Hash", "the second document has no key 'Hash'"},
+    };
+    expect_edit_faults(glow_text, edits, sizeof edits / sizeof *edits);
     for (size_t n = 0; n + 1 < sizeof glow_text - 1; n++)
         expect_fault(glow_text, n, "");
     const char *oldest = "---\n- nodeOutputName:  'conv1:0'\n  scale: 0.5\n  offset: 3\n...\n";
@@ -457,7 +432,7 @@ static void test_files(void **state)
     assert_string_equal(text, small_text);
     free(text);
     assert_true(profile_load(&arena, &path, 1, NULL, NULL, &got, &err));
-    expect_same(got, p);
+    profile_assert_same(got, p);
     assert_false(profile_write(path_of("absent/p.yml"), p, &err));
     assert_non_null(strstr(err.text, "absent/p.yml"));
 
@@ -499,13 +474,13 @@ static void test_merge(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct profile *p = small_profile();
         p->n = 0;
-        add(p, "x", x[i], 4);
+        profile_add(p, "x", x[i], 4);
         paths[i] = path_of(support_printf("%zu.yml", i));
         assert_true(profile_write(paths[i], p, &err));
     }
     all->n = 0;
     all->samples = 6;
-    add(all, "x", x[0], 12);
+    profile_add(all, "x", x[0], 12);
     const char *want = print(all);
     static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                      {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -529,6 +504,28 @@ static void test_merge(void **state)
         strstr(err.text, support_printf("%s cannot be merged with %s: ", odd[1], odd[0])));
 }
 
+/* Under whatever name. */
+static void test_same_file(void **state)
+{
+    (void)state;
+    struct profile *p;
+    const char *path = path_of("p.yml"), *other = path_of("q.yml"), *link = path_of("link.yml");
+    assert_true(profile_write(path, small_profile(), &err));
+    assert_true(profile_write(other, small_profile(), &err));
+    unlink(link);
+    assert_int_equal(symlink("p.yml", link), 0);
+    const char *const twins[] = {path, other}, *const same[] = {other, path, path},
+                      *const linked[] = {path, link};
+    assert_true(profile_load(&arena, twins, 2, NULL, NULL, &p, &err));
+    assert_false(profile_load(&arena, same, 3, NULL, NULL, &p, &err));
+    assert_string_equal(err.text, support_printf("%s is the same profile as %s: its samples would "
+                                                 "count twice",
+                                                 path, path));
+    error_init(&err);
+    assert_false(profile_load(&arena, linked, 2, NULL, NULL, &p, &err));
+    assert_non_null(strstr(err.text, "link.yml is the same profile as "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +543,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_model, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_same_file, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,8 @@
  *
  * factor ~= multiplier / 2^shift with |multiplier| < 2^31 and 0 <= shift <= 62.
  */
-#ifndef SHEAF_IR_QUANTIZE_FIXED_POINT_H
-#define SHEAF_IR_QUANTIZE_FIXED_POINT_H
+#ifndef SHEAF_IR_FIXED_POINT_H
+#define SHEAF_IR_FIXED_POINT_H
 
 #include <stddef.h>
 #include <stdint.h>

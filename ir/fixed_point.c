@@ -1,4 +1,4 @@
-#include "ir/quantize/fixed_point.h"
+#include "ir/fixed_point.h"
 
 #include <assert.h>
 #include <math.h>

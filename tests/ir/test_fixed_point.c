@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "ir/quantize/fixed_point.h"
+#include "ir/fixed_point.h"
 #include "tests/support/random.h"
 
 __extension__ typedef __int128 wide;
