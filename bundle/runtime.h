@@ -83,6 +83,15 @@ enum sheaf_status sheaf_tensor_at(const sheaf_bundle *bundle, size_t i,
 enum sheaf_status sheaf_tensor(const sheaf_bundle *bundle, const char *name,
                                struct sheaf_tensor_desc *out_tensor, struct sheaf_error *err);
 
+/*
+ * How many items the next runs are given, where the bundle leaves that to the caller (loader
+ * -onnx-define-symbol=batch<=8): `name` is the symbol, which is an input, an int64 of its own.  The
+ * first n items of all other inputs are read, and n items of all outputs written.  Refuses what is
+ * not within 1 and the first dimension of the inputs.
+ */
+enum sheaf_status sheaf_set_extent(sheaf_bundle *bundle, const char *name, int64_t n,
+                                   struct sheaf_error *err);
+
 /* Runs the network once on what lies in its inputs. */
 enum sheaf_status sheaf_run(sheaf_bundle *bundle, struct sheaf_error *err);
 

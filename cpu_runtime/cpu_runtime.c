@@ -20,11 +20,18 @@
 #define SHEAF_MAY_ALLOCATE() 1
 #endif
 
+/* Before bundles could have variants. */
+#define INFO_MIN_BYTES offsetof(struct sheaf_bundle_info, variants)
+/* Whether a bundle's info goes as far as this field. */
+#define INFO_HAS(info, field)                                                                      \
+    ((info)->struct_size >= offsetof(struct sheaf_bundle_info, field) + sizeof(info)->field)
+
 /* What the contexts on one set of constants have in common. */
 struct shared {
     int n_contexts; /* changed atomically */
     struct sheaf_linked linked;
-    void *library; /* of dlopen; NULL: none */
+    uint32_t variant; /* of several: the one that this processor runs */
+    void *library;    /* of dlopen; NULL: none */
     const uint8_t *constants;
     void *owned;  /* constants that were copied; NULL: none */
     void *mapped; /* the weights file; NULL: none */
@@ -86,14 +93,23 @@ static int is_power_of_two(size_t n)
     return n && (n & (n - 1)) == 0;
 }
 
+/* Those of the config's table, and behind them those that lie in the activations area. */
+static size_t symbol_count(const struct sheaf_linked *l)
+{
+    size_t n_overlaid = INFO_HAS(l->info, n_overlaid) ? (size_t)l->info->n_overlaid : 0;
+    return l->config->numSymbols + n_overlaid;
+}
+
 /* Every symbol lies inside its area, so that tensors can be handed out without further checks. */
 static enum sheaf_status check_symbol(const struct sheaf_linked *l, size_t i,
                                       struct sheaf_error *err)
 {
     const struct SymbolTableEntry *entry = &l->config->symbolTable[i];
     const struct sheaf_symbol_info *info = &l->info->symbols[i];
-    size_t area =
-        entry->kind ? l->config->mutableWeightVarsMemSize : l->config->constantWeightVarsMemSize;
+    int overlaid = i >= l->config->numSymbols;
+    size_t area = overlaid      ? l->config->activationsMemSize
+                  : entry->kind ? l->config->mutableWeightVarsMemSize
+                                : l->config->constantWeightVarsMemSize;
     if (!entry->name || !info->original_name || !info->layout)
         return fail(err, SHEAF_ERROR_FORMAT, "%s: symbol %lu has no name", l->info->name,
                     (unsigned long)i);
@@ -112,56 +128,96 @@ static enum sheaf_status check_symbol(const struct sheaf_linked *l, size_t i,
     return SHEAF_OK;
 }
 
+static enum sheaf_status check_processor(const struct sheaf_bundle_info *info,
+                                         struct sheaf_error *err)
+{
+    const char *features = info->features ? info->features : "";
+    if (info->n_variants) {
+        if (!INFO_HAS(info, run) || !info->variants || !info->select || !info->run)
+            return fail(err, SHEAF_ERROR_FORMAT, "%s: the bundle's variants are malformed",
+                        info->name);
+        if (info->select() != SHEAF_NO_VARIANT)
+            return SHEAF_OK;
+        features = info->variants[info->n_variants - 1].features;
+    }
+    size_t length;
+    const char *missing = sheaf_cpu_missing_feature(features, &length);
+    if (missing)
+        return fail(err, SHEAF_ERROR_PROCESSOR,
+                    "%s: the bundle was compiled for processors with '%.*s', which this one lacks",
+                    info->name, (int)length, missing);
+    if (!sheaf_cpu_permit(features))
+        return fail(err, SHEAF_ERROR_PROCESSOR,
+                    "%s: the bundle needs AMX's tile registers, which the operating system did not "
+                    "permit this process to use",
+                    info->name);
+    if (info->n_variants)
+        return fail(err, SHEAF_ERROR_PROCESSOR,
+                    "%s: none of the bundle's variants runs on this processor", info->name);
+    return SHEAF_OK;
+}
+
 static enum sheaf_status check_linked(const struct sheaf_linked *l, struct sheaf_error *err)
 {
     if (!l || !l->config || !l->info || !l->entry)
         return fail(err, SHEAF_ERROR_ARGUMENT, "a linked bundle needs a config, info and entry");
     const struct sheaf_bundle_info *info = l->info;
-    if (info->version != SHEAF_INFO_VERSION || info->struct_size < sizeof *info || !info->name)
+    if (info->version != SHEAF_INFO_VERSION || info->struct_size < INFO_MIN_BYTES || !info->name)
         return fail(err, SHEAF_ERROR_VERSION,
                     "the bundle's info has version %u and %u bytes, this runtime knows version %u "
-                    "with %u bytes",
+                    "with %u bytes or more",
                     (unsigned)info->version, (unsigned)info->struct_size, SHEAF_INFO_VERSION,
-                    (unsigned)sizeof *info);
+                    (unsigned)INFO_MIN_BYTES);
     if (info->fp_control != SHEAF_FP_CALLER)
         return fail(err, SHEAF_ERROR_VERSION, "%s: unknown floating-point policy %u", info->name,
                     (unsigned)info->fp_control);
     const struct BundleConfig *c = l->config;
     if (!is_power_of_two(c->alignment) || c->alignment > 4096 ||
-        (c->numSymbols && (!c->symbolTable || !info->symbols)))
+        (symbol_count(l) && (!c->symbolTable || !info->symbols)))
         return fail(err, SHEAF_ERROR_FORMAT, "%s: the bundle's config is malformed", info->name);
-    for (size_t i = 0; i < c->numSymbols; i++) {
+    for (size_t i = 0; i < symbol_count(l); i++) {
         enum sheaf_status status = check_symbol(l, i, err);
         if (status != SHEAF_OK)
             return status;
     }
-    size_t length;
-    const char *missing =
-        info->features ? sheaf_cpu_missing_feature(info->features, &length) : NULL;
-    if (missing)
-        return fail(err, SHEAF_ERROR_PROCESSOR,
-                    "%s: the bundle was compiled for processors with '%.*s', which this one lacks",
-                    info->name, (int)length, missing);
-    if (info->features && !sheaf_cpu_permit(info->features))
-        return fail(err, SHEAF_ERROR_PROCESSOR,
-                    "%s: the bundle needs AMX's tile registers, which the operating system did not "
-                    "permit this process to use",
-                    info->name);
-    return SHEAF_OK;
+    return check_processor(info, err);
 }
 
 /* ---- constants ---- */
+
+static uint64_t read_little(const uint8_t *bytes)
+{
+    uint64_t v = 0;
+    for (int i = 8; i > 0; i--)
+        v = v << 8 | bytes[i - 1];
+    return v;
+}
 
 static enum sheaf_status check_weights(const struct sheaf_linked *l, const char *from,
                                        const void *data, size_t size, struct sheaf_error *err)
 {
     size_t want = l->config->constantWeightVarsMemSize;
+    const uint8_t *expected = l->info->weights_digest;
+    if (INFO_HAS(l->info, layout_id) && l->info->layout_id) {
+        const struct sheaf_weights_trailer *t;
+        if (size != want + sizeof *t)
+            return fail(err, SHEAF_ERROR_FORMAT,
+                        "%s: the replaceable weights of '%s' have %lu bytes, not %lu", from,
+                        l->info->name, (unsigned long)(want + sizeof *t), (unsigned long)size);
+        size = want;
+        t = (const struct sheaf_weights_trailer *)(const void *)((const uint8_t *)data + want);
+        if (memcmp(t->magic, SHEAF_WEIGHTS_MAGIC, sizeof t->magic) != 0 ||
+            read_little(t->layout_id) != l->info->layout_id)
+            return fail(err, SHEAF_ERROR_FORMAT, "%s: the weights have another layout than '%s'",
+                        from, l->info->name);
+        expected = t->digest;
+    }
     if (size != want)
         return fail(err, SHEAF_ERROR_FORMAT, "%s: the weights of '%s' have %lu bytes, not %lu",
                     from, l->info->name, (unsigned long)want, (unsigned long)size);
     XXH128_canonical_t digest;
     XXH128_canonicalFromHash(&digest, XXH3_128bits(data, size));
-    if (memcmp(digest.digest, l->info->weights_digest, sizeof digest.digest) != 0)
+    if (memcmp(digest.digest, expected, sizeof digest.digest) != 0)
         return fail(err, SHEAF_ERROR_FORMAT,
                     "%s: the content has another digest than the weights of '%s'", from,
                     l->info->name);
@@ -254,6 +310,7 @@ static struct shared *create_shared(const struct sheaf_linked *linked, struct sh
     memset(s, 0, sizeof *s);
     s->n_contexts = 1;
     s->linked = *linked;
+    s->variant = linked->info->n_variants ? linked->info->select() : 0;
     return s;
 }
 
@@ -385,7 +442,7 @@ const struct sheaf_bundle_info *sheaf_info(const sheaf_bundle *bundle)
 
 size_t sheaf_tensor_count(const sheaf_bundle *bundle)
 {
-    return bundle->shared->linked.config->numSymbols;
+    return symbol_count(&bundle->shared->linked);
 }
 
 static size_t dtype_bits(enum sheaf_dtype t)
@@ -441,9 +498,9 @@ enum sheaf_status sheaf_tensor_at(const sheaf_bundle *bundle, size_t i,
                                   struct sheaf_tensor_desc *out_tensor, struct sheaf_error *err)
 {
     const struct sheaf_linked *l = &bundle->shared->linked;
-    if (i >= l->config->numSymbols)
+    if (i >= symbol_count(l))
         return fail(err, SHEAF_ERROR_NOT_FOUND, "%s: there is no tensor number %lu, only %lu",
-                    l->info->name, (unsigned long)i, (unsigned long)l->config->numSymbols);
+                    l->info->name, (unsigned long)i, (unsigned long)symbol_count(l));
     const struct SymbolTableEntry *entry = &l->config->symbolTable[i];
     const struct sheaf_symbol_info *info = &l->info->symbols[i];
     struct sheaf_tensor_desc t = {
@@ -459,7 +516,9 @@ enum sheaf_status sheaf_tensor_at(const sheaf_bundle *bundle, size_t i,
     };
     for (uint32_t d = 0; d < info->rank; d++)
         t.dims[d] = info->dims[d];
-    if (entry->kind) {
+    if (i >= l->config->numSymbols) {
+        t.data = bundle->activations + entry->offset;
+    } else if (entry->kind) {
         t.data = bundle->mutables + entry->offset;
     } else {
         /* The type has to serve both areas; nothing writes here. */
@@ -480,10 +539,10 @@ enum sheaf_status sheaf_tensor(const sheaf_bundle *bundle, const char *name,
                                struct sheaf_tensor_desc *out_tensor, struct sheaf_error *err)
 {
     const struct sheaf_linked *l = &bundle->shared->linked;
-    for (size_t i = 0; i < l->config->numSymbols; i++)
+    for (size_t i = 0; i < symbol_count(l); i++)
         if (strcmp(l->info->symbols[i].original_name, name) == 0)
             return sheaf_tensor_at(bundle, i, out_tensor, err);
-    for (size_t i = 0; i < l->config->numSymbols; i++)
+    for (size_t i = 0; i < symbol_count(l); i++)
         if (strcmp(l->config->symbolTable[i].name, name) == 0)
             return sheaf_tensor_at(bundle, i, out_tensor, err);
     return fail(err, SHEAF_ERROR_NOT_FOUND, "%s: there is no tensor '%s'", l->info->name, name);
@@ -491,12 +550,47 @@ enum sheaf_status sheaf_tensor(const sheaf_bundle *bundle, const char *name,
 
 /* ---- running ---- */
 
+/* The first dimension that all inputs with dimensions have room for. */
+static uint64_t room_for_items(const struct sheaf_linked *l)
+{
+    uint64_t most = UINT64_MAX;
+    for (size_t i = 0; i < symbol_count(l); i++) {
+        const struct sheaf_symbol_info *info = &l->info->symbols[i];
+        if (info->role == SHEAF_ROLE_INPUT && info->rank && info->dims[0] < most)
+            most = info->dims[0];
+    }
+    return most;
+}
+
+enum sheaf_status sheaf_set_extent(sheaf_bundle *bundle, const char *name, int64_t n,
+                                   struct sheaf_error *err)
+{
+    struct sheaf_tensor_desc t;
+    const struct sheaf_linked *l = &bundle->shared->linked;
+    enum sheaf_status status = sheaf_tensor(bundle, name, &t, err);
+    if (status != SHEAF_OK)
+        return status;
+    if (t.role != SHEAF_ROLE_INPUT || t.dtype != SHEAF_INT64 || t.rank != 0)
+        return fail(err, SHEAF_ERROR_ARGUMENT, "%s: '%s' is no extent that the caller chooses",
+                    l->info->name, name);
+    uint64_t most = room_for_items(l);
+    if (n < 1 || (uint64_t)n > most)
+        return fail(err, SHEAF_ERROR_ARGUMENT, "%s: the extent of '%s' must be from 1 to %lu",
+                    l->info->name, name, (unsigned long)most);
+    memcpy(t.data, &n, sizeof n);
+    clear(err);
+    return SHEAF_OK;
+}
+
 enum sheaf_status sheaf_run(sheaf_bundle *bundle, struct sheaf_error *err)
 {
     const struct shared *s = bundle->shared;
     uint8_t *constants; /* the entry's type is not const; it only reads */
     memcpy(&constants, &s->constants, sizeof constants);
-    int code = s->linked.entry(constants, bundle->mutables, bundle->activations);
+    const struct sheaf_bundle_info *info = s->linked.info;
+    int code = info->n_variants
+                   ? info->run(s->variant, constants, bundle->mutables, bundle->activations)
+                   : s->linked.entry(constants, bundle->mutables, bundle->activations);
     if (code != 0) {
         enum sheaf_status status = code > SHEAF_OK && code <= SHEAF_ERROR_DIVERGED
                                        ? (enum sheaf_status)code

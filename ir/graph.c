@@ -312,6 +312,22 @@ bool graph_is_output(const struct graph *g, const struct value *v)
     return false;
 }
 
+bool graph_is_bound_input(const struct graph *g, size_t i)
+{
+    for (size_t k = 0; k < g->n_bindings; k++)
+        if (g->bindings[k].in == i)
+            return true;
+    return false;
+}
+
+bool graph_is_bound_output(const struct graph *g, size_t i)
+{
+    for (size_t k = 0; k < g->n_bindings; k++)
+        if (g->bindings[k].out == i)
+            return true;
+    return false;
+}
+
 struct replacement {
     struct value *from, *to;
 };

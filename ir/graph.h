@@ -83,6 +83,11 @@ struct block {
     size_t n_out, cap_out;
 };
 
+/* Output `out` of a call is input `in` of the next one. */
+struct graph_binding {
+    size_t out, in; /* positions among the body's */
+};
+
 struct graph {
     struct arena *arena;
     const char *name;
@@ -90,6 +95,13 @@ struct graph {
     struct value **values;
     size_t n_values, cap_values;
     struct block body;
+    struct graph_binding *bindings; /* of inputs to become state; an input occurs once */
+    size_t n_bindings, cap_bindings;
+    /* The graph is of one item; the client has 1 to max_items of them, one behind the other along
+       the first dimension (which is 1 here) of all inputs and outputs, and says how many in an
+       input of that name.  0: no such thing. */
+    int64_t max_items;
+    const char *items;
     uint32_t n_regions;
     struct graph_names *names; /* index of values by name (graph.c) */
 };
@@ -139,6 +151,9 @@ const struct value *value_behind_views(const struct value *v);
 bool node_reads_constants(const struct node *n);
 
 bool graph_is_output(const struct graph *g, const struct value *v);
+/* Input or output i of the body is bound to the other. */
+bool graph_is_bound_input(const struct graph *g, size_t i);
+bool graph_is_bound_output(const struct graph *g, size_t i);
 /* Every use of `from` (node inputs, block outputs, extents of shapes) becomes `to`. */
 void graph_replace_uses(struct graph *g, struct value *from, struct value *to);
 void graph_count_uses(struct graph *g); /* sets n_uses of every value; outputs count as a use */

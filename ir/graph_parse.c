@@ -655,6 +655,30 @@ static bool parse_node(struct parser *p, struct block *b)
     }
 }
 
+static size_t position(struct value *const *v, size_t n, const struct value *one)
+{
+    size_t i = 0;
+    while (i < n && v[i] != one)
+        i++;
+    return i;
+}
+
+/* What follows `bind`: an output and an input of the body. */
+static bool parse_binding(struct parser *p)
+{
+    struct graph *g = p->g;
+    struct value *out, *in;
+    int line = p->token.line;
+    if (!parse_use(p, false, &out) || !parse_use(p, false, &in))
+        return false;
+    struct graph_binding b = {.out = position(g->body.out, g->body.n_out, out),
+                              .in = position(g->body.in, g->body.n_in, in)};
+    if (b.out == g->body.n_out || b.in == g->body.n_in)
+        return fail_at(p, line, "what is bound is not an output and an input of the graph");
+    ARENA_PUSH(g->arena, g->bindings, g->n_bindings, g->cap_bindings) = b;
+    return true;
+}
+
 /* From behind the opening brace to behind the closing one. */
 static bool parse_block(struct parser *p, struct block *b)
 {
@@ -677,6 +701,9 @@ static bool parse_block(struct parser *p, struct block *b)
         if (!accept(p, ",", &more))
             return false;
     }
+    for (more = b == &p->g->body; more;)
+        if (!accept(p, "bind", &more) || (more && !parse_binding(p)))
+            return false;
     p->depth--;
     return expect(p, "}");
 }
@@ -715,7 +742,11 @@ static bool parse_graph(struct parser *p)
         return false;
     p->g = graph_create(p->arena, name);
     if (!accept(p, "source", &found) ||
-        (found && !parse_string(p, "the quoted source", &p->g->source)) || !expect(p, "{"))
+        (found && !parse_string(p, "the quoted source", &p->g->source)) ||
+        !accept(p, "items", &found) ||
+        (found && (!parse_string(p, "the quoted name", &p->g->items) ||
+                   !parse_int(p, 1, LIMIT_TENSOR_ELEMS, &p->g->max_items))) ||
+        !expect(p, "{"))
         return false;
     while (more)
         if (!parse_global(p, &more))

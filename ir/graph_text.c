@@ -10,6 +10,7 @@
  * = if (%c) do () { return %a } do () { return %b
  *         }
  *         return %y, %r
+ *         bind %y %x                                  # output y is input x of the next call
  *     }
  *
  * A statement per line is usual but not required; `#` starts a comment.  A name that is not made of
@@ -348,6 +349,17 @@ const char *graph_text_node_name(const struct node *n)
     return n->n_out && n->out[0] ? n->out[0]->name : op_desc(n->op)->id;
 }
 
+static void print_bindings(const struct graph *g, struct printer *p)
+{
+    for (size_t i = 0; i < g->n_bindings; i++) {
+        strbuf_add(p->out, "    bind ");
+        print_name(p, g->body.out[g->bindings[i].out]);
+        strbuf_add(p->out, " ");
+        print_name(p, g->body.in[g->bindings[i].in]);
+        strbuf_add(p->out, "\n");
+    }
+}
+
 static void print_graph(const struct graph *g, struct printer *p)
 {
     strbuf_add(p->out, "graph ");
@@ -355,6 +367,11 @@ static void print_graph(const struct graph *g, struct printer *p)
     if (g->source && *g->source) {
         strbuf_add(p->out, " source ");
         print_string(p, g->source);
+    }
+    if (g->max_items) {
+        strbuf_add(p->out, " items ");
+        print_string(p, g->items);
+        strbuf_printf(p->out, " %lld", (long long)g->max_items);
     }
     strbuf_add(p->out, " {\n");
     for (size_t i = 0; i < g->body.n_in; i++) {
@@ -377,6 +394,7 @@ static void print_graph(const struct graph *g, struct printer *p)
         }
     }
     print_nodes(p, &g->body, 1);
+    print_bindings(g, p);
     strbuf_add(p->out, "}\n");
 }
 

@@ -317,6 +317,39 @@ static bool check_block(struct validator *v, const struct block *b, enum value_r
     return true;
 }
 
+/* A first dimension of 1 where there are items, and nothing that outlives one. */
+static bool check_items(struct validator *v)
+{
+    const struct block *b = &v->g->body;
+    for (size_t i = 0; v->g->max_items && i < b->n_in + b->n_out; i++) {
+        const struct value *x = i < b->n_in ? b->in[i] : b->out[i - b->n_in];
+        if (x->shape.rank < 1 || x->shape.dims[0] != 1 || !shape_is_static(&x->shape))
+            return fail(v, "value", x->name, "its first dimension is not that of an item");
+    }
+    if (v->g->max_items && v->g->n_bindings)
+        return error_set(v->err, SHEAF_ERROR_SHAPE, "graph '%s': items have no state", v->g->name);
+    return true;
+}
+
+static bool check_bindings(struct validator *v)
+{
+    const struct graph *g = v->g;
+    for (size_t i = 0; i < g->n_bindings; i++) {
+        const struct graph_binding *b = &g->bindings[i];
+        if (b->out >= g->body.n_out || b->in >= g->body.n_in)
+            return error_set(v->err, SHEAF_ERROR_SHAPE,
+                             "graph '%s': binding %zu is of no output or input", g->name, i);
+        const struct value *out = g->body.out[b->out], *in = g->body.in[b->in];
+        if (out->dtype != in->dtype || !shape_equal(&out->shape, &in->shape) ||
+            !shape_is_static(&in->shape))
+            return fail(v, "value", in->name, "it cannot be what output '%s' was", out->name);
+        for (size_t k = 0; k < i; k++)
+            if (g->bindings[k].in == b->in)
+                return fail(v, "value", in->name, "it is bound twice");
+    }
+    return true;
+}
+
 bool graph_validate(const struct graph *g, struct error *err)
 {
     struct validator v = {.g = g, .err = err};
@@ -328,7 +361,8 @@ bool graph_validate(const struct graph *g, struct error *err)
     v.scratch.cap_values = g->n_values;
     v.scratch.values = arena_copy(&v.arena, g->values, g->n_values * sizeof *g->values);
     v.scratch.names = graph_create(&v.arena, "")->names;
-    bool ok = check_values(&v) && check_block(&v, &g->body, VALUE_INPUT);
+    bool ok = check_values(&v) && check_block(&v, &g->body, VALUE_INPUT) && check_bindings(&v) &&
+              check_items(&v);
     arena_done(&v.arena);
     return ok;
 }

@@ -261,6 +261,9 @@ int64_t kernel_static_extent(const struct kernel *k, const struct kregion *r, in
    more than KERNEL_TEXT_MAX_CONSTANT elements is left out. ---- */
 enum { KERNEL_TEXT_MAX_CONSTANT = 64 };
 void kernel_print(const struct kernel *k, struct strbuf *out);
+/* The same; out_at[v] receives where in `out` the line of instruction v begins, of those that have
+   one. */
+void kernel_print_places(const struct kernel *k, struct strbuf *out, size_t *out_at);
 /* Without names and content of constants: kernels with the same key can share their code. */
 void kernel_print_key(const struct kernel *k, struct strbuf *out);
 /* The number that the text form gives each value (a region that yields nothing has one as well), by

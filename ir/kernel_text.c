@@ -111,6 +111,7 @@ struct printer {
     const uint32_t *number;
     bool key; /* no names, no content */
     int depth;
+    size_t *at; /* by kval: where in the text it stands; NULL: nobody asks */
 };
 
 static void print_value(struct printer *p, kval v)
@@ -330,6 +331,8 @@ static void print_inst(struct printer *p, kval v)
     const struct kinst *i = kernel_inst(p->k, v);
     if (i->op == KOP_CONST || i->op == KOP_RESULT)
         return; /* written where used, and with the region */
+    if (p->at)
+        p->at[v] = p->out->len;
     indent(p);
     if (i->region) {
         print_region(p, v);
@@ -412,9 +415,10 @@ static void print_buf(struct printer *p, int buf)
     strbuf_add(p->out, "\n");
 }
 
-static void print_kernel(const struct kernel *k, struct strbuf *out, bool key)
+static void print_kernel(const struct kernel *k, struct strbuf *out, bool key, size_t *at)
 {
-    struct printer p = {.k = k, .out = out, .number = kernel_number(k, out->arena), .key = key};
+    struct printer p = {
+        .k = k, .out = out, .number = kernel_number(k, out->arena), .key = key, .at = at};
     strbuf_add(out, "kernel ");
     if (!key) {
         print_quoted(out, k->name);
@@ -429,10 +433,15 @@ static void print_kernel(const struct kernel *k, struct strbuf *out, bool key)
 
 void kernel_print(const struct kernel *k, struct strbuf *out)
 {
-    print_kernel(k, out, false);
+    print_kernel(k, out, false, NULL);
+}
+
+void kernel_print_places(const struct kernel *k, struct strbuf *out, size_t *out_at)
+{
+    print_kernel(k, out, false, out_at);
 }
 
 void kernel_print_key(const struct kernel *k, struct strbuf *out)
 {
-    print_kernel(k, out, true);
+    print_kernel(k, out, true, NULL);
 }

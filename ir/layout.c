@@ -26,8 +26,10 @@ struct layout layout_permuted(int rank, const int *order)
 
 struct layout layout_blocked(struct layout base, int dim, int size)
 {
+    assert(dim >= 0 && dim < base.rank && size >= 1 && size <= UINT16_MAX);
+    if (size == 1)
+        return base;
     assert(base.n_blocks < LAYOUT_MAX_BLOCKS);
-    assert(dim >= 0 && dim < base.rank && size >= 2 && size <= UINT16_MAX);
     base.block[base.n_blocks].dim = (uint8_t)dim;
     base.block[base.n_blocks].size = (uint16_t)size;
     base.n_blocks++;

@@ -4,7 +4,9 @@
  * The clock is the steps' depth-first order.  A buffer is alive from its first to its last access;
  * an access inside a loop to a buffer that is also accessed outside of it counts as one during the
  * whole loop, since the next round may come back to it.  Views count as accesses to their source.
- * The tensors of the client keep their graph order; constants keep theirs.
+ * Inputs and outputs that lie among the activations are accessed by the client too: before the
+ * first step, or behind the last.  The tensors of the client keep their graph order; constants keep
+ * theirs.
  */
 #include <assert.h>
 #include <string.h>
@@ -99,17 +101,26 @@ static void walk_steps(struct liveness *l, const struct steps *steps, const stru
     }
 }
 
-/* The client reads extents of outputs after the run. */
-static void keep_output_extents(struct liveness *l, const struct scope *scope)
+/* The client reads extents of outputs after the run, and outputs; it wrote inputs before. */
+static void access_by_client(struct liveness *l, const struct scope *scope)
 {
     for (size_t i = 0; i < l->p->n_bufs; i++) {
         const struct pbuf *b = &l->p->bufs[i];
-        for (int d = 0; d < b->rank && b->area == AREA_MUTABLE; d++)
+        bool overlaid = program_is_overlaid(b);
+        for (int d = 0; d < b->rank && (overlaid || b->area == AREA_MUTABLE); d++)
             access_buf(l, b->extent_buf[d], l->p->n_steps, scope);
+        if (overlaid)
+            access_buf(l, (int)i, b->role == SHEAF_ROLE_INPUT ? 0 : l->p->n_steps, scope);
     }
 }
 
-static int64_t align_up(int64_t n)
+bool program_is_overlaid(const struct pbuf *b)
+{
+    return b->area == AREA_ACTIVATION && b->view_of < 0 &&
+           (b->role == SHEAF_ROLE_INPUT || b->role == SHEAF_ROLE_OUTPUT);
+}
+
+int64_t program_align_up(int64_t n)
 {
     return (n + PROGRAM_ALIGNMENT - 1) / PROGRAM_ALIGNMENT * PROGRAM_ALIGNMENT;
 }
@@ -123,7 +134,7 @@ static void place_in_order(struct program *p, enum area area)
         if (b->area != area || b->view_of >= 0)
             continue;
         b->offset = end;
-        end += align_up(b->bytes);
+        end += program_align_up(b->bytes);
     }
     p->area_bytes[area] = end;
 }
@@ -166,7 +177,7 @@ void plan_program(struct program *p, bool keep_all)
     struct liveness l = {
         .p = p, .arena = &scratch, .life = arena_array(&scratch, p->n_bufs, sizeof(struct life))};
     walk_steps(&l, &p->body, &whole);
-    keep_output_extents(&l, &whole);
+    access_by_client(&l, &whole);
 
     place_in_order(p, AREA_CONSTANT);
     place_in_order(p, AREA_MUTABLE);
@@ -177,9 +188,27 @@ void plan_program(struct program *p, bool keep_all)
     arena_done(&scratch);
 }
 
-const uint8_t *program_pack_constants(const struct program *p, struct arena *a)
+static int64_t bytes_to_write(const struct program *p)
 {
-    uint8_t *area = arena_alloc(a, (size_t)p->area_bytes[AREA_CONSTANT]);
+    return program_align_up(p->area_bytes[AREA_MUTABLE]) + p->area_bytes[AREA_ACTIVATION];
+}
+
+void plan_overlay_io(struct program *p, bool keep_all)
+{
+    plan_program(p, keep_all);
+    int64_t before = bytes_to_write(p);
+    for (size_t i = 0; i < p->n_bufs; i++) {
+        struct pbuf *b = &p->bufs[i];
+        if (b->area == AREA_MUTABLE &&
+            (b->role == SHEAF_ROLE_INPUT || b->role == SHEAF_ROLE_OUTPUT))
+            b->area = AREA_ACTIVATION;
+    }
+    plan_program(p, keep_all);
+    p->overlay_saved_bytes = before - bytes_to_write(p);
+}
+
+void program_pack_into(const struct program *p, uint8_t *area)
+{
     for (size_t i = 0; i < p->n_bufs; i++) {
         const struct pbuf *b = &p->bufs[i];
         if (b->area != AREA_CONSTANT || !b->constant || b->view_of >= 0 || b->unused)
@@ -193,5 +222,11 @@ const uint8_t *program_pack_constants(const struct program *p, struct arena *a)
             memcpy(area + b->offset, packed, (size_t)bytes);
         arena_done(&scratch);
     }
+}
+
+const uint8_t *program_pack_constants(const struct program *p, struct arena *a)
+{
+    uint8_t *area = arena_alloc(a, (size_t)p->area_bytes[AREA_CONSTANT]);
+    program_pack_into(p, area);
     return area;
 }

@@ -24,7 +24,7 @@ struct pbuf {
     struct layout layout;
     struct quant quant;
     enum area area;
-    enum sheaf_role role;          /* meaningful outside AREA_ACTIVATION */
+    enum sheaf_role role;          /* of the client's tensors, wherever they lie; else constant */
     const struct tensor *constant; /* AREA_CONSTANT: logical content, packed by `layout` */
     const struct value *value;     /* of the graph, NULL for scratch */
     int view_of;    /* -1, or the buffer whose storage this one shares from offset 0 */
@@ -66,6 +66,7 @@ struct program {
     uint32_t n_steps;               /* ids are below this */
     int64_t area_bytes[AREA_COUNT]; /* after plan_program */
     int64_t peak_live_bytes;        /* lower bound of the activations area */
+    int64_t overlay_saved_bytes;    /* what plan_overlay_io saves */
 };
 
 /*
@@ -85,6 +86,8 @@ int program_storage_of(const struct program *p, int buf);
 /* The buffer of a value of the graph; -1 where it has none. */
 int program_find_value(const struct program *p, const struct value *v);
 
+int64_t program_macs(const struct program *p); /* program_macs.c */
+
 /* Calls fn for every step, depth first. */
 void program_each_step(const struct steps *steps, void (*fn)(struct step *, void *), void *arg);
 bool program_is_straight(const struct program *p); /* has no branches or loops */
@@ -93,8 +96,29 @@ bool program_is_straight(const struct program *p); /* has no branches or loops *
    inspected after a run. */
 void plan_program(struct program *p, bool keep_all);
 
-/* The initial content of the constants area, area_bytes[AREA_CONSTANT] bytes in the arena. */
+/* The same with inputs and outputs among the activations: an input is alive until it was read for
+   the last time, an output from its first write on. */
+void plan_overlay_io(struct program *p, bool keep_all);
+/* Whether the buffer is an input or output among the activations. */
+bool program_is_overlaid(const struct pbuf *b);
+
+int64_t program_align_up(int64_t bytes); /* to PROGRAM_ALIGNMENT */
+
+/* Programs of which one runs at a time on the same client's tensors: a network compiled for several
+   processors. */
+struct program_group {
+    struct program **programs;
+    size_t n;
+};
+
+/* Moves planned programs onto common areas (program_join.c).  together[i * n + k], which is
+   symmetric: whether groups i and k may run at the same time. */
+void program_join(struct program_group *groups, size_t n, const bool *together, struct arena *a);
+
+/* The initial content of the constants area, area_bytes[AREA_CONSTANT] bytes in the arena; or
+   written into an area that programs share. */
 const uint8_t *program_pack_constants(const struct program *p, struct arena *a);
+void program_pack_into(const struct program *p, uint8_t *area);
 
 void program_print(const struct program *p, struct strbuf *out); /* steps, buffers and plan */
 bool program_validate(const struct program *p, struct error *err);

@@ -392,6 +392,20 @@ static void build_call(struct program_builder *b, struct node *const *nodes, siz
                 b->program->bufs[s->args[i]].extent_buf[d] = s->args[k->bufs[i].extent_buf[d]];
 }
 
+/* A Transpose of a plain tensor whose result has the dimensions in that tensor's order moves
+   nothing. */
+static bool layout_is_relabelled(const struct node *n)
+{
+    const struct transpose_attrs *a = n->attrs;
+    const struct layout *l = &n->out[0]->layout;
+    for (int k = 0; k < l->rank; k++) {
+        int64_t from = a->perm.n ? a->perm.v[l->order[k]] : l->rank - 1 - l->order[k];
+        if (from != k)
+            return false;
+    }
+    return l->n_blocks == 0 && l->rank > 0;
+}
+
 /*
  * A view shares storage only where nobody can tell: the result is no symbol of the bundle, and the
  * source is neither a constant (whose packing a target may change) nor state (which changes in
@@ -399,7 +413,8 @@ static void build_call(struct program_builder *b, struct node *const *nodes, siz
  */
 static bool build_view(struct program_builder *b, const struct node *n)
 {
-    if (!(op_desc(n->op)->flags & OP_VIEW) || !n->in[0] || !n->out[0])
+    bool relabels = n->op == OP_transpose && layout_is_relabelled(n);
+    if (!(op_desc(n->op)->flags & OP_VIEW || relabels) || !n->in[0] || !n->out[0])
         return false;
     for (size_t i = 1; i < n->n_out; i++)
         if (n->out[i])
@@ -407,7 +422,8 @@ static bool build_view(struct program_builder *b, const struct node *n)
     const struct value *from = n->in[0], *to = n->out[0];
     if (value_is_constant(from) || from->role == VALUE_STATE || b->buf_of[to->id] >= 0 ||
         from->dtype != to->dtype || !layout_is_plain(&from->layout) ||
-        !layout_is_plain(&to->layout) || shape_elems(&from->shape) != shape_elems(&to->shape))
+        (!relabels && !layout_is_plain(&to->layout)) ||
+        shape_elems(&from->shape) != shape_elems(&to->shape))
         return false;
     int source = program_buf_of(b, from);
     int view = program_buf_of(b, to);
@@ -441,9 +457,9 @@ void program_build_block(struct program_builder *b, struct steps *steps, const s
 /* ---- the whole ---- */
 
 /*
- * Buffers of the graph's outputs, in order.  An output that is an input, constant or state, that
- * was listed before, or that measures another tensor (extents lie with the activations), is copied
- * at the end of the program; all others are written in place.
+ * Buffers of the graph's outputs, in order, but for those that are bound to inputs.  An output that
+ * is an input, constant or state, that was listed before, or that measures another tensor (extents
+ * lie with the activations), is copied at the end of the program; all others are written in place.
  */
 static int *add_outputs(struct program_builder *b)
 {
@@ -451,6 +467,9 @@ static int *add_outputs(struct program_builder *b)
     int *copy_to = arena_array(b->program->arena, body->n_out, sizeof *copy_to);
     for (size_t i = 0; i < body->n_out; i++) {
         const struct value *v = body->out[i];
+        copy_to[i] = -1;
+        if (graph_is_bound_output(b->graph, i))
+            continue;
         bool direct = v->role == VALUE_TEMP && b->buf_of[v->id] < 0 && !b->uses.is_extent[v->id] &&
                       layout_is_plain(&v->layout);
         int buf = direct ? program_buf_of(b, v) : add_value_buf(b, v);
@@ -498,17 +517,26 @@ struct program *program_build(struct arena *arena, const struct graph *g, struct
     b.buf_of = arena_array(arena, g->n_values, sizeof *b.buf_of);
     for (size_t i = 0; i < g->n_values; i++)
         b.buf_of[i] = -1;
-    for (size_t i = 0; i < g->body.n_in; i++)
-        program_buf_of(&b, g->body.in[i]);
-    int *copy_to = add_outputs(&b);
+    if (g->max_items)
+        program_items_begin(&b);
+    for (size_t i = 0; i < g->body.n_in && !g->max_items; i++) {
+        int buf = program_buf_of(&b, g->body.in[i]);
+        if (graph_is_bound_input(g, i))
+            p->bufs[buf].role = SHEAF_ROLE_STATE;
+    }
+    int *copy_to = g->max_items ? NULL : add_outputs(&b);
     for (size_t i = 0; i < g->n_values; i++)
         if (g->values[i]->role == VALUE_STATE && b.uses.count[i])
             program_buf_of(&b, g->values[i]);
-    program_build_block(&b, &p->body, &g->body);
+    if (g->max_items)
+        program_items_run(&b);
+    else
+        program_build_block(&b, &p->body, &g->body);
     b.steps = &p->body;
-    for (size_t i = 0; i < g->body.n_out; i++)
+    for (size_t i = 0; i < g->body.n_out && copy_to; i++)
         if (copy_to[i] >= 0)
             program_copy(&b, program_buf_of(&b, g->body.out[i]), copy_to[i]);
+    program_bind(&b);
     p->n_steps = number_steps(&p->body, 0);
     return check_size(p, g, err) ? p : NULL;
 }

@@ -12,9 +12,8 @@
 
 /* ---- small kernels ---- */
 
-/* The number in the kernel of program buffer `buf`, added with its extents on first use. */
-static int add_arg(struct program_builder *b, struct step *s, size_t *cap, int buf,
-                   enum kbuf_role role)
+int program_call_arg(struct program_builder *b, struct step *s, size_t *cap, int buf,
+                     enum kbuf_role role)
 {
     struct kernel *k = s->kernel;
     const struct pbuf *pb = &b->program->bufs[buf];
@@ -23,7 +22,8 @@ static int add_arg(struct program_builder *b, struct step *s, size_t *cap, int b
             return (int)i;
     int extent_buf[MAX_RANK];
     for (int d = 0; d < pb->rank; d++)
-        extent_buf[d] = pb->extent_buf[d] < 0 ? -1 : add_arg(b, s, cap, pb->extent_buf[d], KBUF_IN);
+        extent_buf[d] =
+            pb->extent_buf[d] < 0 ? -1 : program_call_arg(b, s, cap, pb->extent_buf[d], KBUF_IN);
     int i = kernel_add_buf(k, pb->name, pb->dtype, role, pb->rank, pb->dims);
     k->bufs[i].layout = pb->layout;
     k->bufs[i].constant = pb->constant;
@@ -34,14 +34,14 @@ static int add_arg(struct program_builder *b, struct step *s, size_t *cap, int b
     return i;
 }
 
-static struct step *begin_call(struct program_builder *b, const char *name)
+struct step *program_call_begin(struct program_builder *b, const char *name)
 {
     struct step *s = program_add_step(b, STEP_CALL, name);
     s->kernel = kernel_create(b->program->arena, name);
     return s;
 }
 
-static void end_call(struct step *s)
+void program_call_end(struct step *s)
 {
     struct error err;
     error_init(&err);
@@ -63,17 +63,17 @@ static void map_over(struct kernel *k, int buf, kval *out_index)
 
 void program_copy(struct program_builder *b, int from, int to)
 {
-    struct step *s = begin_call(b, "copy");
+    struct step *s = program_call_begin(b, "copy");
     struct kernel *k = s->kernel;
     size_t cap = 0;
-    int in = add_arg(b, s, &cap, from, KBUF_IN);
-    int out = add_arg(b, s, &cap, to, KBUF_OUT);
+    int in = program_call_arg(b, s, &cap, from, KBUF_IN);
+    int out = program_call_arg(b, s, &cap, to, KBUF_OUT);
     kval index[MAX_RANK];
     map_over(k, in, index);
     kernel_store(k, out, index, kernel_load(k, in, index));
     if (k->bufs[in].rank)
         kernel_map_end(k);
-    end_call(s);
+    program_call_end(s);
 }
 
 /* The index of the buffer's first element. */
@@ -85,30 +85,30 @@ static void first_index(struct kernel *k, int buf, kval *out)
 
 static void store_scalar(struct program_builder *b, int to, int64_t value)
 {
-    struct step *s = begin_call(b, "set");
+    struct step *s = program_call_begin(b, "set");
     struct kernel *k = s->kernel;
     size_t cap = 0;
-    int out = add_arg(b, s, &cap, to, KBUF_OUT);
+    int out = program_call_arg(b, s, &cap, to, KBUF_OUT);
     kval zero[MAX_RANK];
     first_index(k, out, zero);
     kernel_store(k, out, zero, kernel_const_int(k, k->bufs[out].dtype, value));
-    end_call(s);
+    program_call_end(s);
 }
 
 /* scans[*index, ...] = element: one round of a scan output.  Rounds beyond the bound that the model
    declares are dropped. */
 static void append_scan(struct program_builder *b, int element, int scans, int index)
 {
-    struct step *s = begin_call(b, "append");
+    struct step *s = program_call_begin(b, "append");
     struct kernel *k = s->kernel;
     size_t cap = 0;
-    int in = add_arg(b, s, &cap, element, KBUF_IN);
-    int counter = add_arg(b, s, &cap, index, KBUF_IN);
+    int in = program_call_arg(b, s, &cap, element, KBUF_IN);
+    int counter = program_call_arg(b, s, &cap, index, KBUF_IN);
 
     /* The outer extent is not known before the loop ends, and no address depends on it. */
     int outer_extent = b->program->bufs[scans].extent_buf[0];
     b->program->bufs[scans].extent_buf[0] = -1;
-    int out = add_arg(b, s, &cap, scans, KBUF_INOUT);
+    int out = program_call_arg(b, s, &cap, scans, KBUF_INOUT);
     b->program->bufs[scans].extent_buf[0] = outer_extent;
 
     kval zero[MAX_RANK], at[MAX_RANK];
@@ -122,23 +122,23 @@ static void append_scan(struct program_builder *b, int element, int scans, int i
         kernel_map_end(k);
     kernel_if_else(k, 0, NULL);
     kernel_if_end(k, 0, NULL, NULL);
-    end_call(s);
+    program_call_end(s);
 }
 
 /* The extent of scan outputs of at most `bound` elements: the rounds that the index counted. */
 static void count_rounds(struct program_builder *b, int index, int64_t bound, int to)
 {
-    struct step *s = begin_call(b, "rounds");
+    struct step *s = program_call_begin(b, "rounds");
     struct kernel *k = s->kernel;
     size_t cap = 0;
-    int in = add_arg(b, s, &cap, index, KBUF_IN);
-    int out = add_arg(b, s, &cap, to, KBUF_OUT);
+    int in = program_call_arg(b, s, &cap, index, KBUF_IN);
+    int out = program_call_arg(b, s, &cap, to, KBUF_OUT);
     kval from[MAX_RANK], at[MAX_RANK];
     first_index(k, in, from);
     first_index(k, out, at);
     kval rounds = kernel_load(k, in, from);
     kernel_store(k, out, at, kernel_binary(k, KOP_MIN, rounds, kernel_const_index(k, bound)));
-    end_call(s);
+    program_call_end(s);
 }
 
 /* ---- values ---- */

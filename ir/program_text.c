@@ -41,7 +41,8 @@ static void print_buf(const struct program *p, size_t i, struct strbuf *out)
     }
     strbuf_printf(out, "] %s %s%s @%" PRId64 " %" PRId64 " bytes",
                   layout_print(&b->layout, out->arena), area_name[b->area],
-                  b->area == AREA_MUTABLE ? role_name(b->role) : "", b->offset, b->bytes);
+                  b->area == AREA_MUTABLE || program_is_overlaid(b) ? role_name(b->role) : "",
+                  b->offset, b->bytes);
     if (b->quant.scale != 0)
         strbuf_printf(out, " scale %.9g zero %" PRId32, (double)b->quant.scale,
                       b->quant.zero_point);

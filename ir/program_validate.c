@@ -107,8 +107,7 @@ static bool check_arg(const struct check *c, const struct step *s, size_t i)
                          "kernel's '%s'",
                          s->name, b->name, k->name);
     bool writes = k->role != KBUF_IN;
-    if (writes &&
-        (b->area == AREA_CONSTANT || (b->area == AREA_MUTABLE && b->role == SHEAF_ROLE_INPUT)))
+    if (writes && (b->area == AREA_CONSTANT || b->role == SHEAF_ROLE_INPUT))
         return error_set(c->err, SHEAF_ERROR_ARGUMENT, "step '%s': writes '%s', which is %s",
                          s->name, b->name,
                          b->area == AREA_CONSTANT ? "constant" : "an input of the client");
@@ -235,7 +234,8 @@ static bool run_loop(struct check *c, const struct step *s)
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < n; i++)
             if (inside[i] && inside[i] == c->n_accesses[i] &&
-                c->p->bufs[i].area == AREA_ACTIVATION && (int)i != s->cond && (int)i != s->index)
+                c->p->bufs[i].area == AREA_ACTIVATION && !program_is_overlaid(&c->p->bufs[i]) &&
+                (int)i != s->cond && (int)i != s->index)
                 c->content[i] = NEVER_WRITTEN;
         if (s->cond >= 0 && !read_buf(c, s->cond, s->name))
             return false;
@@ -284,14 +284,14 @@ static bool check_run(struct check *c)
     for (size_t i = 0; i < p->n_bufs; i++) {
         const struct pbuf *b = &p->bufs[i];
         bool given =
-            b->area == AREA_CONSTANT || (b->area == AREA_MUTABLE && b->role != SHEAF_ROLE_OUTPUT);
+            b->area == AREA_CONSTANT || b->role == SHEAF_ROLE_INPUT || b->role == SHEAF_ROLE_STATE;
         c->content[i] = given ? INTACT : NEVER_WRITTEN;
     }
     if (!run_steps(c, &p->body))
         return false;
     for (size_t i = 0; i < p->n_bufs; i++) {
         const struct pbuf *b = &p->bufs[i];
-        if (b->area != AREA_MUTABLE || b->role != SHEAF_ROLE_OUTPUT)
+        if (b->role != SHEAF_ROLE_OUTPUT)
             continue;
         if (!read_buf(c, (int)i, "end"))
             return false;

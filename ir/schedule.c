@@ -27,7 +27,8 @@ static void print_packing(const struct kernel *k, const struct koperand *o, stru
 }
 
 static const char *const dot_names[] = {
-    [SCHEDULE_DOT4] = "4", [SCHEDULE_DOT2] = "2", [SCHEDULE_DOT_TILE] = "tile"};
+    [SCHEDULE_DOT4] = "4",   [SCHEDULE_DOT2] = "2",           [SCHEDULE_DOT1] = "1",
+    [SCHEDULE_DOT16] = "16", [SCHEDULE_DOT_SQUARE] = "2x8x2", [SCHEDULE_DOT_TILE] = "tile"};
 
 static void print_contract(const struct schedule_entry *e, const struct kernel *k,
                            struct strbuf *out)
@@ -43,7 +44,11 @@ static void print_contract(const struct schedule_entry *e, const struct kernel *
     if (e->k_iter >= 0)
         strbuf_printf(out, " k d%d/%d", e->k_iter, e->k_block);
     if (e->dot != SCHEDULE_MULTIPLY_ADD)
-        strbuf_printf(out, " dot %s of d%d", dot_names[e->dot], e->group_iter);
+        strbuf_printf(out, " dot %s", dot_names[e->dot]);
+    if (e->dot != SCHEDULE_MULTIPLY_ADD || e->at_once > 1)
+        strbuf_printf(out, " of d%d", e->group_iter);
+    if (e->at_once > 1)
+        strbuf_printf(out, " at once %d", e->at_once);
     if (e->span > 1)
         strbuf_printf(out, " with %d of d%d", e->span, e->span_iter);
     const struct kcontract *c = kernel_inst(k, e->region)->region->contract;

@@ -9,6 +9,7 @@
  *     map %7: for d0 d2 d3 d1/16 d1%16 vector 16
  *     contract %9: tile rows d2,d3 14 cols d1 2x16 k d4/16 pack "abcd16b32a"
  *     contract %9: tile rows d3 14 cols d1 2x16 k d4/64 dot 4 of d4 pack "abcd16b32a4b"
+ *     contract %9: tile rows d3 6 cols d1 3x4 k d4/16 dot 4 of d4 at once 4 pack "abcd16b12a4b"
  *     contract %9: tile rows d3 14 cols d1 2x16 k d4/48 dot tile of d4 with 3 of d6 pack "..."
  *     contract %9: expanded
  * dN is index N of the region; dN/B counts blocks of B, dN%B goes through one.
@@ -32,6 +33,9 @@ enum schedule_dot {
     SCHEDULE_MULTIPLY_ADD, /* one K value: multiply and add */
     SCHEDULE_DOT4,         /* four bytes of K at once ("dot 4") */
     SCHEDULE_DOT2,         /* four bytes of K as two pairs of 16 bits ("dot 2") */
+    SCHEDULE_DOT1,         /* one byte of K, extended to 16 bits ("dot 1") */
+    SCHEDULE_DOT16,        /* sixteen bytes of K, of one column ("dot 16") */
+    SCHEDULE_DOT_SQUARE,   /* eight bytes of K of two rows and two columns ("dot 2x8x2") */
     SCHEDULE_DOT_TILE      /* rows x columns x K in tile registers ("dot tile") */
 };
 
@@ -51,8 +55,9 @@ struct schedule_entry {
     int tile_outer; /* values of row_outer in a tile; 0: joined with row_iter into one run */
     int k_iter;     /* index whose blocks of k_block are innermost; -1: none */
     enum schedule_dot dot;
-    int group;      /* K values in one step, side by side in packed B; 1 for MULTIPLY_ADD */
-    int group_iter; /* the K index they belong to; -1 where group is 1 */
+    int group;      /* K values in one product, side by side in packed B; 1 for MULTIPLY_ADD */
+    int at_once;    /* groups that one load of A brings; each product takes a lane of it */
+    int group_iter; /* the K index they belong to; -1 where a step takes one value */
     /* DOT_TILE: one step takes `span` values of span_iter, a K index too, with all of k_iter, and
        k_block is what they take in A; a span of 1 at most: of k_iter alone. */
     int span, span_iter;

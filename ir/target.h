@@ -7,16 +7,31 @@
 #include "ir/kernel.h"
 #include "ir/schedule.h"
 
+struct emit;
 struct emit_kernel;
+struct LLVMOpaqueValue;
 
 struct target {
-    const char *name;     /* "cpu" */
-    const char *triple;   /* LLVM triple, normalised */
-    const char *cpu;      /* LLVM processor name, never "native" */
-    const char *features; /* comma-separated, complete: +x for each feature that code may use */
-    int vector_bytes;     /* of the widest vector register to use */
+    const char *name;      /* "cpu" */
+    const char *triple;    /* LLVM triple, normalised */
+    const char *cpu;       /* LLVM processor name, never "native" */
+    const char *features;  /* comma-separated, complete: +x for each feature that code may use */
+    const char *tune_cpu;  /* LLVM's name of the processor that instructions are ordered for */
+    const char *plain_cpu; /* LLVM's name of a processor that brings no further features */
+    const char *dropped;   /* what that processor brings all the same and code must not use: "-x" */
+    const char *abi;       /* LLVM's name of the calling convention, "": the triple's own */
+    bool is_position_independent;
+    int stack_align;    /* bytes, at a call */
+    int call_bytes;     /* that a call itself puts on the stack */
+    int red_zone_bytes; /* that a function may use below its frame */
+    int vector_bytes;   /* of the widest vector register to use; 4: of one float */
     int n_vector_regs;
+    int n_general_regs; /* that code may use for numbers and addresses */
+    bool has_lanes;     /* a product takes one lane of a vector and all of another */
     bool has_fma;
+    bool has_float_registers;
+    bool has_round;      /* floor, ceil, trunc and rint are instructions */
+    bool has_f16;        /* so are conversions between half and float */
     bool unsigned_bytes; /* 8-bit activations of integer contractions are u8, not i8: what the
                             processor's dot product takes */
 
@@ -28,6 +43,12 @@ struct target {
        generator are expanded, and constant buffers get the layout to be packed in. */
     struct schedule *(*schedule)(const struct target *t, struct arena *a, struct kernel *k);
 
+    /* Emits uint32_t fn(void): the position of the first variant that the processor can run, and
+       that its operating system lets this process run; SHEAF_NO_VARIANT: none.  NULL: programs
+       cannot find that out. */
+    void (*emit_select)(struct emit *e, struct LLVMOpaqueValue *fn,
+                        const struct target *const *variants, size_t n);
+
     /* Emits a contraction as its schedule entry says. */
     void (*emit_contract)(struct emit_kernel *ek, kval contract,
                           const struct schedule_entry *entry);
@@ -36,5 +57,7 @@ struct target {
 /* Whether a list of features has +name, of `length` characters, as a whole word. */
 bool target_lists(const char *features, const char *name, size_t length);
 bool target_has(const struct target *t, const char *feature);
+/* The features that both lists have, in the order of the first. */
+const char *target_common(struct arena *a, const char *features, const char *others);
 
 #endif

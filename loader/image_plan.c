@@ -101,3 +101,17 @@ bool image_plan(const struct loader_options *opt, const struct value *input,
     *out_plan = plan;
     return true;
 }
+
+struct preprocess image_plan_pixels(const struct value *input)
+{
+    const int64_t *dims = input->shape.dims + (input->shape.rank - 3);
+    struct preprocess plan = {.batch = input->shape.rank == 4 ? input->shape.dims[0] : 1,
+                              .height = dims[0],
+                              .width = dims[1],
+                              .channels = (int)dims[2],
+                              .channels_last = true,
+                              .high = 255};
+    for (int c = 0; c < plan.channels; c++)
+        plan.stddev[c] = 1;
+    return plan;
+}

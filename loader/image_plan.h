@@ -16,4 +16,7 @@
 bool image_plan(const struct loader_options *opt, const struct value *input,
                 struct preprocess *out_plan, struct error *err);
 
+/* The pixels as they are, for an input [N,H,W,C] or [H,W,C] that takes them. */
+struct preprocess image_plan_pixels(const struct value *input);
+
 #endif

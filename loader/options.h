@@ -10,7 +10,7 @@
 
 #include "ir/arena.h"
 #include "ir/error.h"
-#include "ir/graph.h"
+#include "ir/passes/interface.h"
 #include "ir/strbuf.h"
 #include "loader/import/import.h"
 
@@ -58,6 +58,15 @@ enum image_mode {
     IMAGE_MODE_0TO256,  /* seed-era spelling of 0TO255 */
     IMAGE_MODE_128TO127 /* seed-era spelling of NEG128TO127 */
 };
+enum emit_lib { EMIT_LIB_NONE = -1, EMIT_LIB_SHARED, EMIT_LIB_STATIC };
+enum vector_width {
+    VECTOR_NATIVE,
+    VECTOR_SSE2,
+    VECTOR_SSE4,
+    VECTOR_AVX,
+    VECTOR_AVX2,
+    VECTOR_AVX512
+};
 enum image_layout { IMAGE_LAYOUT_NCHW, IMAGE_LAYOUT_NHWC };
 enum image_order { IMAGE_ORDER_RGB, IMAGE_ORDER_BGR };
 
@@ -67,6 +76,15 @@ struct tensor_arg {
     const char *name; /* of the tensor */
     const char *path;
     enum tensor_arg_kind kind;
+};
+
+/* A further entry of the bundle: what -add-entry and its kin say of it. */
+struct entry_arg {
+    const char *name;
+    struct option_texts model;        /* as -model has it */
+    struct option_texts load_profile; /* as -load-profile has it */
+    struct import_input *inputs;      /* as -model-input says them */
+    size_t n_inputs;
 };
 
 struct loader_options {
@@ -84,6 +102,15 @@ struct loader_options {
     struct import_symbol *symbols;
     struct tensor_arg *inputs, *outputs;
     size_t n_inputs;
+    const char *items; /* the symbol that -onnx-define-symbol leaves open up to max_items */
+    int64_t max_items;
+    struct interface_change *changes; /* of -input-type and its kin */
+    size_t n_changes;
+    struct interface_binding *bindings; /* of -bind */
+    const char *tune; /* of -mtune, as LLVM names it; NULL: the processor itself */
+    struct entry_arg *entries;
+    size_t n_entries;
+    bool *together; /* (n_entries + 1)^2, the entry of -model first: which may run at one time */
 };
 
 /*
@@ -99,6 +126,10 @@ bool options_parse(struct arena *a, int argc, char *const *argv, struct loader_o
 bool options_check(struct arena *a, struct loader_options *opt, struct error *err);
 
 /* Parts of the above, for tests and for other tools. */
+bool options_entries(struct arena *a, struct loader_options *opt, struct error *err);
+/* Says those of -emit-lib in the terms of a bundle's. */
+bool options_library(struct arena *a, struct loader_options *opt, struct error *err);
+bool model_input_type(const char *word, enum dtype *out_dtype, bool *out_quantized);
 bool model_input_parse(struct arena *a, const char *text, struct import_input *out_input,
                        struct error *err);
 

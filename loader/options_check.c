@@ -5,8 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "bundle/write/weights_form.h"
 #include "ir/checked.h"
 #include "ir/quantize/calibrate.h"
+#include "loader/interface.h"
 #include "loader/option_table.h"
 #include "loader/options.h"
 
@@ -29,6 +31,7 @@ static const struct {
     {OPTION_ID_emit_bundle, OPTION_ID_expected_labels, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_expected_labels_file, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_time, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_reset_state, "writing a bundle runs nothing"},
     {OPTION_ID_emit_bundle, OPTION_ID_iterations, "writing a bundle runs nothing"},
     {OPTION_ID_verify, OPTION_ID_output, "-verify writes no tensors"},
     {OPTION_ID_verify, OPTION_ID_topk, "-verify prints no labels"},
@@ -78,7 +81,17 @@ static const struct {
     {OPTION_ID_compare_qdq, OPTION_ID_time, "-compare-qdq runs kernel by kernel"},
     {OPTION_ID_compare_qdq, OPTION_ID_iterations, "-compare-qdq runs once"},
     {OPTION_ID_expected_labels, OPTION_ID_expected_labels_file, "each states what is right"},
+    {OPTION_ID_emit_lib, OPTION_ID_weights_format, "-weights says where a library's weights lie"},
+    {OPTION_ID_repack_weights, OPTION_ID_weights_format, "repacking writes the file NAME.weights"},
+    {OPTION_ID_device, OPTION_ID_target, "each names the machine"},
+    {OPTION_ID_march, OPTION_ID_mcpu, "each names the processor"},
+    {OPTION_ID_vector, OPTION_ID_mcpu, "-march names the processor of a library with it"},
     {OPTION_ID_load_profile, OPTION_ID_weights_only, "each says what becomes of the weights"},
+    {OPTION_ID_entry_profile, OPTION_ID_weights_only, "each says what becomes of the weights"},
+    {OPTION_ID_entry_profile, OPTION_ID_convert_to_fp16, "each says how tensors are stored"},
+    {OPTION_ID_entry_profile, OPTION_ID_qdq, "it is about models that are quantized already"},
+    {OPTION_ID_entry_profile, OPTION_ID_quantize_until, "one network is measured"},
+    {OPTION_ID_entry_profile, OPTION_ID_quantization_report, "one network is measured"},
     {OPTION_ID_load_profile, OPTION_ID_convert_to_fp16, "each says how tensors are stored"},
     {OPTION_ID_weights_only, OPTION_ID_convert_to_fp16, "each says how weights are stored"},
     {OPTION_ID_use_imagenet_normalization, OPTION_ID_mean, "each states the mean"},
@@ -92,7 +105,17 @@ static const struct {
     {OPTION_ID_network_name, OPTION_ID_emit_bundle, "it names the files of a bundle"},
     {OPTION_ID_main_entry_name, OPTION_ID_emit_bundle, "it names the function of a bundle"},
     {OPTION_ID_save_asm, OPTION_ID_emit_bundle, "the file is written beside the bundle"},
+    {OPTION_ID_debug_info, OPTION_ID_emit_bundle, "debuggers look at a bundle's object"},
+    {OPTION_ID_replaceable_weights, OPTION_ID_emit_bundle, "it is about the weights of a bundle"},
+    {OPTION_ID_repack_weights, OPTION_ID_emit_bundle, "it is about the weights of a bundle"},
+    {OPTION_ID_weights_format, OPTION_ID_emit_bundle, "they belong to a bundle"},
+    {OPTION_ID_section, OPTION_ID_weights_format, "it is where an array of weights lies"},
+    {OPTION_ID_add_entry, OPTION_ID_emit_bundle, "only a bundle has several functions"},
+    {OPTION_ID_entry_profile, OPTION_ID_add_entry, "it is about a further model"},
+    {OPTION_ID_entry_input, OPTION_ID_add_entry, "it is about a further model"},
+    {OPTION_ID_may_run_together, OPTION_ID_add_entry, "it is about several functions"},
     {OPTION_ID_target, OPTION_ID_emit_bundle, "code for another machine cannot run here"},
+    {OPTION_ID_float_abi, OPTION_ID_emit_bundle, "what runs here has this machine's"},
     {OPTION_ID_quantization_schema, OPTION_ID_load_profile, "it is about quantization"},
     {OPTION_ID_quantization_precision, OPTION_ID_load_profile, "it is about quantization"},
     {OPTION_ID_quantization_precision_bias, OPTION_ID_load_profile, "it is about quantization"},
@@ -104,6 +127,18 @@ static const struct {
     {OPTION_ID_quantization_report, OPTION_ID_load_profile, "it tells what quantization does"},
     {OPTION_ID_quantize_until, OPTION_ID_load_profile, "it starts from the quantized network"},
     {OPTION_ID_merge_profile, OPTION_ID_dump_profile, "it names the file for the sum"},
+    {OPTION_ID_lib_name, OPTION_ID_emit_lib, "it names the files of a library"},
+    {OPTION_ID_func_name, OPTION_ID_emit_lib, "it names the function of a library"},
+    {OPTION_ID_path, OPTION_ID_emit_lib, "it is the folder of a library"},
+    {OPTION_ID_device, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_host, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_march, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_mtune, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_elf, OPTION_ID_emit_lib, "it is about linking a library"},
+    {OPTION_ID_oformat, OPTION_ID_emit_lib, "it is about linking a library"},
+    {OPTION_ID_vector, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_weights, OPTION_ID_emit_lib, "the file belongs to a library"},
+    {OPTION_ID_bundle_objects, OPTION_ID_emit_lib, "they become part of a library"},
 };
 
 /* A bundle can be asked for in one go with what its network is measured on. */
@@ -126,20 +161,51 @@ static bool is_measured_on(const struct loader_options *opt, enum option_id id)
     return false;
 }
 
+/* What excludes -emit-bundle excludes -emit-lib; what needs it is about bundles alone, but for the
+   machine. */
+static enum option_id or_library(const struct loader_options *opt, enum option_id id)
+{
+    bool is_library = id == OPTION_ID_emit_bundle && option_active(opt, OPTION_ID_emit_lib);
+    return is_library ? OPTION_ID_emit_lib : id;
+}
+
 static bool check_pairs(const struct loader_options *opt, struct error *err)
 {
-    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++)
-        if (option_active(opt, conflicts[i].a) && option_active(opt, conflicts[i].b) &&
-            !(conflicts[i].a == OPTION_ID_emit_bundle && is_measured_on(opt, conflicts[i].b)))
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++) {
+        enum option_id a = or_library(opt, conflicts[i].a), b = or_library(opt, conflicts[i].b);
+        if (option_active(opt, a) && option_active(opt, b) &&
+            !(conflicts[i].a == OPTION_ID_emit_bundle && is_measured_on(opt, b)))
             return error_set(err, SHEAF_ERROR_ARGUMENT,
-                             "options -%s and -%s exclude each other: %s",
-                             option_table[conflicts[i].a].name, option_table[conflicts[i].b].name,
-                             conflicts[i].why);
-    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-        if (option_active(opt, needs[i].a) && !option_active(opt, needs[i].needed))
+                             "options -%s and -%s exclude each other: %s", option_table[a].name,
+                             option_table[b].name, conflicts[i].why);
+    }
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        enum option_id needed = needs[i].needed;
+        if (needs[i].a == OPTION_ID_target || needs[i].a == OPTION_ID_float_abi)
+            needed = or_library(opt, needed);
+        if (needed == OPTION_ID_load_profile && option_active(opt, OPTION_ID_entry_profile))
+            continue; /* it is about a further model's profile */
+        if (option_active(opt, needs[i].a) && !option_active(opt, needed))
             return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s needs -%s: %s",
-                             option_table[needs[i].a].name, option_table[needs[i].needed].name,
+                             option_table[needs[i].a].name, option_table[needed].name,
                              needs[i].why);
+    }
+    return true;
+}
+
+/* An audit reads one file. */
+static bool check_audit(const struct loader_options *opt, struct error *err)
+{
+    for (int id = 0; id < OPTION_ID_COUNT; id++)
+        if (opt->given[id] && id != OPTION_ID_audit)
+            return error_set(
+                err, SHEAF_ERROR_ARGUMENT,
+                "options -audit and -%s exclude each other: an audit reads nothing but "
+                "the object",
+                option_table[id].name);
+    if (opt->images.n)
+        return error_set(err, SHEAF_ERROR_ARGUMENT, "%s: -audit reads one file",
+                         opt->images.item[0]);
     return true;
 }
 
@@ -209,6 +275,17 @@ static bool check_quantization(const struct loader_options *opt, struct error *e
     return true;
 }
 
+static bool check_section(const struct loader_options *opt, struct error *err)
+{
+    enum weights_format f = (enum weights_format)opt->weights_format;
+    if (!opt->section)
+        return true;
+    if (!weights_is_array(f))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -section needs -weights-format=c or object: no array is written");
+    return weights_check_section(opt->section, err);
+}
+
 static bool check_values(const struct loader_options *opt, struct error *err)
 {
     if (opt->model.n == 0)
@@ -225,7 +302,15 @@ static bool check_values(const struct loader_options *opt, struct error *err)
     if (opt->given[OPTION_ID_num_histogram_bins] &&
         !check_range(OPTION_ID_num_histogram_bins, opt->num_histogram_bins, 1, 1 << 30, err))
         return false;
-    if (!check_until(opt, err))
+    if (opt->mcpu.n > 1 && !opt->emit_bundle && opt->emit_lib == EMIT_LIB_NONE)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -mcpu names %zu processors: only a bundle holds code for several",
+                         opt->mcpu.n);
+    if (opt->mcpu.n > 1 && opt->overlay_io)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "options -overlay-io and -mcpu with several processors exclude each "
+                         "other: each places its activations in its own way");
+    if (!check_until(opt, err) || !check_section(opt, err))
         return false;
     for (size_t i = 0; i < opt->stddev.n; i++)
         if (opt->stddev.item[i] <= 0)
@@ -245,8 +330,22 @@ static const struct {
     {"int32", DTYPE_I32, false},     {"int64", DTYPE_I64, false},  {"uint8", DTYPE_U8, false},
     {"uint16", DTYPE_U16, false},    {"uint32", DTYPE_U32, false}, {"uint64", DTYPE_U64, false},
     {"bool", DTYPE_BOOL, false},     {"int8q", DTYPE_I8, true},    {"int16q", DTYPE_I16, true},
-    {"int32q", DTYPE_I32, true},
+    {"int32q", DTYPE_I32, true},     {"uint8q", DTYPE_U8, true},   {"uint16q", DTYPE_U16, true},
 };
+
+bool model_input_type(const char *word, enum dtype *out_dtype, bool *out_quantized)
+{
+    *out_quantized = false;
+    for (size_t i = 0; i < sizeof input_types / sizeof *input_types; i++) {
+        if (strcmp(word, input_types[i].word) == 0) {
+            *out_dtype = input_types[i].dtype;
+            *out_quantized = input_types[i].quantized;
+            return true;
+        }
+    }
+    *out_dtype = dtype_parse(word);
+    return *out_dtype != DTYPE_NONE;
+}
 
 /* A copy of the text up to the next comma; *text moves behind the comma, to NULL at the end. */
 static const char *next_field(struct arena *a, const char **text)
@@ -287,16 +386,8 @@ bool model_input_parse(struct arena *a, const char *text, struct import_input *o
         return true;
     }
     const char *word = next_field(a, &rest);
-    bool quantized = false;
-    for (size_t i = 0; i < sizeof input_types / sizeof *input_types; i++) {
-        if (strcmp(word, input_types[i].word) == 0) {
-            in.dtype = input_types[i].dtype;
-            quantized = input_types[i].quantized;
-        }
-    }
-    if (in.dtype == DTYPE_NONE)
-        in.dtype = dtype_parse(word);
-    if (in.dtype == DTYPE_NONE)
+    bool quantized;
+    if (!model_input_type(word, &in.dtype, &quantized))
         return error_set(err, SHEAF_ERROR_ARGUMENT, "-model-input '%s': '%s' is no type", text,
                          word);
     if (quantized) {
@@ -337,20 +428,38 @@ static bool parse_model_inputs(struct arena *a, struct loader_options *opt, stru
     return true;
 }
 
+/* NAME<=N: the model is compiled for one item, and the caller has up to N. */
+static bool leave_open(struct loader_options *opt, struct import_symbol *s, struct error *err)
+{
+    if (opt->items)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -onnx-define-symbol leaves both '%s' and '%s' open, but only one "
+                         "symbol can be",
+                         opt->items, s->name);
+    opt->items = s->name;
+    opt->max_items = s->value;
+    s->value = 1;
+    return true;
+}
+
 static bool parse_symbols(struct arena *a, struct loader_options *opt, struct error *err)
 {
     size_t n = opt->onnx_define_symbol.n;
     opt->symbols = arena_array(a, n, sizeof *opt->symbols);
     for (size_t i = 0; i < n; i++) {
         const char *text = opt->onnx_define_symbol.item[i];
-        const char *comma = strrchr(text, ',');
+        const char *comma = strrchr(text, ','), *bound = strstr(text, "<=");
+        const char *end = comma ? comma : bound;
         struct import_symbol *s = &opt->symbols[i];
-        if (!comma || comma == text || !option_parse_int(comma + 1, &s->value) || s->value < 1)
+        if (!end || end == text || !option_parse_int(end + (comma ? 1 : 2), &s->value) ||
+            s->value < 1 || s->value > INT32_MAX)
             return error_set(err, SHEAF_ERROR_ARGUMENT,
-                             "-onnx-define-symbol '%s': a name, a comma and a positive whole "
-                             "number are needed, as in batch,1",
+                             "-onnx-define-symbol '%s': a name, a comma (or <=) and a positive "
+                             "whole number are needed, as in batch,1 or batch<=8",
                              text);
-        s->name = arena_strndup(a, text, (size_t)(comma - text));
+        s->name = arena_strndup(a, text, (size_t)(end - text));
+        if (!comma && !leave_open(opt, s, err))
+            return false;
         for (size_t j = 0; j < i; j++)
             if (strcmp(s->name, opt->symbols[j].name) == 0)
                 return error_set(err, SHEAF_ERROR_ARGUMENT,
@@ -403,9 +512,12 @@ static bool parse_tensors(struct arena *a, struct loader_options *opt, struct er
 
 bool options_check(struct arena *a, struct loader_options *opt, struct error *err)
 {
+    if (opt->audit)
+        return check_audit(opt, err);
     if (opt->merge_profile.n)
         return check_pairs(opt, err) && check_merge(opt, err);
     return check_pairs(opt, err) && check_quantization(opt, err) && check_values(opt, err) &&
            parse_model_inputs(a, opt, err) && parse_symbols(a, opt, err) &&
-           parse_tensors(a, opt, err);
+           options_entries(a, opt, err) && options_library(a, opt, err) &&
+           parse_tensors(a, opt, err) && interface_parse(a, opt, err);
 }

@@ -1,49 +1,15 @@
 /*
  * The compiler from end to end.  compile() is the place to start reading.
  */
-#include "loader/pipeline.h"
-
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "bundle/emit/emit.h"
-#include "bundle/emit/jit.h"
-#include "bundle/write/bundle.h"
 #include "bundle/write/names.h"
-#include "bundle/write/weights.h"
 #include "cpu_runtime/codegen/cpu_target.h"
-#include "ir/eval.h"
-#include "ir/passes/passes.h"
-#include "ir/program.h"
 #include "loader/import/import.h"
-#include "loader/pipeline_quantize.h"
-#include "loader/pipeline_run.h"
-#include "loader/pipeline_trace.h"
+#include "loader/interface.h"
+#include "loader/pipeline_internal.h"
 #include "loader/report.h"
-
-struct pipeline {
-    struct arena *arena;
-    const struct loader_options *opt;
-    struct pipeline_variant variant;
-    FILE *log;
-    double started;    /* of the step that log_step reports next */
-    const char *model; /* the last part of its path */
-    const char *name, *entry;
-    const struct target *target;
-    struct pass_options passes;
-    struct profile_identity identity;
-    const bool *imported;
-    struct graph *graph;
-    struct quantize_step quantized;
-    struct pipeline_trace trace;
-    struct program *program;
-    struct emit_schedules *schedules;
-    struct weights weights;
-    const struct emit_symbol *symbols;
-    size_t n_symbols;
-    struct pipeline_run run;
-};
 
 static double now(void)
 {
@@ -52,8 +18,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* -verbose: what was just done and how long it took. */
-static void log_step(struct pipeline *p, const char *what)
+void pipeline_log(struct pipeline *p, const char *what)
 {
     double t = now();
     if (p->log)
@@ -89,7 +54,7 @@ static bool choose_names(struct pipeline *p, struct error *err)
     if (p->name[0] == '\0' || strchr(p->name, '/'))
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -network-name: '%s' cannot be the name of a file", p->name);
-    p->entry = names_legalise(p->arena, opt->main_entry_name ? opt->main_entry_name : p->name);
+    p->entry = names_entry(p->arena, opt->main_entry_name ? opt->main_entry_name : p->name);
     return true;
 }
 
@@ -104,10 +69,13 @@ static bool choose_target(struct pipeline *p, struct error *err)
        is. */
     struct cpu_target_options target = {
         .triple = opt->target,
-        .cpu = opt->mcpu          ? opt->mcpu
+        .cpu = p->variant.cpu     ? p->variant.cpu
+               : opt->mcpu.n      ? opt->mcpu.item[0]
                : opt->emit_bundle ? NULL
                                   : "native",
         .features = opt->mattr.n ? strbuf_text(&features) : NULL,
+        .float_abi = (enum cpu_float_abi)opt->float_abi,
+        .tune = opt->tune,
     };
     if (p->variant.here)
         target = (struct cpu_target_options){.cpu = "native"};
@@ -120,7 +88,20 @@ static bool choose_target(struct pipeline *p, struct error *err)
 
 /* ---- the way of the model ---- */
 
-static bool import_graph(struct pipeline *p, const struct image_size *image, struct error *err)
+/* The symbol that -onnx-define-symbol leaves open has this value for now. */
+static const struct import_symbol *symbols_of(const struct pipeline *p, int64_t items)
+{
+    const struct loader_options *opt = p->opt;
+    size_t n = opt->onnx_define_symbol.n;
+    struct import_symbol *symbols = arena_copy(p->arena, opt->symbols, n * sizeof *symbols);
+    for (size_t i = 0; opt->items && i < n; i++)
+        if (strcmp(symbols[i].name, opt->items) == 0)
+            symbols[i].value = items;
+    return symbols;
+}
+
+struct graph *pipeline_import(struct pipeline *p, const struct image_size *image, int64_t items,
+                              struct error *err)
 {
     const struct loader_options *opt = p->opt;
     struct import_options in = {
@@ -128,7 +109,7 @@ static bool import_graph(struct pipeline *p, const struct image_size *image, str
         .n_paths = opt->model.n,
         .inputs = opt->model_inputs,
         .n_inputs = opt->model_input.n,
-        .symbols = opt->symbols,
+        .symbols = symbols_of(p, items),
         .n_symbols = opt->onnx_define_symbol.n,
     };
     if (image) {
@@ -136,10 +117,10 @@ static bool import_graph(struct pipeline *p, const struct image_size *image, str
         in.image_width = image->width;
     }
     struct import_notes notes = {0};
-    p->graph = import_model(p->arena, &in, &notes, err);
-    for (size_t i = 0; p->graph && p->log && i < notes.n; i++)
+    struct graph *g = import_model(p->arena, &in, &notes, err);
+    for (size_t i = 0; g && !p->graph && p->log && i < notes.n; i++)
         fprintf(p->log, "note: %s\n", notes.text[i]);
-    return p->graph != NULL;
+    return g;
 }
 
 static bool clean(struct pipeline *p, struct error *err)
@@ -163,6 +144,16 @@ static bool quantize(struct pipeline *p, struct error *err)
         .graph = p->graph,
     };
     return pipeline_quantize(&p->quantized, err);
+}
+
+/* What is shown by name is the network as the model has it. */
+static bool put_interface(struct pipeline *p, struct error *err)
+{
+    if (p->variant.shown != PIPELINE_SHOWS_OUTPUTS)
+        return true;
+    if (!interface_make(p->opt, p->graph, &p->passes.interface, err))
+        return false;
+    return !p->passes.interface || passes_run_stage(p->graph, PASSES_INTERFACE, &p->passes, err);
 }
 
 /* Where all is shown every node becomes a kernel by itself, so that every tensor reaches memory;
@@ -202,26 +193,28 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
 {
     if (!choose_names(p, err) || !choose_target(p, err))
         return false;
-    if (!import_graph(p, image, err))
+    p->graph = pipeline_import(p, image, 1, err);
+    if (!p->graph)
         return false;
-    log_step(p, "import");
+    pipeline_log(p, "import");
 
-    if (!clean(p, err) || !quantize(p, err) || !lower(p, err))
+    if (!clean(p, err) || !pipeline_set_items(p, image, err) || !quantize(p, err) ||
+        !put_interface(p, err) || !lower(p, err))
         return false;
     graph_count_uses(p->graph);
     log_quantized(p);
-    log_step(p, "passes");
+    pipeline_log(p, "passes");
 
     p->program = program_build(p->arena, p->graph, err);
     if (!p->program)
         return false;
-    log_step(p, "lowering");
+    pipeline_log(p, "lowering");
 
     p->schedules = emit_schedule(p->arena, p->program, p->target);
-    plan_program(p->program, p->opt->verify || p->variant.shown == PIPELINE_SHOWS_ALL);
-    p->weights = weights_make(p->arena, p->program);
-    p->symbols = names_symbols(p->arena, p->program, &p->n_symbols);
-    log_step(p, "scheduling, planning and packing");
+    bool keep_all = p->opt->verify || p->variant.shown == PIPELINE_SHOWS_ALL;
+    bool overlay = p->opt->overlay_io && p->variant.shown == PIPELINE_SHOWS_OUTPUTS;
+    (overlay ? plan_overlay_io : plan_program)(p->program, keep_all);
+    pipeline_log(p, "scheduling, planning and packing");
     return true;
 }
 
@@ -247,6 +240,12 @@ const struct graph *pipeline_graph(const struct pipeline *p)
     return p->graph;
 }
 
+bool pipeline_takes_pixels(const struct pipeline *p, size_t i)
+{
+    const struct interface *in = p->passes.interface;
+    return in && in->pixels && strcmp(p->graph->body.in[i]->name, in->pixels->input) == 0;
+}
+
 void pipeline_describe(const struct pipeline *p, struct profile *profile)
 {
     struct strbuf processor;
@@ -264,102 +263,49 @@ const struct quantize_report *pipeline_quantized(const struct pipeline *p)
     return p->quantized.by_profile;
 }
 
-/* ---- emission ---- */
-
-static bool emit(struct pipeline *p, bool want_text, struct emit_request *req,
-                 struct emit_result *out_result, struct error *err)
-{
-    *req = (struct emit_request){
-        .program = p->program,
-        .target = p->target,
-        .entry = p->entry,
-        .source = p->name,
-        .symbols = p->symbols,
-        .n_symbols = p->n_symbols,
-        .step_functions = p->variant.stepwise,
-    };
-    memcpy(req->weights_digest, p->weights.digest, sizeof req->weights_digest);
-    bool ok = emit_object(p->arena, req, p->schedules, want_text, out_result, err);
-    log_step(p, "code generation");
-    return ok;
-}
-
-bool pipeline_emit_bundle(struct pipeline *p, const char *dir, struct error *err)
-{
-    struct emit_request req;
-    struct emit_result code;
-    if (!emit(p, p->opt->save_asm, &req, &code, err))
-        return false;
-    struct bundle_request bundle = {
-        .dir = dir,
-        .name = p->name,
-        .entry = p->entry,
-        .source = p->model,
-        .program = p->program,
-        .target = p->target,
-        .symbols = p->symbols,
-        .n_symbols = p->n_symbols,
-        .object = code.object,
-        .assembly = code.assembly,
-        .weights = p->weights,
-    };
-    if (!bundle_write(p->arena, &bundle, err))
-        return false;
-    log_step(p, "writing");
-    return true;
-}
-
-bool pipeline_dump(struct pipeline *p, enum pipeline_dump what, struct strbuf *out,
-                   struct error *err)
-{
-    struct emit_request req;
-    struct emit_result code;
-    switch (what) {
-    case PIPELINE_DUMP_GRAPH:
-        graph_print_brief(p->graph, out);
-        return true;
-    case PIPELINE_DUMP_DOT:
-        graph_print_dot(p->graph, out);
-        return true;
-    case PIPELINE_DUMP_KERNELS:
-        program_print(p->program, out);
-        emit_kernels_print(p->schedules, out);
-        return true;
-    case PIPELINE_DUMP_SCHEDULE:
-        emit_schedules_print(p->schedules, out);
-        return true;
-    default:
-        if (!emit(p, true, &req, &code, err))
-            return false;
-        strbuf_addn(out, (const char *)code.llvm_ir.data, code.llvm_ir.size);
-        return true;
-    }
-}
-
 /* ---- running ---- */
+
+/* Of a network whose caller chooses: one, or as many as there may be where code is verified. */
+static void set_items(struct pipeline *p)
+{
+    int64_t n = p->opt->verify ? p->graph->max_items : 1;
+    for (size_t i = 0; p->graph->max_items && i < p->program->n_bufs; i++)
+        if (p->program->bufs[i].role == SHEAF_ROLE_INPUT && !p->program->bufs[i].value &&
+            p->program->bufs[i].view_of < 0)
+            memcpy(pipeline_run_input(&p->run, (int)i), &n, sizeof n);
+}
 
 bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *err)
 {
     struct bytes object = {0};
     if (!interpreter) {
-        struct emit_request req;
         struct emit_result code;
-        if (!emit(p, false, &req, &code, err))
+        if (!pipeline_emit(p, false, &code, err))
             return false;
         object = code.object;
     }
-    return pipeline_run_open(&p->run, p->arena, p->program, p->weights.data, p->entry,
-                             interpreter ? NULL : &object, err);
+    if (!p->constants)
+        p->constants = program_pack_constants(p->program, p->arena);
+    if (!pipeline_run_open(&p->run, p->arena, p->program, p->constants, p->entry,
+                           interpreter ? NULL : &object, err))
+        return false;
+    set_items(p);
+    return true;
 }
 
 void *pipeline_input(struct pipeline *p, size_t i)
 {
-    return pipeline_run_data(&p->run, program_find_value(p->program, p->graph->body.in[i]));
+    return pipeline_run_input(&p->run, program_find_value(p->program, p->graph->body.in[i]));
 }
 
 bool pipeline_run(struct pipeline *p, struct error *err)
 {
     return pipeline_run_once(&p->run, err);
+}
+
+void pipeline_reset_state(struct pipeline *p)
+{
+    pipeline_run_reset(&p->run);
 }
 
 const void *pipeline_output(const struct pipeline *p, size_t i, int64_t *out_dims)

@@ -35,6 +35,7 @@ struct pipeline_variant {
     const char *const *keep; /* nodes or tensors that stay in float beside those of the options */
     size_t n_keep;
     const enum qdq_mode *qdq; /* NULL: as the options say */
+    const char *cpu;          /* NULL: as the options say, the first of -mcpu */
 };
 
 /*
@@ -50,6 +51,9 @@ bool pipeline_open(struct arena *a, const struct loader_options *opt,
    plain layout; behind the outputs there are more where tensors are shown by name.  Its uses are
    counted. */
 const struct graph *pipeline_graph(const struct pipeline *p);
+
+/* Whether input i takes the bytes of pictures, see -fold-preprocessing. */
+bool pipeline_takes_pixels(const struct pipeline *p, size_t i);
 
 /* What the quantizer did; NULL where it had nothing to do. */
 const struct quantize_report *pipeline_quantized(const struct pipeline *p);
@@ -94,8 +98,28 @@ enum pipeline_dump {
 bool pipeline_dump(struct pipeline *p, enum pipeline_dump what, struct strbuf *out,
                    struct error *err);
 
-/* Writes NAME.o, NAME.weights, NAME.h and with -save-asm NAME.s into `dir`: all or none. */
-bool pipeline_emit_bundle(struct pipeline *p, const char *dir, struct error *err);
+/* A function of a bundle: a model compiled for one or several processors. */
+struct pipeline_entry {
+    const char *name; /* NULL: that of the first part */
+    struct pipeline **parts;
+    size_t n_parts;
+};
+
+const char *pipeline_entry_name(const struct pipeline *p); /* as the options say, legalised */
+
+/* Puts the part that asks most of the processor first, for the first that can run is run.  Fails
+   where programs cannot find out what their processor has, or where two parts ask the same. */
+bool pipeline_sort_parts(struct pipeline_entry *entry, struct error *err);
+
+/* Writes NAME.o, NAME.weights, NAME.h and with -save-asm NAME.s into `dir`: all or none. `together`
+   as in program_join; not used for one entry.  The pipelines cannot be run afterwards. */
+bool pipeline_emit_bundle(const struct pipeline_entry *entries, size_t n, const bool *together,
+                          const char *dir, struct error *err);
+
+/* Writes the library that -emit-lib asks for, all files or none; out_note receives what the tool
+   says of it.  The pipelines cannot be run afterwards. */
+bool pipeline_emit_library(const struct pipeline_entry *entry, struct strbuf *out_note,
+                           struct error *err);
 
 /* Makes the network ready to run in this process, through the evaluator where `interpreter`. */
 bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *err);
@@ -103,6 +127,8 @@ bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *er
 /* After pipeline_prepare_run: storage of input i, dense.  A run leaves it as it is. */
 void *pipeline_input(struct pipeline *p, size_t i);
 bool pipeline_run(struct pipeline *p, struct error *err);
+/* State becomes zero, as after pipeline_prepare_run. */
+void pipeline_reset_state(struct pipeline *p);
 /* After pipeline_run: data of output i, dense at its true extents, which out_dims receives (one per
    dimension of the output). */
 const void *pipeline_output(const struct pipeline *p, size_t i, int64_t *out_dims);

@@ -6,6 +6,16 @@
 
 #include "ir/eval.h"
 
+/* A run overwrites inputs among the activations; here they outlive it. */
+static void keep_inputs(struct pipeline_run *run)
+{
+    const struct program *p = run->program;
+    run->given = arena_array(run->arena, p->n_bufs, sizeof *run->given);
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (program_is_overlaid(&p->bufs[i]) && p->bufs[i].role == SHEAF_ROLE_INPUT)
+            run->given[i] = arena_alloc(run->arena, (size_t)p->bufs[i].bytes);
+}
+
 bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
                        const uint8_t *constants, const char *entry, const struct bytes *object,
                        struct error *err)
@@ -15,6 +25,7 @@ bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct p
         run->area[i] = i == AREA_CONSTANT ? NULL : arena_alloc(a, (size_t)p->area_bytes[i]);
     /* Neither side writes to the constants. */
     run->area[AREA_CONSTANT] = arena_copy(a, constants, (size_t)p->area_bytes[AREA_CONSTANT]);
+    keep_inputs(run);
     return !object || jit_open(object, entry, &run->jit, &run->entry, err);
 }
 
@@ -24,8 +35,22 @@ void pipeline_run_close(struct pipeline_run *run)
     run->jit = NULL;
 }
 
+static void give_inputs(const struct pipeline_run *run)
+{
+    for (size_t i = 0; i < run->program->n_bufs; i++)
+        if (run->given[i])
+            memcpy(pipeline_run_data(run, (int)i), run->given[i],
+                   (size_t)run->program->bufs[i].bytes);
+}
+
+void *pipeline_run_input(const struct pipeline_run *run, int buf)
+{
+    return run->given[buf] ? run->given[buf] : pipeline_run_data(run, buf);
+}
+
 bool pipeline_run_once(struct pipeline_run *run, struct error *err)
 {
+    give_inputs(run);
     if (!run->entry) {
         struct eval_options opt = {.blas = true};
         eval_program(run->program, run->area[AREA_CONSTANT], run->area[AREA_MUTABLE],
@@ -37,6 +62,15 @@ bool pipeline_run_once(struct pipeline_run *run, struct error *err)
     if (status != SHEAF_OK)
         return error_set(err, (enum sheaf_status)status, "the network returned status %d", status);
     return true;
+}
+
+void pipeline_run_reset(struct pipeline_run *run)
+{
+    for (size_t i = 0; i < run->program->n_bufs; i++) {
+        const struct pbuf *b = &run->program->bufs[i];
+        if (b->area == AREA_MUTABLE && b->role == SHEAF_ROLE_STATE)
+            memset(pipeline_run_data(run, (int)i), 0, (size_t)b->bytes);
+    }
 }
 
 void pipeline_run_step(struct pipeline_run *run, const char *entry, const struct step *s)

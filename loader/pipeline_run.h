@@ -14,6 +14,8 @@ struct pipeline_run {
     uint8_t *area[AREA_COUNT]; /* in the arena */
     struct jit *jit;
     sheaf_entry_fn entry; /* NULL: the evaluator runs the program */
+    void **given;         /* per buffer, or NULL: what an input that lies among the activations
+                             is filled with before each run */
 };
 
 /* `object` NULL: the evaluator.  The mutable area starts as zeros. */
@@ -24,9 +26,14 @@ void pipeline_run_close(struct pipeline_run *run);
 
 bool pipeline_run_once(struct pipeline_run *run, struct error *err);
 
+/* State becomes zero. */
+void pipeline_run_reset(struct pipeline_run *run);
+
 /* One call of a kernel; the object has step functions (struct emit_request). */
 void pipeline_run_step(struct pipeline_run *run, const char *entry, const struct step *s);
 
+/* Where to write an input, which a run leaves as it is. */
+void *pipeline_run_input(const struct pipeline_run *run, int buf);
 /* Storage of a buffer, and its true extents after a run. */
 void *pipeline_run_data(const struct pipeline_run *run, int buf);
 void pipeline_run_dims(const struct pipeline_run *run, int buf, int64_t *out_dims);

@@ -12,6 +12,8 @@
 #include "loader/input/tensor_file.h"
 #include "loader/pipeline.h"
 #include "loader/report.h"
+#include "loader/run_audit.h"
+#include "loader/run_bundle.h"
 #include "loader/run_compare.h"
 #include "loader/run_inputs.h"
 #include "loader/run_labels.h"
@@ -89,9 +91,11 @@ static bool find_output(const struct run *run, const char *name, size_t *out_ind
     strbuf_init(&names, run->arena);
     for (size_t i = 0; i < body->n_out; i++) {
         *out_index = i;
+        if (graph_is_bound_output(run->graph, i))
+            continue;
         if (strcmp(body->out[i]->name, name) == 0)
             return true;
-        strbuf_printf(&names, "%s'%s'", i ? ", " : "", body->out[i]->name);
+        strbuf_printf(&names, "%s'%s'", names.len ? ", " : "", body->out[i]->name);
     }
     return error_set(err, SHEAF_ERROR_NOT_FOUND, "%s: the network has no output '%s'; it has %s",
                      run->opt->model.item[0], name, strbuf_text(&names));
@@ -159,6 +163,8 @@ static void print_tensors(struct run *run, const char *file)
     if (file)
         strbuf_printf(&text, " File: %s\n", file);
     for (size_t i = 0; i < run->graph->body.n_out; i++) {
+        if (graph_is_bound_output(run->graph, i))
+            continue;
         struct tensor t = output_tensor(run, i);
         report_print_tensor(&text, run->graph->body.out[i]->name, &t);
     }
@@ -209,10 +215,13 @@ static bool run_each(struct run *run, struct error *err)
 {
     const struct loader_options *opt = run->opt;
     size_t n_items = run->inputs.n_runs * run->inputs.batch;
-    for (size_t i = 0; i < run->inputs.n_runs; i++)
+    for (size_t i = 0; i < run->inputs.n_runs; i++) {
+        if (opt->reset_state)
+            pipeline_reset_state(run->pipeline);
         if (!run_inputs_load(&run->inputs, run->pipeline, i, err) ||
             !(opt->verify ? verify_once(run, err) : run_once(run, i, err)))
             return false;
+    }
     if (opt->time)
         fprintf(run->out, "Wall time per item (s): %f\n",
                 run->seconds / ((double)n_items * (double)opt->iterations));
@@ -229,7 +238,7 @@ static bool run_network(struct run *run, struct error *err)
     for (size_t i = 0; i < opt->output.n; i++)
         if (!find_output(run, opt->outputs[i].name, &ignored, err))
             return false;
-    if (!run_inputs_plan(run->arena, opt, run->graph, &run->files, &run->inputs, err))
+    if (!run_inputs_plan(run->arena, opt, run->pipeline, &run->files, &run->inputs, err))
         return false;
     if (!run_labels_check(&run->labels, run->pipeline, run->inputs.batch, err))
         return false;
@@ -299,6 +308,18 @@ static void print_quantized(struct run *run)
     print(run, &text);
 }
 
+static bool write_code(struct run *run, const struct pipeline_variant *variant,
+                       const struct image_size *first_image, struct error *err)
+{
+    struct strbuf note;
+    strbuf_init(&note, run->arena);
+    bool ok = run_bundle(run->arena, run->opt, run->pipeline, variant, first_image,
+                         run->opt->verbose ? run->out : NULL, &note, err);
+    if (ok)
+        print(run, &note);
+    return ok;
+}
+
 static bool run_open(struct run *run, struct error *err)
 {
     const struct loader_options *opt = run->opt;
@@ -323,8 +344,8 @@ static bool run_open(struct run *run, struct error *err)
     print_quantized(run);
     if (!dump(run, &dumped, err))
         return false;
-    if (opt->emit_bundle)
-        return pipeline_emit_bundle(run->pipeline, opt->emit_bundle, err);
+    if (opt->emit_bundle || opt->emit_lib != EMIT_LIB_NONE)
+        return write_code(run, &variant, first, err);
     /* A dump alone asks for no run. */
     bool idle = !run->files.images.n && !opt->n_inputs && !opt->output.n && !opt->verify &&
                 !opt->dump_profile;
@@ -336,6 +357,8 @@ static bool run_open(struct run *run, struct error *err)
 bool loader_run(struct arena *a, const struct loader_options *opt, FILE *out, FILE *errout,
                 size_t *out_mismatches, struct error *err)
 {
+    if (opt->audit)
+        return run_audit(a, opt->audit, out, err);
     if (opt->merge_profile.n)
         return run_merge_profiles(a, opt, out, err);
     struct run run = {.arena = a, .opt = opt, .out = out, .errout = errout};

@@ -98,7 +98,7 @@ static const char *list_inputs(struct arena *a, const struct run_inputs *inputs,
     struct strbuf text;
     strbuf_init(&text, a);
     for (size_t i = 0; i < inputs->graph->body.n_in; i++) {
-        if (!all && inputs->source[i] >= 0)
+        if ((!all && inputs->source[i] >= 0) || graph_is_bound_input(inputs->graph, i))
             continue;
         struct tensor t = tensor_of_value(inputs->graph->body.in[i]);
         strbuf_printf(&text, "%s'%s' %s", text.len ? ", " : "", inputs->graph->body.in[i]->name,
@@ -115,7 +115,7 @@ static bool bind_files(struct arena *a, const struct loader_options *opt, struct
         size_t i = 0;
         while (i < body->n_in && strcmp(body->in[i]->name, opt->inputs[k].name) != 0)
             i++;
-        if (i == body->n_in)
+        if (i == body->n_in || graph_is_bound_input(inputs->graph, i))
             return error_set(err, SHEAF_ERROR_NOT_FOUND,
                              "%s: the network has no input '%s'; its inputs: %s",
                              opt->model.item[0], opt->inputs[k].name, list_inputs(a, inputs, true));
@@ -124,15 +124,19 @@ static bool bind_files(struct arena *a, const struct loader_options *opt, struct
     return true;
 }
 
-static bool plan_images(struct arena *a, const struct loader_options *opt, size_t n_free,
-                        struct run_inputs *inputs, struct error *err)
+static bool plan_images(struct arena *a, const struct loader_options *opt, const struct pipeline *p,
+                        size_t n_free, struct run_inputs *inputs, struct error *err)
 {
     size_t n_images = inputs->files->images.n, n_tensors = inputs->files->n_tensors;
     if (n_free != 1)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "%s: images need one input without -input, the network has %zu: %s",
                          opt->model.item[0], n_free, list_inputs(a, inputs, false));
-    if (!image_plan(opt, inputs->graph->body.in[inputs->image_input], &inputs->plan, err))
+    const struct value *input = inputs->graph->body.in[inputs->image_input];
+    inputs->takes_pixels = pipeline_takes_pixels(p, (size_t)inputs->image_input);
+    if (inputs->takes_pixels)
+        inputs->plan = image_plan_pixels(input);
+    else if (!image_plan(opt, input, &inputs->plan, err))
         return false;
     inputs->batch = (size_t)inputs->plan.batch;
     if (inputs->batch == 0 || n_images % inputs->batch)
@@ -148,10 +152,11 @@ static bool plan_images(struct arena *a, const struct loader_options *opt, size_
     return true;
 }
 
-bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const struct graph *g,
+bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const struct pipeline *p,
                      const struct run_files *files, struct run_inputs *out_inputs,
                      struct error *err)
 {
+    const struct graph *g = pipeline_graph(p);
     struct run_inputs inputs = {.graph = g, .files = files, .image_input = -1, .batch = 1};
     inputs.source = arena_array(a, g->body.n_in, sizeof *inputs.source);
     for (size_t i = 0; i < g->body.n_in; i++)
@@ -160,13 +165,13 @@ bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const st
         return false;
     size_t n_free = 0;
     for (size_t i = 0; i < g->body.n_in; i++) {
-        if (inputs.source[i] < 0) {
+        if (inputs.source[i] < 0 && !graph_is_bound_input(g, i)) {
             n_free++;
             inputs.image_input = (int)i;
         }
     }
     if (files->images.n) {
-        if (!plan_images(a, opt, n_free, &inputs, err))
+        if (!plan_images(a, opt, p, n_free, &inputs, err))
             return false;
     } else {
         inputs.image_input = -1;
@@ -229,8 +234,9 @@ static bool load_images(const struct run_inputs *inputs, struct pipeline *p,
             preprocess_image(&scratch, plan, &image, values + i * n);
         arena_done(&scratch);
     }
+    struct quant quant = inputs->takes_pixels ? (struct quant){0} : v->quant;
     if (ok)
-        preprocess_store(v->dtype, v->quant, values, n * plan->batch,
+        preprocess_store(v->dtype, quant, values, n * plan->batch,
                          pipeline_input(p, (size_t)inputs->image_input));
     arena_done(&a);
     return ok;
@@ -246,6 +252,8 @@ bool run_inputs_load(const struct run_inputs *inputs, struct pipeline *p, size_t
         const struct lines *paths =
             inputs->source[i] < 0 ? NULL : &files->tensors[inputs->source[i]];
         bool same = run > 0 && (!paths || paths->n == 1);
+        if (graph_is_bound_input(inputs->graph, i))
+            continue;
         if ((int)i == inputs->image_input) {
             if (!load_images(inputs, p, files->images.line + run * inputs->batch, err))
                 return false;

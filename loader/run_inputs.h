@@ -28,6 +28,7 @@ struct run_inputs {
     int *source;            /* per input of the graph: position in opt->inputs, or -1 */
     int image_input;        /* the input that takes images; -1: none */
     struct preprocess plan; /* of that input */
+    bool takes_pixels;      /* it holds the bytes themselves, whatever they mean */
     size_t n_runs, batch;   /* images that a run takes; 1 where it takes none */
 };
 
@@ -37,7 +38,7 @@ struct run_inputs {
  * option names none, where the number of images is no multiple of the batch, and where inputs have
  * files for different numbers of runs.
  */
-bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const struct graph *g,
+bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const struct pipeline *p,
                      const struct run_files *files, struct run_inputs *out_inputs,
                      struct error *err);
 

@@ -115,12 +115,15 @@ static bool item_scores(const struct pipeline *p, const char *model, struct aren
                         size_t batch, double **out_scores, size_t *out_n, struct error *err)
 {
     const struct block *body = &pipeline_graph(p)->body;
-    if (body->n_out == 0)
+    size_t first = 0;
+    while (first < body->n_out && graph_is_bound_output(pipeline_graph(p), first))
+        first++;
+    if (first == body->n_out)
         return error_set(err, SHEAF_ERROR_SHAPE,
                          "%s: the network has no output to take labels from", model);
-    const struct value *v = body->out[0];
+    const struct value *v = body->out[first];
     struct tensor t = {.dtype = v->dtype, .rank = v->shape.rank};
-    t.data = pipeline_output(p, 0, t.dims);
+    t.data = pipeline_output(p, first, t.dims);
     if (batch > 1 && (t.rank == 0 || t.dims[0] != (int64_t)batch))
         return error_set(err, SHEAF_ERROR_SHAPE,
                          "output '%s' is %s, which has no labels for each of %zu images: use "

@@ -11,8 +11,7 @@ bool measured_open_variant(const struct run_measure *m, const struct pipeline_va
     *out = (struct measured){0};
     arena_init(&out->arena);
     return pipeline_open(&out->arena, m->opt, variant, m->first_image, NULL, &out->pipeline, err) &&
-           run_inputs_plan(&out->arena, m->opt, pipeline_graph(out->pipeline), m->files,
-                           &out->inputs, err) &&
+           run_inputs_plan(&out->arena, m->opt, out->pipeline, m->files, &out->inputs, err) &&
            pipeline_prepare_run(out->pipeline, false, err);
 }
 

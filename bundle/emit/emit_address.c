@@ -88,9 +88,9 @@ static bool split_steps(struct emit_kernel *ek, const struct eaffine *a, int64_t
     run.offset = rest - rest % step;
     most += run.offset;
     LLVMValueRef v = eaffine_value(ek, &run);
-    LLVMValueRef in_block = LLVMBuildURem(e->b, v, emit_i64(e, block), "");
-    in_block = LLVMBuildUDiv(e->b, in_block, emit_i64(e, step), "");
-    LLVMValueRef outer = LLVMBuildUDiv(e->b, v, emit_i64(e, block), "");
+    LLVMValueRef in_block = LLVMBuildURem(e->b, v, emit_index(e, block), "");
+    in_block = LLVMBuildUDiv(e->b, in_block, emit_index(e, step), "");
+    LLVMValueRef outer = LLVMBuildUDiv(e->b, v, emit_index(e, block), "");
     eaffine_add_term(hi, emit_add_var(ek, outer, most / block + 1), 1);
     *lo = eaffine_const(rest % step);
     eaffine_add_term(lo, emit_add_var(ek, in_block, block / step), step);
@@ -107,7 +107,7 @@ static void add_value(struct emit_kernel *ek, struct eaddress *at, LLVMValueRef 
         eaffine_add_term(&at->affine, emit_add_var(ek, v, 0), stride);
         return;
     }
-    v = LLVMBuildMul(e->b, v, emit_splat(ek, emit_i64(e, stride)), "");
+    v = LLVMBuildMul(e->b, v, emit_splat(ek, emit_index(e, stride)), "");
     at->varying = at->varying ? LLVMBuildAdd(e->b, at->varying, v, "") : v;
 }
 
@@ -119,7 +119,7 @@ static void add_digits(struct emit_kernel *ek, struct eaddress *at, const struct
     for (int b = l->n_blocks - 1; b >= 0; b--) {
         if (l->block[b].dim != d)
             continue;
-        LLVMValueRef size = emit_i64(e, l->block[b].size);
+        LLVMValueRef size = emit_index(e, l->block[b].size);
         if (varying)
             size = emit_splat(ek, size);
         add_value(ek, at, LLVMBuildURem(e->b, v, size, ""), varying, s->inner[b]);
@@ -165,8 +165,8 @@ static LLVMValueRef extent_value(struct emit_kernel *ek, const struct kbuf *buf,
 {
     struct emit *e = ek->e;
     if (buf->extent_buf[d] < 0)
-        return emit_i64(e, buf->dims[d]);
-    return LLVMBuildLoad2(e->b, e->i64, ek->buf[buf->extent_buf[d]], "");
+        return emit_index(e, buf->dims[d]);
+    return emit_to_index(e, LLVMBuildLoad2(e->b, e->i64, ek->buf[buf->extent_buf[d]], ""));
 }
 
 /* Dense at the true extents: strides are products of run-time values. */
@@ -174,7 +174,7 @@ static void add_dynamic(struct emit_kernel *ek, struct eaddress *at, const struc
                         const struct eaffine *idx)
 {
     struct emit *e = ek->e;
-    LLVMValueRef stride = emit_i64(e, 1);
+    LLVMValueRef stride = emit_index(e, 1);
     for (int d = buf->rank - 1; d >= 0; d--) {
         if (LLVMIsAConstantInt(stride)) {
             eaffine_add(&at->affine, &idx[d], LLVMConstIntGetSExtValue(stride));
@@ -202,6 +202,11 @@ struct eaddress emit_address_affine(struct emit_kernel *ek, int buf, const struc
     return at;
 }
 
+static LLVMValueRef index_of(struct emit_kernel *ek, kval v, bool varying)
+{
+    return emit_to_index(ek->e, emit_get(ek, v, varying));
+}
+
 struct eaddress emit_address(struct emit_kernel *ek, int buf, const kval *idx)
 {
     const struct kbuf *b = &ek->k->bufs[buf];
@@ -212,21 +217,23 @@ struct eaddress emit_address(struct emit_kernel *ek, int buf, const kval *idx)
             continue;
         varying[d] = ek->varying[idx[d]];
         /* An opaque index is a variable of unknown range; a varying one is added below. */
-        affine[d] = varying[d] ? eaffine_const(0)
-                               : eaffine_var(emit_add_var(ek, emit_get(ek, idx[d], false), 0));
+        if (!varying[d])
+            affine[d] = eaffine_var(emit_add_var(ek, index_of(ek, idx[d], false), 0));
+        else
+            affine[d] = eaffine_const(0);
     }
     struct eaddress at = emit_address_affine(ek, buf, affine);
     struct layout_strides s = layout_strides(&b->layout, b->dims);
     struct emit *e = ek->e;
-    LLVMValueRef stride = emit_i64(e, 1);
+    LLVMValueRef stride = emit_index(e, 1);
     bool dynamic = is_dynamic(b);
     for (int d = b->rank - 1; d >= 0; d--) {
         if (varying[d] && dynamic) {
             LLVMValueRef steps = emit_splat(ek, stride);
-            steps = LLVMBuildMul(e->b, emit_get(ek, idx[d], true), steps, "");
+            steps = LLVMBuildMul(e->b, index_of(ek, idx[d], true), steps, "");
             add_value(ek, &at, steps, true, 1);
         } else if (varying[d])
-            add_digits(ek, &at, &b->layout, &s, d, emit_get(ek, idx[d], true), true);
+            add_digits(ek, &at, &b->layout, &s, d, index_of(ek, idx[d], true), true);
         if (dynamic)
             stride = LLVMBuildMul(e->b, stride, extent_value(ek, b, d), "");
     }
@@ -241,7 +248,7 @@ LLVMValueRef emit_pointer(struct emit_kernel *ek, int buf, const struct eaffine 
     variable.offset = 0;
     LLVMTypeRef t = emit_memory_type(e, ek->k->bufs[buf].dtype);
     LLVMValueRef i = eaffine_value(ek, &variable);
-    LLVMValueRef off = emit_i64(e, a->offset);
+    LLVMValueRef off = emit_index(e, a->offset);
     if (a->offset < 0) {
         /* On the way to the element the address may lie behind the buffer's end. */
         LLVMValueRef p = LLVMBuildGEP2(e->b, t, ek->buf[buf], &i, 1, "");
@@ -280,7 +287,7 @@ static LLVMValueRef lane_offset(struct emit_kernel *ek, const struct eaddress *a
     LLVMValueRef off = eaffine_value(ek, &a);
     if (at->varying)
         off = LLVMBuildAdd(e->b, off,
-                           LLVMBuildExtractElement(e->b, at->varying, emit_i64(e, i), ""), "");
+                           LLVMBuildExtractElement(e->b, at->varying, emit_index(e, i), ""), "");
     return off;
 }
 
@@ -293,7 +300,7 @@ static LLVMValueRef load_element(struct emit_kernel *ek, int buf, LLVMValueRef o
         LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
         return from_memory(ek, t, LLVMBuildLoad2(e->b, mt, p, ""));
     }
-    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_i64(e, 1), "");
+    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_index(e, 1), "");
     LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &byte, 1, "");
     LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, e->i1, "");
     LLVMValueRef v = LLVMBuildLoad2(e->b, mt, p, "");
@@ -313,7 +320,7 @@ static void store_element(struct emit_kernel *ek, int buf, LLVMValueRef offset, 
         LLVMBuildStore(e->b, to_memory(ek, t, v), p);
         return;
     }
-    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_i64(e, 1), "");
+    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_index(e, 1), "");
     LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &byte, 1, "");
     LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, e->i1, "");
     LLVMValueRef old = LLVMBuildLoad2(e->b, mt, p, "");
@@ -351,7 +358,7 @@ static LLVMValueRef load_packed(struct emit_kernel *ek, const struct eaddress *a
     enum dtype t = ek->k->bufs[at->buf].dtype;
     unsigned pairs = (unsigned)ek->lanes / 2;
     LLVMValueRef byte = eaffine_value(ek, &at->affine);
-    byte = LLVMBuildLShr(e->b, byte, emit_i64(e, 1), "");
+    byte = LLVMBuildLShr(e->b, byte, emit_index(e, 1), "");
     LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, e->i8, ek->buf[at->buf], &byte, 1, "");
     LLVMValueRef v = LLVMBuildLoad2(e->b, LLVMVectorType(e->i8, pairs), p, "");
     LLVMSetAlignment(v, 1);
@@ -382,7 +389,7 @@ LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *
     LLVMValueRef v = LLVMGetPoison(emit_lane_type(ek, t, true));
     for (int i = 0; i < ek->lanes; i++)
         v = LLVMBuildInsertElement(e->b, v, load_element(ek, at->buf, lane_offset(ek, at, i)),
-                                   emit_i64(e, i), "");
+                                   emit_index(e, i), "");
     return v;
 }
 
@@ -403,7 +410,7 @@ void emit_store(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef 
         return;
     }
     for (int i = 0; i < ek->lanes; i++) {
-        LLVMValueRef lane = LLVMBuildExtractElement(e->b, v, emit_i64(e, i), "");
+        LLVMValueRef lane = LLVMBuildExtractElement(e->b, v, emit_index(e, i), "");
         store_element(ek, at->buf, lane_offset(ek, at, i), lane);
     }
 }
@@ -415,7 +422,7 @@ static LLVMValueRef test_index(struct emit_kernel *ek, const struct kinst *in, i
     struct emit *e = ek->e;
     const struct kbuf *buf = &ek->k->bufs[in->buf];
     struct eaffine a;
-    LLVMValueRef i;
+    LLVMValueRef i, extent = extent_value(ek, buf, d);
     if (emit_affine(ek, in->args[d], &a)) {
         int64_t least, most;
         if (buf->extent_buf[d] < 0 && eaffine_range(ek, &a, &least, &most) && least >= 0 &&
@@ -423,10 +430,11 @@ static LLVMValueRef test_index(struct emit_kernel *ek, const struct kinst *in, i
             return NULL;
         i = eaffine_full(ek, &a, out_varying);
     } else {
+        /* It comes from data: cut to the width of an address it might seem to be inside. */
         *out_varying = ek->varying[in->args[d]];
         i = emit_get(ek, in->args[d], *out_varying);
+        extent = emit_from_index(e, extent);
     }
-    LLVMValueRef extent = extent_value(ek, buf, d);
     if (*out_varying)
         extent = emit_splat(ek, extent);
     return LLVMBuildICmp(e->b, LLVMIntULT, i, extent, "");
@@ -467,10 +475,11 @@ void emit_load_or(struct emit_kernel *ek, kval v)
             uniform ? LLVMBuildAnd(e->b, varying, emit_splat(ek, uniform), "") : varying;
         r = LLVMGetPoison(emit_lane_type(ek, buf->dtype, true));
         for (int i = 0; i < ek->lanes; i++) {
-            LLVMValueRef bit = LLVMBuildExtractElement(e->b, ok, emit_i64(e, i), "");
+            LLVMValueRef bit = LLVMBuildExtractElement(e->b, ok, emit_index(e, i), "");
             LLVMValueRef off =
-                LLVMBuildSelect(e->b, bit, lane_offset(ek, &at, i), emit_i64(e, 0), "");
-            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_i64(e, i), "");
+                LLVMBuildSelect(e->b, bit, lane_offset(ek, &at, i), emit_index(e, 0), "");
+            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_index(e, i),
+                                       "");
         }
         r = LLVMBuildSelect(e->b, ok, r, emit_get(ek, otherwise, true), "");
         emit_set(ek, v, r, true);
@@ -481,14 +490,15 @@ void emit_load_or(struct emit_kernel *ek, kval v)
         r = LLVMGetPoison(emit_lane_type(ek, buf->dtype, true));
         for (int i = 0; i < ek->lanes; i++) {
             LLVMValueRef off =
-                LLVMBuildSelect(e->b, uniform, lane_offset(ek, &at, i), emit_i64(e, 0), "");
-            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_i64(e, i), "");
+                LLVMBuildSelect(e->b, uniform, lane_offset(ek, &at, i), emit_index(e, 0), "");
+            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_index(e, i),
+                                       "");
         }
         vary = true;
     } else {
         LLVMValueRef base = eaffine_value(ek, &at.affine);
         struct eaffine safe = eaffine_var(
-            emit_add_var(ek, LLVMBuildSelect(e->b, uniform, base, emit_i64(e, 0), ""), 0));
+            emit_add_var(ek, LLVMBuildSelect(e->b, uniform, base, emit_index(e, 0), ""), 0));
         struct eaffine lane = eaffine_var(EVAR_LANE);
         eaffine_add(&safe, &lane, eaffine_lane(&at.affine));
         struct eaddress clamped = {.buf = in->buf, .affine = safe};

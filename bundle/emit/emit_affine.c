@@ -104,12 +104,12 @@ LLVMValueRef eaffine_value(struct emit_kernel *ek, const struct eaffine *affine)
         LLVMValueRef v = ek->vars[a.term[i].var].value;
         assert(v);
         if (a.term[i].coef != 1)
-            v = LLVMBuildNSWMul(e->b, v, emit_i64(e, a.term[i].coef), "");
+            v = LLVMBuildNSWMul(e->b, v, emit_index(e, a.term[i].coef), "");
         sum = sum ? LLVMBuildNSWAdd(e->b, sum, v, "") : v;
     }
     if (!sum)
-        return emit_i64(e, a.offset);
-    return a.offset ? LLVMBuildNSWAdd(e->b, sum, emit_i64(e, a.offset), "") : sum;
+        return emit_index(e, a.offset);
+    return a.offset ? LLVMBuildNSWAdd(e->b, sum, emit_index(e, a.offset), "") : sum;
 }
 
 void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a)
@@ -139,6 +139,6 @@ LLVMValueRef eaffine_full(struct emit_kernel *ek, const struct eaffine *a, bool 
         return v;
     LLVMValueRef step[64];
     for (int i = 0; i < ek->lanes; i++)
-        step[i] = emit_i64(e, lane * i);
+        step[i] = emit_index(e, lane * i);
     return LLVMBuildAdd(e->b, emit_splat(ek, v), LLVMConstVector(step, (unsigned)ek->lanes), "");
 }

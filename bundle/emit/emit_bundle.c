@@ -1,13 +1,15 @@
 /* NAME_config and NAME_info: the structs of bundle.h as constant data of the target. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bundle/emit/emit_internal.h"
+#include "bundle/read/object.h"
 #include "ir/version.h"
 
 struct field {
     struct emit *e;
-    LLVMValueRef v[16];
+    LLVMValueRef v[24];
     unsigned n;
 };
 
@@ -26,18 +28,38 @@ static LLVMValueRef u64(struct emit *e, uint64_t v)
     return LLVMConstInt(e->i64, v, 0);
 }
 
-static LLVMValueRef private_data(struct emit *e, LLVMValueRef init)
+static LLVMValueRef constant(struct emit *e, const char *name, LLVMValueRef init)
 {
-    LLVMValueRef g = LLVMAddGlobal(e->mod, LLVMTypeOf(init), "");
+    LLVMValueRef g = LLVMAddGlobal(e->mod, LLVMTypeOf(init), name);
     LLVMSetInitializer(g, init);
     LLVMSetGlobalConstant(g, 1);
+    return g;
+}
+
+/* Firmware that knows its network by the macros alone has no need of the tables: its linker drops
+   a section that nothing refers to. */
+static LLVMValueRef in_own_section(struct emit *e, LLVMValueRef g)
+{
+    if (emit_has_function_sections(e))
+        LLVMSetSection(g, ".rodata.bundle");
+    return g;
+}
+
+static LLVMValueRef private_data(struct emit *e, LLVMValueRef init)
+{
+    LLVMValueRef g = in_own_section(e, constant(e, "", init));
     LLVMSetLinkage(g, LLVMPrivateLinkage);
     return g;
 }
 
+/* Linkers put equal ones together, if they lie in the usual section.  LLVM would align long ones.
+ */
 static LLVMValueRef string(struct emit *e, const char *s)
 {
-    LLVMValueRef g = private_data(e, LLVMConstStringInContext2(e->ctx, s, strlen(s), 0));
+    LLVMValueRef g = constant(e, "", LLVMConstStringInContext2(e->ctx, s, strlen(s), 0));
+    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    if (emit_has_function_sections(e))
+        LLVMSetAlignment(g, 1);
     LLVMSetUnnamedAddress(g, LLVMGlobalUnnamedAddr);
     return g;
 }
@@ -55,15 +77,14 @@ static LLVMValueRef finish(struct field *f)
     return LLVMConstStructInContext(f->e->ctx, f->v, f->n, 0);
 }
 
-static LLVMValueRef config_entry(struct emit *e, const struct program *p,
-                                 const struct emit_symbol *s)
+static LLVMValueRef config_row(struct emit *e, const struct program *p, const struct emit_symbol *s)
 {
     const struct pbuf *b = &p->bufs[s->buf];
     struct field f = {.e = e};
     put(&f, string(e, s->name));
-    put(&f, LLVMConstInt(e->size, (uint64_t)b->offset, 0));
-    put(&f, LLVMConstInt(e->size, (uint64_t)layout_elems(&b->layout, b->dims), 0));
-    put(&f, LLVMConstInt(e->i8, b->area == AREA_MUTABLE, 0));
+    put(&f, LLVMConstInt(e->index, (uint64_t)b->offset, 0));
+    put(&f, LLVMConstInt(e->index, (uint64_t)layout_elems(&b->layout, b->dims), 0));
+    put(&f, LLVMConstInt(e->i8, b->area == AREA_MUTABLE ? 1 : program_is_overlaid(b) ? 2 : 0, 0));
     return finish(&f);
 }
 
@@ -81,7 +102,7 @@ static LLVMValueRef extents(struct emit *e, const struct program *p, const struc
     return any ? u64_array(e, offset, b->rank) : LLVMConstNull(e->ptr);
 }
 
-static LLVMValueRef info_entry(struct emit *e, const struct program *p, const struct emit_symbol *s)
+static LLVMValueRef info_row(struct emit *e, const struct program *p, const struct emit_symbol *s)
 {
     const struct pbuf *b = &p->bufs[s->buf];
     uint64_t dims[MAX_RANK];
@@ -102,54 +123,144 @@ static LLVMValueRef info_entry(struct emit *e, const struct program *p, const st
     return finish(&f);
 }
 
-static LLVMValueRef table(struct emit *e, const struct emit_request *req,
-                          LLVMValueRef (*entry)(struct emit *, const struct program *,
-                                                const struct emit_symbol *))
+static LLVMValueRef table(struct emit *e, const struct emit_entry *entry,
+                          LLVMValueRef (*row)(struct emit *, const struct program *,
+                                              const struct emit_symbol *))
 {
-    if (req->n_symbols == 0)
+    if (entry->n_symbols == 0)
         return LLVMConstNull(e->ptr);
-    LLVMValueRef *rows = arena_array(e->arena, req->n_symbols, sizeof *rows);
-    for (size_t i = 0; i < req->n_symbols; i++)
-        rows[i] = entry(e, req->program, &req->symbols[i]);
-    return private_data(e, LLVMConstArray2(LLVMTypeOf(rows[0]), rows, req->n_symbols));
+    LLVMValueRef *rows = arena_array(e->arena, entry->n_symbols, sizeof *rows);
+    for (size_t i = 0; i < entry->n_symbols; i++) {
+        const struct emit_symbol *s = &entry->symbols[i];
+        rows[i] = row(e, entry->parts[s->part].program, s);
+    }
+    return private_data(e, LLVMConstArray2(LLVMTypeOf(rows[0]), rows, entry->n_symbols));
 }
 
-static LLVMValueRef exported(struct emit *e, const struct emit_request *req, const char *suffix,
+static LLVMValueRef exported(struct emit *e, const struct emit_entry *entry, const char *suffix,
                              LLVMValueRef init)
 {
-    LLVMValueRef g = LLVMAddGlobal(e->mod, LLVMTypeOf(init),
-                                   arena_printf(e->arena, "%s_%s", req->entry, suffix));
-    LLVMSetInitializer(g, init);
-    LLVMSetGlobalConstant(g, 1);
-    return g;
+    const char *name = arena_printf(e->arena, "%s_%s", entry->name, suffix);
+    return in_own_section(e, constant(e, name, init));
 }
 
-void emit_bundle_data(struct emit *e, const struct emit_request *req)
+/* They stand behind all others. */
+static size_t count_overlaid(const struct emit_entry *entry)
 {
-    const struct program *p = req->program;
-    struct field config = {.e = e};
-    for (int a = 0; a < AREA_COUNT; a++)
-        put(&config, LLVMConstInt(e->size, (uint64_t)p->area_bytes[a], 0));
-    put(&config, LLVMConstInt(e->size, PROGRAM_ALIGNMENT, 0));
-    put(&config, LLVMConstInt(e->size, req->n_symbols, 0));
-    put(&config, table(e, req, config_entry));
-    LLVMValueRef config_symbol = exported(e, req, "config", finish(&config));
+    size_t n = 0;
+    for (size_t i = 0; i < entry->n_symbols; i++) {
+        const struct emit_symbol *s = &entry->symbols[i];
+        n += program_is_overlaid(&entry->parts[s->part].program->bufs[s->buf]);
+    }
+    return n;
+}
 
-    struct field info = {.e = e};
-    put(&info, u32(e, SHEAF_INFO_VERSION));
-    put(&info, u32(e, sizeof(struct sheaf_bundle_info)));
-    put(&info, string(e, req->entry));
-    put(&info, string(e, SHEAF_TOOL));
-    put(&info, string(e, req->target->triple));
-    put(&info, string(e, req->target->cpu));
-    put(&info, string(e, req->target->features));
-    LLVMValueRef digest[16];
+/* The areas are the same for all parts. */
+static LLVMValueRef config(struct emit *e, const struct emit_entry *entry)
+{
+    const struct program *p = entry->parts[0].program;
+    struct field f = {.e = e};
+    for (int a = 0; a < AREA_COUNT; a++)
+        put(&f, LLVMConstInt(e->index, (uint64_t)p->area_bytes[a], 0));
+    put(&f, LLVMConstInt(e->index, PROGRAM_ALIGNMENT, 0));
+    put(&f, LLVMConstInt(e->index, entry->n_symbols - count_overlaid(entry), 0));
+    put(&f, table(e, entry, config_row));
+    return finish(&f);
+}
+
+static LLVMValueRef digest(struct emit *e, const struct emit_request *req)
+{
+    LLVMValueRef byte[16];
     for (int i = 0; i < 16; i++)
-        digest[i] = LLVMConstInt(e->i8, req->weights_digest[i], 0);
-    put(&info, LLVMConstArray2(e->i8, digest, 16));
-    put(&info, u32(e, SHEAF_FP_CALLER));
-    put(&info, u32(e, 0));
-    put(&info, config_symbol);
-    put(&info, table(e, req, info_entry));
-    exported(e, req, "info", finish(&info));
+        byte[i] = LLVMConstInt(e->i8, req->weights_digest[i], 0);
+    return LLVMConstArray2(e->i8, byte, 16);
+}
+
+static LLVMValueRef variants(struct emit *e, const struct emit_entry *entry)
+{
+    LLVMValueRef *rows = arena_array(e->arena, entry->n_parts, sizeof *rows);
+    for (size_t i = 0; i < entry->n_parts; i++) {
+        struct field f = {.e = e};
+        put(&f, string(e, entry->parts[i].target->cpu));
+        put(&f, string(e, entry->parts[i].target->features));
+        rows[i] = finish(&f);
+    }
+    return private_data(e, LLVMConstArray2(LLVMTypeOf(rows[0]), rows, entry->n_parts));
+}
+
+static LLVMValueRef function(struct emit *e, const struct emit_entry *entry, const char *suffix)
+{
+    return LLVMGetNamedFunction(e->mod, arena_printf(e->arena, "%s_%s", entry->name, suffix));
+}
+
+/* Among the fields of NAME_info. */
+static const unsigned late_position[] = {[EMIT_STACK_BYTES] = 15, [EMIT_LAYOUT_ID] = 17};
+
+void emit_entry_data(struct emit *e, const struct emit_request *req, const struct emit_entry *entry)
+{
+    LLVMValueRef config_symbol = exported(e, entry, "config", config(e, entry));
+    bool several = entry->n_parts > 1;
+    const struct target *t = several ? e->target : entry->parts[0].target;
+    struct field f = {.e = e};
+    put(&f, u32(e, SHEAF_INFO_VERSION));
+    put(&f, u32(e, 0)); /* its size, see below */
+    put(&f, string(e, entry->name));
+    put(&f, string(e, SHEAF_TOOL));
+    put(&f, string(e, t->triple));
+    put(&f, string(e, t->cpu));
+    put(&f, string(e, t->features));
+    put(&f, digest(e, req));
+    put(&f, u32(e, SHEAF_FP_CALLER));
+    put(&f, u32(e, several ? (uint32_t)entry->n_parts : 0));
+    put(&f, config_symbol);
+    put(&f, table(e, entry, info_row));
+    put(&f, several ? variants(e, entry) : LLVMConstNull(e->ptr));
+    put(&f, several ? function(e, entry, "select") : LLVMConstNull(e->ptr));
+    put(&f, several ? function(e, entry, "run") : LLVMConstNull(e->ptr));
+    assert(f.n == late_position[EMIT_STACK_BYTES]);
+    put(&f, u64(e, 0)); /* see emit_set_late */
+    put(&f, u64(e, (uint64_t)program_macs(entry->parts[0].program)));
+    assert(f.n == late_position[EMIT_LAYOUT_ID]);
+    put(&f, u64(e, 0));
+    put(&f, u64(e, count_overlaid(entry)));
+    LLVMTargetDataRef layout = LLVMGetModuleDataLayout(e->mod);
+    f.v[1] = u32(e, (uint32_t)LLVMABISizeOfType(layout, LLVMTypeOf(finish(&f))));
+    exported(e, entry, "info", finish(&f));
+}
+
+static void patch(struct emit *e, struct bytes *object, const char *symbol, uint64_t at, uint64_t v)
+{
+    struct object o;
+    struct object_symbol s;
+    struct object_section section;
+    if (object_open(object->data, object->size, &o))
+        return;
+    for (uint32_t i = 1; i < o.n_symbols; i++) {
+        if (!object_symbol(&o, i, &s) || strcmp(s.name, symbol) != 0)
+            continue;
+        bool inside = object_section(&o, s.section, &section) && at + 8 <= s.size &&
+                      s.value + s.size <= section.size;
+        assert(inside);
+        if (!inside)
+            return;
+        uint8_t *data = arena_copy(e->arena, object->data, object->size);
+        for (int b = 0; b < 8; b++)
+            data[section.offset + s.value + at + (uint64_t)b] = (uint8_t)(v >> 8 * b);
+        object->data = data;
+        return;
+    }
+}
+
+void emit_set_late(struct emit *e, const struct emit_entry *entry, enum emit_late_field field,
+                   uint64_t value, struct bytes *object)
+{
+    const char *name = arena_printf(e->arena, "%s_info", entry->name);
+    LLVMValueRef global = LLVMGetNamedGlobal(e->mod, name), init = LLVMGetInitializer(global);
+    LLVMTypeRef type = LLVMTypeOf(init);
+    unsigned at = late_position[field];
+    struct field f = {.e = e};
+    for (unsigned i = 0; i < LLVMCountStructElementTypes(type); i++)
+        put(&f, i == at ? u64(e, value) : LLVMGetAggregateElement(init, i));
+    LLVMSetInitializer(global, finish(&f));
+    patch(e, object, name, LLVMOffsetOfElement(e->layout, type, at), value);
 }

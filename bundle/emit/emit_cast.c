@@ -26,7 +26,7 @@ static LLVMValueRef f32_to_bf16(struct emit *e, LLVMValueRef v)
 static LLVMValueRef f16_to_f32(struct emit *e, LLVMValueRef v)
 {
     LLVMBuilderRef b = e->b;
-    if (e->has_f16)
+    if (e->target->has_f16)
         return LLVMBuildFPExt(
             b, LLVMBuildBitCast(b, v, emit_like(v, LLVMHalfTypeInContext(e->ctx)), ""),
             emit_like(v, e->f32), "");
@@ -51,7 +51,7 @@ static LLVMValueRef f16_to_f32(struct emit *e, LLVMValueRef v)
 static LLVMValueRef f32_to_f16(struct emit *e, LLVMValueRef v)
 {
     LLVMBuilderRef b = e->b;
-    if (e->has_f16)
+    if (e->target->has_f16)
         return LLVMBuildBitCast(
             b, LLVMBuildFPTrunc(b, v, emit_like(v, LLVMHalfTypeInContext(e->ctx)), ""),
             emit_like(v, e->i16), "");

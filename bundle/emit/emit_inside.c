@@ -41,10 +41,10 @@ static bool test_dim(struct emit_kernel *ek, struct inside *in, const struct eaf
     if (ek->lanes > 1 && eaffine_lane(a) != 0)
         return false;
     LLVMValueRef v = eaffine_value(ek, a);
-    LLVMValueRef first = LLVMBuildAdd(e->b, v, emit_i64(e, least), "");
-    LLVMValueRef last = LLVMBuildAdd(e->b, v, emit_i64(e, most), "");
-    LLVMValueRef low = LLVMBuildICmp(e->b, LLVMIntSGE, first, emit_i64(e, 0), "");
-    LLVMValueRef high = LLVMBuildICmp(e->b, LLVMIntSLT, last, emit_i64(e, extent), "");
+    LLVMValueRef first = LLVMBuildAdd(e->b, v, emit_index(e, least), "");
+    LLVMValueRef last = LLVMBuildAdd(e->b, v, emit_index(e, most), "");
+    LLVMValueRef low = LLVMBuildICmp(e->b, LLVMIntSGE, first, emit_index(e, 0), "");
+    LLVMValueRef high = LLVMBuildICmp(e->b, LLVMIntSLT, last, emit_index(e, extent), "");
     LLVMValueRef ok = LLVMBuildAnd(e->b, low, high, "");
     in->all = in->all ? LLVMBuildAnd(e->b, in->all, ok, "") : ok;
     return true;

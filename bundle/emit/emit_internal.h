@@ -17,22 +17,46 @@
 
 enum { EMIT_MAX_TERMS = 24 };
 
+/* A kernel that has been emitted: parts of one target share those that are equal. */
+struct emitted_kernel {
+    const char *key;
+    const char *cpu, *features;
+    LLVMValueRef fn;
+};
+
+struct emit_debug;
+
+struct emit_frame {
+    const char *function;
+    uint64_t bytes;
+};
+
 /* One module under construction. */
 struct emit {
     struct arena *arena;
-    const struct target *target;
+    struct error *err;           /* for what LLVM says in between */
+    const struct target *target; /* of the part that is being emitted */
+    const char *features;        /* of the module: what all parts may use */
+    LLVMTargetMachineRef machine;
+    LLVMTargetDataRef layout;
     LLVMContextRef ctx;
     LLVMModuleRef mod;
     LLVMBuilderRef b;
     LLVMTypeRef void_, i1, i8, i16, i32, i64, f32, f64, ptr;
-    LLVMTypeRef size; /* size_t of the target */
-    bool has_round;   /* floor, ceil, trunc, rint are instructions */
-    bool has_f16;     /* conversions of half are instructions */
+    struct emitted_kernel *kernels;
+    size_t n_kernels, cap_kernels;
+    struct emit_debug *debug; /* NULL: none is wanted */
+    LLVMMetadataRef entry_scope;
+    size_t program_at; /* in the listing: of the program whose entry is being emitted */
+    unsigned program_line;
+    struct emit_frame *frames; /* as the back end reports them */
+    size_t n_frames, cap_frames;
+    LLVMTypeRef index; /* of loops and addresses: as wide as a pointer, like size_t */
 };
 
 /* A variable that addresses are affine in.  Variable 0 is the lane number of the vector loop. */
 struct evar {
-    LLVMValueRef value; /* i64; NULL for the lane */
+    LLVMValueRef value; /* of type index; NULL for the lane */
     int64_t extent;     /* 0 <= value < extent; 0: not known */
 };
 
@@ -59,13 +83,14 @@ struct emit_kernel {
     const struct kernel *k;
     const struct schedule *schedule;
     LLVMValueRef fn;
-    LLVMBasicBlockRef entry; /* allocas go here */
-    LLVMValueRef *buf;       /* base pointers */
-    LLVMValueRef *val;       /* by kval: the value last emitted */
-    bool *varying;           /* by kval */
-    bool *split;             /* by kval: the lanes are in split order (emit_wide.c) */
-    bool *is_factor;         /* by kval: a factor of a 64-bit product */
-    struct eaffine *bind;    /* by kval, INDEX only */
+    LLVMBasicBlockRef entry;    /* allocas go here */
+    LLVMMetadataRef *debug_loc; /* by kval; NULL: none */
+    LLVMValueRef *buf;          /* base pointers */
+    LLVMValueRef *val;          /* by kval: the value last emitted */
+    bool *varying;              /* by kval */
+    bool *split;                /* by kval: the lanes are in split order (emit_wide.c) */
+    bool *is_factor;            /* by kval: a factor of a 64-bit product */
+    struct eaffine *bind;       /* by kval, INDEX only */
     struct evar *vars;
     size_t n_vars, cap_vars;
     int lanes;
@@ -107,7 +132,10 @@ LLVMTypeRef emit_lane_type(struct emit_kernel *ek, enum dtype t, bool varying);
 LLVMTypeRef emit_like(LLVMValueRef v, LLVMTypeRef s);
 LLVMValueRef emit_int_like(LLVMValueRef v, LLVMTypeRef s, int64_t c);
 LLVMValueRef emit_real_like(LLVMValueRef v, LLVMTypeRef s, double c);
-LLVMValueRef emit_i64(struct emit *e, int64_t v);
+LLVMValueRef emit_index(struct emit *e, int64_t v);
+/* An i64 of the kernel as an index, and back; scalar or vector. */
+LLVMValueRef emit_to_index(struct emit *e, LLVMValueRef v);
+LLVMValueRef emit_from_index(struct emit *e, LLVMValueRef v);
 LLVMValueRef emit_splat(struct emit_kernel *ek, LLVMValueRef v);
 LLVMValueRef emit_intrinsic(struct emit *e, const char *name, LLVMTypeRef *types, unsigned n_types,
                             LLVMValueRef *args, unsigned n_args);
@@ -149,7 +177,7 @@ void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a
 struct eaddress {
     int buf;
     struct eaffine affine; /* includes the lane term */
-    LLVMValueRef varying;  /* vector of i64 to add, or NULL */
+    LLVMValueRef varying;  /* vector of indices to add, or NULL */
 };
 struct eaddress emit_address(struct emit_kernel *ek, int buf, const kval *idx);
 /* The same from one affine form per dimension. */
@@ -166,6 +194,8 @@ struct eloop {
     int64_t step;
     LLVMBasicBlockRef from_block;
 };
+/* The extent of dimension d of a region, as an index. */
+LLVMValueRef emit_extent(struct emit_kernel *ek, const struct kregion *r, int d);
 /* for (i = from; i < to; i += step); the value is loop.phi.  Runs zero times where from >= to. */
 struct eloop emit_loop_begin(struct emit_kernel *ek, LLVMValueRef from, LLVMValueRef to,
                              int64_t step);
@@ -174,8 +204,36 @@ LLVMValueRef emit_alloca(struct emit_kernel *ek, LLVMTypeRef type);
 LLVMBasicBlockRef emit_append_block(struct emit_kernel *ek);
 
 /* ---- emit_program.c, emit_bundle.c ---- */
-void emit_program(struct emit *e, const struct emit_request *req, const struct emit_schedules *s);
-void emit_bundle_data(struct emit *e, const struct emit_request *req);
+/* The entry's functions and those of its kernels. */
+void emit_entry(struct emit *e, const struct emit_request *req, const struct emit_entry *entry);
+/* Its _config and _info. */
+void emit_entry_data(struct emit *e, const struct emit_request *req,
+                     const struct emit_entry *entry);
+
+/* Numbers of NAME_info that are known when the object is there: set in the module and in the
+   object. */
+enum emit_late_field { EMIT_STACK_BYTES, EMIT_LAYOUT_ID };
+void emit_set_late(struct emit *e, const struct emit_entry *entry, enum emit_late_field field,
+                   uint64_t value, struct bytes *object);
+
+/* ---- emit_debug.c; all do nothing where no debug information is wanted ---- */
+void emit_debug_begin(struct emit *e, const char *listing_name);
+/* Behind it the module can be generated; the text that line numbers are of. */
+struct bytes emit_debug_end(struct emit *e);
+void emit_debug_program(struct emit *e, const struct program *p);
+void emit_debug_entry(struct emit *e, LLVMValueRef fn, const char *name);
+void emit_debug_step(struct emit *e, const struct step *s);
+void emit_debug_none(struct emit *e); /* what follows belongs to no line */
+void emit_debug_kernel(struct emit_kernel *ek);
+/* What is emitted in between belongs to instruction v. */
+LLVMMetadataRef emit_debug_enter(struct emit_kernel *ek, kval v);
+void emit_debug_leave(struct emit_kernel *ek, LLVMMetadataRef before);
+
+/* ---- emit_stack.c ---- */
+/* A diagnostic of the back end: what it says of a frame is kept. */
+void emit_stack_note(struct emit *e, const char *diagnostic);
+/* Bytes of stack that a call of the entry needs at most, its return address included. */
+uint64_t emit_stack_of(struct emit *e, const struct bytes *object, const char *entry);
 
 /* ---- emit_schedule.c ---- */
 struct emit_schedules {
@@ -191,7 +249,27 @@ struct emit_schedules {
 };
 
 /* ---- emit_module.c: runs in the worker ---- */
-bool emit_module(struct arena *a, const struct emit_request *req, const struct emit_schedules *s,
-                 bool want_text, struct emit_result *out_result, struct error *err);
+bool emit_is_arm(const struct emit *e); /* 32 bits */
+/* Whether a frame may be moved down, so that vectors in it are aligned. */
+bool emit_aligns_frames(const struct emit *e);
+/* Whether each function has a section of its own: so the linkers of firmware want it. */
+bool emit_has_function_sections(const struct emit *e);
+/* A module for e->target and e->features, which are set before, as is e->arena; emit_close is due
+   after success. */
+bool emit_open(struct emit *e, const char *source, struct error *err);
+void emit_close(struct emit *e);
+/* Of a module that is complete but for the attributes of its functions. */
+bool emit_to_object(struct emit *e, struct bytes *out_object, struct error *err);
+/* For the functions behind `after` (NULL: all): they do not unwind, and are for e->target. */
+void emit_function_attributes(struct emit *e, LLVMValueRef after);
+bool emit_module(struct arena *a, const struct emit_request *req, bool want_text,
+                 struct emit_result *out_result, struct error *err);
+
+/* ---- emit_object.c ---- */
+/* Runs the job in a process of its own, from which the result comes back. */
+typedef bool emit_job(struct arena *a, const void *arg, struct emit_result *out_result,
+                      struct error *err);
+bool emit_in_worker(struct arena *a, emit_job *job, const void *arg, struct emit_result *out_result,
+                    struct error *err);
 
 #endif

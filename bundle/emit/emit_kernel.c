@@ -141,8 +141,11 @@ void emit_instruction(struct emit_kernel *ek, kval v)
 
 void emit_block(struct emit_kernel *ek, const struct kblock *blk)
 {
-    for (size_t i = 0; i < blk->n; i++)
+    for (size_t i = 0; i < blk->n; i++) {
+        LLVMMetadataRef before = emit_debug_enter(ek, blk->insts[i]);
         emit_instruction(ek, blk->insts[i]);
+        emit_debug_leave(ek, before);
+    }
 }
 
 const struct kinst *emit_block_yield(const struct emit_kernel *ek, const struct kblock *blk)
@@ -197,9 +200,11 @@ LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const 
     ek.entry = emit_append_block(&ek);
     LLVMBasicBlockRef body = emit_append_block(&ek);
     LLVMPositionBuilderAtEnd(e->b, body);
+    emit_debug_kernel(&ek);
     emit_block(&ek, &k->body);
     LLVMBuildRetVoid(e->b);
     LLVMPositionBuilderAtEnd(e->b, ek.entry);
     LLVMBuildBr(e->b, body);
+    emit_debug_none(e);
     return fn;
 }

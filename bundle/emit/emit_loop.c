@@ -20,6 +20,14 @@ LLVMValueRef emit_alloca(struct emit_kernel *ek, LLVMTypeRef type)
     return p;
 }
 
+LLVMValueRef emit_extent(struct emit_kernel *ek, const struct kregion *r, int d)
+{
+    int64_t known;
+    if (kernel_is_const_int(ek->k, r->extent[d], &known))
+        return emit_index(ek->e, known);
+    return emit_to_index(ek->e, emit_get(ek, r->extent[d], false));
+}
+
 /* Bottom-tested: the body is entered at once where the first test is known to hold, else behind a
    guard. */
 struct eloop emit_loop_begin(struct emit_kernel *ek, LLVMValueRef from, LLVMValueRef to,

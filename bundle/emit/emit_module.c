@@ -8,6 +8,10 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 
 #include "bundle/emit/emit_internal.h"
+#include "bundle/emit/support.h"
+#include "bundle/read/object.h"
+#include "bundle/read/object_wasm.h"
+#include "ir/hash.h"
 
 /* The emitter writes vectors, tiles and unrolled loops itself; what is left are scalars in memory,
    common subexpressions and invariants.  The whole -O3 pipeline gives the same code in five times
@@ -23,36 +27,68 @@ static bool codegen_error(struct error *err, const char *what, const char *messa
                      message);
 }
 
-static void add_function_attributes(struct emit *e)
+static void add_text(struct emit *e, LLVMValueRef fn, const char *key, const char *value)
 {
-    const char *const text[][2] = {
-        {"no-builtins", ""}, {"frame-pointer", "none"}, {"tune-cpu", e->target->cpu}};
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateStringAttribute(e->ctx, key, (unsigned)strlen(key), value,
+                                                      (unsigned)strlen(value)));
+}
+
+bool emit_is_arm(const struct emit *e)
+{
+    return strncmp(e->target->triple, "arm", 3) == 0 || strncmp(e->target->triple, "thumb", 5) == 0;
+}
+
+static bool is_cortex_m(const struct emit *e)
+{
+    return strncmp(e->target->triple, "thumb", 5) == 0;
+}
+
+/* The vectors of a Cortex-M need no more than an element's alignment. */
+bool emit_aligns_frames(const struct emit *e)
+{
+    return e->target->vector_bytes > e->target->stack_align && !is_cortex_m(e);
+}
+
+bool emit_has_function_sections(const struct emit *e)
+{
+    return !e->target->is_position_independent && strncmp(e->target->triple, "wasm", 4) != 0;
+}
+
+void emit_function_attributes(struct emit *e, LLVMValueRef after)
+{
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
-    for (LLVMValueRef fn = LLVMGetFirstFunction(e->mod); fn; fn = LLVMGetNextFunction(fn)) {
+    LLVMValueRef fn = after ? LLVMGetNextFunction(after) : LLVMGetFirstFunction(e->mod);
+    for (; fn; fn = LLVMGetNextFunction(fn)) {
         if (LLVMIsDeclaration(fn))
             continue;
         LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
                                 LLVMCreateEnumAttribute(e->ctx, nounwind, 0));
-        for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
-            LLVMAddAttributeAtIndex(
-                fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-                LLVMCreateStringAttribute(e->ctx, text[i][0], (unsigned)strlen(text[i][0]),
-                                          text[i][1], (unsigned)strlen(text[i][1])));
-        if (e->target->vector_bytes >= 64) {
-            const char *k = "prefer-vector-width";
-            LLVMAddAttributeAtIndex(
-                fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-                LLVMCreateStringAttribute(e->ctx, k, (unsigned)strlen(k), "512", 3));
+        add_text(e, fn, "no-builtins", "");
+        add_text(e, fn, "frame-pointer", "none");
+        add_text(e, fn, "tune-cpu", e->target->tune_cpu);
+        add_text(e, fn, "warn-stack-size", "0"); /* every frame is reported, see emit_stack.c */
+        if (is_cortex_m(e))
+            add_text(e, fn, "no-realign-stack", "");
+        if (emit_has_function_sections(e)) {
+            size_t length;
+            const char *name = LLVMGetValueName2(fn, &length);
+            LLVMSetSection(fn, arena_printf(e->arena, ".text.%s", name));
         }
+        if (strcmp(e->target->features, e->features) != 0)
+            add_text(e, fn, "target-features", e->target->features);
+        if (e->target->vector_bytes >= 64)
+            add_text(e, fn, "prefer-vector-width", "512");
     }
 }
 
-static bool create_machine(struct emit *e, LLVMTargetMachineRef *out_tm, struct error *err)
+static bool create_machine(struct emit *e, struct error *err)
 {
     LLVMInitializeAllTargetInfos();
     LLVMInitializeAllTargets();
     LLVMInitializeAllTargetMCs();
     LLVMInitializeAllAsmPrinters();
+    LLVMInitializeAllAsmParsers(); /* of inline assembly */
     const struct target *t = e->target;
     LLVMTargetRef target;
     char *message = NULL;
@@ -63,9 +99,18 @@ static bool create_machine(struct emit *e, LLVMTargetMachineRef *out_tm, struct 
     }
     /* The architecture's plain processor: only the listed features may be used, which a named one
        would bring more of.  The named one decides the order of instructions (tune-cpu). */
-    const char *plain = strncmp(t->triple, "x86_64", 6) == 0 ? "x86-64" : "generic";
-    *out_tm = LLVMCreateTargetMachine(target, t->triple, plain, t->features,
-                                      LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+    LLVMTargetMachineOptionsRef opt = LLVMCreateTargetMachineOptions();
+    LLVMTargetMachineOptionsSetCPU(opt, t->plain_cpu);
+    const char *comma = *t->dropped && *e->features ? "," : "";
+    /* For ARM's 32-bit processors LLVM heeds how many registers are in use only where asked to. */
+    const char *order = emit_is_arm(e) ? ",+use-misched" : "";
+    LLVMTargetMachineOptionsSetFeatures(
+        opt, arena_printf(e->arena, "%s%s%s%s", t->dropped, comma, e->features, order));
+    LLVMTargetMachineOptionsSetABI(opt, t->abi);
+    LLVMTargetMachineOptionsSetRelocMode(opt, t->is_position_independent ? LLVMRelocPIC
+                                                                         : LLVMRelocStatic);
+    e->machine = LLVMCreateTargetMachineWithOptions(target, t->triple, opt);
+    LLVMDisposeTargetMachineOptions(opt);
     return true;
 }
 
@@ -82,12 +127,11 @@ static void init_types(struct emit *e)
     e->ptr = LLVMPointerTypeInContext(e->ctx, 0);
 }
 
-static bool to_bytes(struct emit *e, LLVMTargetMachineRef tm, LLVMCodeGenFileType type,
-                     struct bytes *out, struct error *err)
+static bool to_bytes(struct emit *e, LLVMCodeGenFileType type, struct bytes *out, struct error *err)
 {
     LLVMMemoryBufferRef buffer;
     char *message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(tm, e->mod, type, &message, &buffer)) {
+    if (LLVMTargetMachineEmitToMemoryBuffer(e->machine, e->mod, type, &message, &buffer)) {
         codegen_error(err, "code generation failed", message);
         LLVMDisposeMessage(message);
         return false;
@@ -101,18 +145,19 @@ static bool to_bytes(struct emit *e, LLVMTargetMachineRef tm, LLVMCodeGenFileTyp
 /* LLVM reports remarks through the handler too; only errors matter, and those end the worker. */
 static void on_diagnostic(LLVMDiagnosticInfoRef info, void *arg)
 {
-    struct error *err = arg;
-    if (LLVMGetDiagInfoSeverity(info) != LLVMDSError)
-        return;
+    struct emit *e = arg;
     char *text = LLVMGetDiagInfoDescription(info);
-    codegen_error(err, "code generation failed", text);
+    if (LLVMGetDiagInfoSeverity(info) == LLVMDSError)
+        codegen_error(e->err, "code generation failed", text);
+    else
+        emit_stack_note(e, text);
     LLVMDisposeMessage(text);
 }
 
-static bool run_passes(struct emit *e, LLVMTargetMachineRef tm, struct error *err)
+static bool run_passes(struct emit *e, struct error *err)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef failed = LLVMRunPasses(e->mod, PASSES, tm, options);
+    LLVMErrorRef failed = LLVMRunPasses(e->mod, PASSES, e->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!failed)
         return true;
@@ -132,51 +177,152 @@ static bool verify(struct emit *e, struct error *err)
     return !broken;
 }
 
-bool emit_module(struct arena *a, const struct emit_request *req, const struct emit_schedules *s,
-                 bool want_text, struct emit_result *out_result, struct error *err)
+bool emit_open(struct emit *e, const char *source, struct error *err)
 {
-    struct emit e = {.arena = a, .target = req->target};
-    LLVMTargetMachineRef tm;
-    if (!create_machine(&e, &tm, err))
+    if (!create_machine(e, err))
         return false;
-    e.ctx = LLVMContextCreate();
-    LLVMContextSetDiagnosticHandler(e.ctx, on_diagnostic, err);
-    e.mod = LLVMModuleCreateWithNameInContext(req->source, e.ctx);
-    e.b = LLVMCreateBuilderInContext(e.ctx);
-    init_types(&e);
-    LLVMSetTarget(e.mod, req->target->triple);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
-    LLVMSetModuleDataLayout(e.mod, layout);
-    e.size = LLVMIntPtrTypeInContext(e.ctx, layout);
-    e.has_round =
-        target_has(req->target, "sse4.1") || strncmp(req->target->triple, "aarch64", 7) == 0;
-    e.has_f16 = target_has(req->target, "f16c") || strncmp(req->target->triple, "aarch64", 7) == 0;
+    e->ctx = LLVMContextCreate();
+    e->err = err;
+    LLVMContextSetDiagnosticHandler(e->ctx, on_diagnostic, e);
+    e->mod = LLVMModuleCreateWithNameInContext(source, e->ctx);
+    e->b = LLVMCreateBuilderInContext(e->ctx);
+    init_types(e);
+    LLVMSetTarget(e->mod, e->target->triple);
+    e->layout = LLVMCreateTargetDataLayout(e->machine);
+    LLVMSetModuleDataLayout(e->mod, e->layout);
+    e->index = LLVMIntPtrTypeInContext(e->ctx, e->layout);
+    return true;
+}
 
-    emit_program(&e, req, s);
-    emit_bundle_data(&e, req);
-    add_function_attributes(&e);
+void emit_close(struct emit *e)
+{
+    LLVMDisposeTargetData(e->layout);
+    LLVMDisposeBuilder(e->b);
+    LLVMDisposeModule(e->mod);
+    LLVMContextDispose(e->ctx);
+    LLVMDisposeTargetMachine(e->machine);
+}
 
-    struct emit_result r = {0};
-    bool ok = verify(&e, err) && run_passes(&e, tm, err);
+bool emit_to_object(struct emit *e, struct bytes *out_object, struct error *err)
+{
+    emit_function_attributes(e, NULL);
+    return verify(e, err) && run_passes(e, err) && to_bytes(e, LLVMObjectFile, out_object, err) &&
+           err->status == SHEAF_OK;
+}
+
+/* What every part of every entry may use: the functions that choose between them run anywhere. */
+static const char *common_features(struct arena *a, const struct emit_request *req)
+{
+    const char *features = req->entries[0].parts[0].target->features;
+    for (size_t i = 0; i < req->n_entries; i++)
+        for (size_t j = 0; j < req->entries[i].n_parts; j++)
+            features = target_common(a, features, req->entries[i].parts[j].target->features);
+    return features;
+}
+
+/* Code generation changes the module: a clone, made before, takes its place.  Not the other way
+   round: in a clone the uses of values are in another order, and the code comes out a bit
+   different. */
+static bool generate(struct emit *e, LLVMCodeGenFileType type, struct bytes *out, struct error *err)
+{
+    LLVMModuleRef spare = LLVMCloneModule(e->mod);
+    bool ok = to_bytes(e, type, out, err);
+    LLVMDisposeModule(e->mod);
+    e->mod = spare;
+    return ok && err->status == SHEAF_OK;
+}
+
+struct wasm_needs {
+    struct emit *e;
+    struct support *support;
+    bool any;
+};
+
+static void add_needed(const struct wasm_symbol *symbol, void *arg)
+{
+    struct wasm_needs *n = arg;
+    if (symbol->is_undefined &&
+        support_define(n->support, arena_strndup(n->e->arena, symbol->name, symbol->length)))
+        n->any = true;
+}
+
+/* Defines what the object lacks and we know, in the module; false where that is nothing. */
+static bool add_support(struct emit *e, const struct bytes *object)
+{
+    struct object o = {0};
+    struct support s;
+    bool is_wasm = object_wasm_is(object->data, object->size);
+    if (!is_wasm && object_open(object->data, object->size, &o))
+        return false;
+    support_init(&s, e->mod);
+    LLVMValueRef last = LLVMGetLastFunction(e->mod);
+    struct wasm_needs needs = {.e = e, .support = &s};
+    if (is_wasm)
+        object_wasm_each(object->data, object->size, add_needed, &needs);
+    bool any = needs.any;
+    for (uint32_t i = 1; i < o.n_symbols; i++) {
+        struct object_symbol symbol;
+        if (object_symbol(&o, i, &symbol) && symbol.is_undefined && support_define(&s, symbol.name))
+            any = true;
+    }
+    support_done(&s);
+    emit_function_attributes(e, last);
+    return any;
+}
+
+/* Which routines the back end calls is known when it has run, and one may need others. */
+static bool generate_object(struct emit *e, struct bytes *out_object, struct error *err)
+{
+    do {
+        if (!generate(e, LLVMObjectFile, out_object, err))
+            return false;
+    } while (add_support(e, out_object));
+    return true;
+}
+
+/* What is known of the object once it is there.  Its layout is told by all that it is: weights fit
+   where they lead to the same object. */
+static void set_late_fields(struct emit *e, const struct emit_request *req, struct bytes *object)
+{
+    for (size_t i = 0; i < req->n_entries; i++) {
+        uint64_t stack = emit_stack_of(e, object, req->entries[i].name);
+        emit_set_late(e, &req->entries[i], EMIT_STACK_BYTES, stack, object);
+    }
+    uint64_t id = hash_bytes(HASH_START, object->data, object->size);
+    for (size_t i = 0; req->replaceable_weights && i < req->n_entries; i++)
+        emit_set_late(e, &req->entries[i], EMIT_LAYOUT_ID, id ? id : 1, object);
+}
+
+bool emit_module(struct arena *a, const struct emit_request *req, bool want_text,
+                 struct emit_result *out_result, struct error *err)
+{
+    struct target common = *req->entries[0].parts[0].target;
+    struct emit e = {.arena = a, .target = &common, .features = common_features(a, req)};
+    common.features = e.features;
+    if (req->n_entries > 1 || req->entries[0].n_parts > 1)
+        common.cpu = common.tune_cpu = common.plain_cpu;
+    if (!emit_open(&e, req->source, err))
+        return false;
+    if (req->listing_name)
+        emit_debug_begin(&e, req->listing_name);
+    for (size_t i = 0; i < req->n_entries; i++) {
+        emit_entry(&e, req, &req->entries[i]);
+        emit_entry_data(&e, req, &req->entries[i]);
+    }
+
+    struct emit_result r = {.listing = emit_debug_end(&e)};
+    bool ok = verify(&e, err) && run_passes(&e, err) && generate_object(&e, &r.object, err);
+    if (ok)
+        set_late_fields(&e, req, &r.object);
     if (ok && want_text) {
         char *text = LLVMPrintModuleToString(e.mod);
         r.llvm_ir.size = strlen(text);
         r.llvm_ir.data = arena_copy(a, text, r.llvm_ir.size);
         LLVMDisposeMessage(text);
-        /* Code generation changes the module: the object is made from its own clone. */
-        LLVMModuleRef mod = e.mod;
-        e.mod = LLVMCloneModule(mod);
-        ok = to_bytes(&e, tm, LLVMAssemblyFile, &r.assembly, err);
-        LLVMDisposeModule(e.mod);
-        e.mod = mod;
+        ok = generate(&e, LLVMAssemblyFile, &r.assembly, err);
     }
-    ok = ok && to_bytes(&e, tm, LLVMObjectFile, &r.object, err) && err->status == SHEAF_OK;
     if (ok)
         *out_result = r;
-    LLVMDisposeTargetData(layout);
-    LLVMDisposeBuilder(e.b);
-    LLVMDisposeModule(e.mod);
-    LLVMContextDispose(e.ctx);
-    LLVMDisposeTargetMachine(tm);
+    emit_close(&e);
     return ok;
 }

@@ -1,5 +1,5 @@
 /*
- * The worker process: emit_module runs in a child, whose result comes back through a pipe.  When
+ * The worker process: code is made in a child, whose result comes back through a pipe.  When
  * LLVM aborts, or is killed, the parent makes one sentence of it.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -12,10 +12,12 @@
 
 #include "bundle/emit/emit_internal.h"
 
-/* What the child sends: the header, then the three byte strings or the sentence. */
+/* What the child sends: the header, then the byte strings or the sentence. */
+enum { N_PARTS = 4 };
+
 struct header {
     uint32_t status;
-    uint64_t size[3];
+    uint64_t size[N_PARTS];
 };
 
 static bool write_all(int fd, const void *data, size_t size)
@@ -57,11 +59,11 @@ static void send_result(int fd, const struct error *err, const struct emit_resul
             write_all(fd, err->text, h.size[0]);
         return;
     }
-    const struct bytes *part[3] = {&r->object, &r->assembly, &r->llvm_ir};
-    for (int i = 0; i < 3; i++)
+    const struct bytes *part[N_PARTS] = {&r->object, &r->assembly, &r->llvm_ir, &r->listing};
+    for (int i = 0; i < N_PARTS; i++)
         h.size[i] = part[i]->size;
     bool ok = write_all(fd, &h, sizeof h);
-    for (int i = 0; ok && i < 3; i++)
+    for (int i = 0; ok && i < N_PARTS; i++)
         ok = write_all(fd, part[i]->data, part[i]->size);
 }
 
@@ -79,8 +81,8 @@ static bool receive(int fd, struct arena *a, struct emit_result *out_result, str
         return true;
     }
     struct emit_result r = {0};
-    struct bytes *part[3] = {&r.object, &r.assembly, &r.llvm_ir};
-    for (int i = 0; i < 3; i++) {
+    struct bytes *part[N_PARTS] = {&r.object, &r.assembly, &r.llvm_ir, &r.listing};
+    for (int i = 0; i < N_PARTS; i++) {
         uint8_t *data = arena_alloc(a, (size_t)h.size[i]);
         if (!read_all(fd, data, (size_t)h.size[i]))
             return false;
@@ -121,8 +123,8 @@ static bool finish(pid_t child, bool complete, FILE *said, struct error *err)
                      WIFEXITED(status) ? WEXITSTATUS(status) : -1, sep, line);
 }
 
-bool emit_object(struct arena *a, const struct emit_request *req, const struct emit_schedules *s,
-                 bool want_text, struct emit_result *out_result, struct error *err)
+bool emit_in_worker(struct arena *a, emit_job *job, const void *arg, struct emit_result *out_result,
+                    struct error *err)
 {
     int fd[2];
     if (pipe(fd) != 0)
@@ -144,7 +146,7 @@ bool emit_object(struct arena *a, const struct emit_request *req, const struct e
         if (said)
             dup2(fileno(said), STDERR_FILENO);
         struct emit_result r = {0};
-        emit_module(a, req, s, want_text, &r, err);
+        job(a, arg, &r, err);
         send_result(fd[1], err, &r);
         _exit(0);
     }
@@ -158,4 +160,23 @@ bool emit_object(struct arena *a, const struct emit_request *req, const struct e
     if (ok)
         *out_result = r;
     return ok;
+}
+
+struct module_job {
+    const struct emit_request *req;
+    bool want_text;
+};
+
+static bool make_module(struct arena *a, const void *arg, struct emit_result *out_result,
+                        struct error *err)
+{
+    const struct module_job *job = arg;
+    return emit_module(a, job->req, job->want_text, out_result, err);
+}
+
+bool emit_object(struct arena *a, const struct emit_request *req, bool want_text,
+                 struct emit_result *out_result, struct error *err)
+{
+    struct module_job job = {req, want_text};
+    return emit_in_worker(a, make_module, &job, out_result, err);
 }

@@ -1,13 +1,14 @@
-/* The entry point: the program's steps as calls of kernel functions on the three areas. */
-#include <stdio.h>
+/* An entry point: the program's steps as calls of kernel functions on the three areas; of several
+   parts, the functions that choose one. */
+#include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "bundle/emit/emit_internal.h"
 
 struct entry {
     struct emit *e;
-    const struct emit_request *req;
-    const struct emit_schedules *schedules;
+    const struct emit_part *part;
     LLVMValueRef fn;
     LLVMValueRef area[AREA_COUNT];
     LLVMValueRef *kernel; /* function of each distinct kernel */
@@ -16,8 +17,8 @@ struct entry {
 static LLVMValueRef buffer_pointer(struct entry *t, int buf)
 {
     struct emit *e = t->e;
-    const struct pbuf *b = &t->req->program->bufs[buf];
-    LLVMValueRef off = emit_i64(e, b->offset);
+    const struct pbuf *b = &t->part->program->bufs[buf];
+    LLVMValueRef off = emit_index(e, b->offset);
     return LLVMBuildInBoundsGEP2(e->b, e->i8, t->area[b->area], &off, 1, "");
 }
 
@@ -30,7 +31,8 @@ static void emit_call(struct entry *t, const struct step *s)
     LLVMValueRef *args = arena_array(e->arena, n + 1, sizeof *args);
     for (size_t i = 0; i < n; i++)
         args[i] = buffer_pointer(t, s->args[i]);
-    LLVMValueRef fn = t->kernel[t->schedules->of_step[s->id]];
+    LLVMValueRef fn = t->kernel[t->part->schedules->of_step[s->id]];
+    emit_debug_step(e, s);
     LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, args, (unsigned)n, "");
 }
 
@@ -68,7 +70,7 @@ static void emit_rounds(struct entry *t, const struct step *s)
 {
     struct emit *e = t->e;
     LLVMBasicBlockRef head = append(t), body = append(t), end = append(t);
-    LLVMBuildStore(e->b, emit_i64(e, 0), buffer_pointer(t, s->index));
+    LLVMBuildStore(e->b, LLVMConstInt(e->i64, 0, 0), buffer_pointer(t, s->index));
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, head);
     LLVMValueRef go = LLVMConstInt(e->i1, 1, 0);
@@ -83,7 +85,7 @@ static void emit_rounds(struct entry *t, const struct step *s)
     LLVMPositionBuilderAtEnd(e->b, body);
     emit_steps(t, &s->bodies[0]);
     LLVMValueRef i = LLVMBuildLoad2(e->b, e->i64, buffer_pointer(t, s->index), "");
-    LLVMValueRef next = LLVMBuildAdd(e->b, i, emit_i64(e, 1), "");
+    LLVMValueRef next = LLVMBuildAdd(e->b, i, LLVMConstInt(e->i64, 1, 0), "");
     LLVMBuildStore(e->b, next, buffer_pointer(t, s->index));
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, end);
@@ -102,11 +104,16 @@ static void emit_steps(struct entry *t, const struct steps *steps)
     }
 }
 
+static LLVMTypeRef entry_type(struct emit *e)
+{
+    LLVMTypeRef params[3] = {e->ptr, e->ptr, e->ptr};
+    return LLVMFunctionType(e->i32, params, 3, 0);
+}
+
 static void begin_function(struct entry *t, const char *name)
 {
     struct emit *e = t->e;
-    LLVMTypeRef params[3] = {e->ptr, e->ptr, e->ptr};
-    t->fn = LLVMAddFunction(e->mod, name, LLVMFunctionType(e->i32, params, 3, 0));
+    t->fn = LLVMAddFunction(e->mod, name, entry_type(e));
     for (int a = 0; a < AREA_COUNT; a++)
         t->area[a] = LLVMGetParam(t->fn, (unsigned)a);
     LLVMPositionBuilderAtEnd(e->b, append(t));
@@ -117,30 +124,153 @@ static void end_function(struct entry *t)
     LLVMBuildRet(t->e->b, LLVMConstInt(t->e->i32, SHEAF_OK, 0));
 }
 
+struct step_naming {
+    struct entry *t;
+    const char *entry;
+};
+
 static void step_function(struct step *s, void *arg)
 {
-    struct entry *t = arg;
+    struct step_naming *n = arg;
     if (s->kind != STEP_CALL)
         return;
-    begin_function(t, arena_printf(t->e->arena, "%s_step_%u", t->req->entry, s->id));
-    emit_call(t, s);
-    end_function(t);
+    begin_function(n->t, arena_printf(n->t->e->arena, "%s_step_%u", n->entry, s->id));
+    emit_call(n->t, s);
+    end_function(n->t);
 }
 
-void emit_program(struct emit *e, const struct emit_request *req, const struct emit_schedules *s)
+static LLVMValueRef find_kernel(const struct emit *e, const char *key)
 {
-    struct entry t = {.e = e, .req = req, .schedules = s};
-    t.kernel = arena_array(e->arena, s->n + 1, sizeof *t.kernel);
-    for (size_t i = 0; i < s->n; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "k%zu", i);
-        if (strcmp(name, req->entry) == 0) /* which is the client's to choose */
-            strcat(name, "_");
-        t.kernel[i] = emit_kernel_function(e, s->kernel[i].kernel, s->kernel[i].schedule, name);
+    for (size_t i = 0; i < e->n_kernels; i++) {
+        const struct emitted_kernel *k = &e->kernels[i];
+        if (strcmp(k->key, key) == 0 && strcmp(k->features, e->target->features) == 0 &&
+            strcmp(k->cpu, e->target->cpu) == 0)
+            return k->fn;
     }
-    begin_function(&t, req->entry);
-    emit_steps(&t, &req->program->body);
+    return NULL;
+}
+
+/* For who reads a profile or a map of the linker: the number in the texts of -dump-schedule, and
+   what of the model it is.  No identifier of C, so no entry's name. */
+static const char *function_name(struct emit *e, const struct kernel *k)
+{
+    enum { MAX_NAME = 60 };
+    char *name = arena_printf(e->arena, "k%zu.%.*s", e->n_kernels, MAX_NAME, k->name);
+    for (char *c = strchr(name, '.') + 1; *c; c++)
+        if (!isalnum((unsigned char)*c))
+            *c = '_';
+    return name;
+}
+
+static void emit_kernels(struct entry *t)
+{
+    struct emit *e = t->e;
+    const struct emit_schedules *s = t->part->schedules;
+    t->kernel = arena_array(e->arena, s->n + 1, sizeof *t->kernel);
+    size_t n_before = e->n_kernels;
+    for (size_t i = 0; i < s->n; i++) {
+        const char *key = s->kernel[i].key;
+        t->kernel[i] = n_before ? find_kernel(e, key) : NULL;
+        if (t->kernel[i])
+            continue;
+        const char *name = function_name(e, s->kernel[i].kernel);
+        t->kernel[i] = emit_kernel_function(e, s->kernel[i].kernel, s->kernel[i].schedule, name);
+        ARENA_PUSH(e->arena, e->kernels, e->n_kernels, e->cap_kernels) = (struct emitted_kernel){
+            .key = key, .cpu = e->target->cpu, .features = e->target->features, .fn = t->kernel[i]};
+    }
+}
+
+/* The functions of a part, the one that runs it under `name`. */
+static LLVMValueRef emit_part(struct emit *e, const struct emit_request *req,
+                              const struct emit_entry *entry, const struct emit_part *part,
+                              const char *name)
+{
+    struct entry t = {.e = e, .part = part};
+    LLVMValueRef last = LLVMGetLastFunction(e->mod);
+    e->target = part->target;
+    emit_kernels(&t);
+    emit_debug_program(e, part->program);
+    begin_function(&t, name);
+    LLVMValueRef fn = t.fn;
+    emit_debug_entry(e, fn, name);
+    emit_steps(&t, &part->program->body);
     end_function(&t);
-    if (req->step_functions)
-        program_each_step(&req->program->body, step_function, &t);
+    emit_debug_none(e);
+    if (req->step_functions) {
+        struct step_naming n = {&t, entry->name};
+        program_each_step(&part->program->body, step_function, &n);
+    }
+    emit_function_attributes(e, last);
+    return fn;
+}
+
+/* ---- several parts ---- */
+
+/* uint32_t NAME_select(void) */
+static LLVMValueRef emit_select(struct emit *e, const struct emit_entry *entry)
+{
+    const struct target **variants = arena_array(e->arena, entry->n_parts, sizeof *variants);
+    for (size_t i = 0; i < entry->n_parts; i++)
+        variants[i] = entry->parts[i].target;
+    LLVMValueRef fn = LLVMAddFunction(e->mod, arena_printf(e->arena, "%s_select", entry->name),
+                                      LLVMFunctionType(e->i32, NULL, 0, 0));
+    e->target->emit_select(e, fn, variants, entry->n_parts);
+    return fn;
+}
+
+/* int NAME_run(uint32_t variant, constants, mutables, activations) */
+static LLVMValueRef emit_run(struct emit *e, const struct emit_entry *entry, LLVMValueRef *part)
+{
+    LLVMTypeRef params[4] = {e->i32, e->ptr, e->ptr, e->ptr};
+    LLVMValueRef fn = LLVMAddFunction(e->mod, arena_printf(e->arena, "%s_run", entry->name),
+                                      LLVMFunctionType(e->i32, params, 4, 0));
+    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e->ctx, fn, "");
+    LLVMBasicBlockRef none = LLVMAppendBasicBlockInContext(e->ctx, fn, "");
+    LLVMPositionBuilderAtEnd(e->b, none);
+    LLVMBuildRet(e->b, LLVMConstInt(e->i32, SHEAF_ERROR_PROCESSOR, 0));
+    LLVMPositionBuilderAtEnd(e->b, start);
+    LLVMValueRef choose =
+        LLVMBuildSwitch(e->b, LLVMGetParam(fn, 0), none, (unsigned)entry->n_parts);
+    for (size_t i = 0; i < entry->n_parts; i++) {
+        LLVMValueRef args[3] = {LLVMGetParam(fn, 1), LLVMGetParam(fn, 2), LLVMGetParam(fn, 3)};
+        LLVMBasicBlockRef one = LLVMAppendBasicBlockInContext(e->ctx, fn, "");
+        LLVMAddCase(choose, LLVMConstInt(e->i32, i, 0), one);
+        LLVMPositionBuilderAtEnd(e->b, one);
+        LLVMBuildRet(e->b, LLVMBuildCall2(e->b, entry_type(e), part[i], args, 3, ""));
+    }
+    return fn;
+}
+
+/* NAME itself: finds out at each call, for there is nowhere to keep it. */
+static void emit_dispatch(struct emit *e, const struct emit_entry *entry, LLVMValueRef *part)
+{
+    LLVMValueRef last = LLVMGetLastFunction(e->mod);
+    LLVMValueRef select = emit_select(e, entry), run = emit_run(e, entry, part);
+    struct entry t = {.e = e};
+    begin_function(&t, entry->name);
+    LLVMValueRef args[4];
+    args[0] = LLVMBuildCall2(e->b, LLVMGlobalGetValueType(select), select, NULL, 0, "");
+    for (int a = 0; a < AREA_COUNT; a++)
+        args[1 + a] = t.area[a];
+    LLVMBuildRet(e->b, LLVMBuildCall2(e->b, LLVMGlobalGetValueType(run), run, args, 4, ""));
+    emit_function_attributes(e, last);
+}
+
+void emit_entry(struct emit *e, const struct emit_request *req, const struct emit_entry *entry)
+{
+    const struct target *common = e->target;
+    if (entry->n_parts == 1) {
+        emit_part(e, req, entry, &entry->parts[0], entry->name);
+    } else {
+        assert(!req->step_functions);
+        LLVMValueRef *part = arena_array(e->arena, entry->n_parts, sizeof *part);
+        for (size_t i = 0; i < entry->n_parts; i++) {
+            const char *name = arena_printf(e->arena, "%s.v%zu", entry->name, i);
+            part[i] = emit_part(e, req, entry, &entry->parts[i], name);
+            LLVMSetLinkage(part[i], LLVMInternalLinkage);
+        }
+        e->target = common;
+        emit_dispatch(e, entry, part);
+    }
+    e->target = common;
 }

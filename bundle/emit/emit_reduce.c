@@ -97,7 +97,7 @@ static void begin(struct emit_kernel *ek, struct reduction *red, int partials)
         red->slot[i] = emit_alloca(ek, LLVMArrayType2(red->lane_type[i], (uint64_t)partials));
         LLVMValueRef init = emit_get(ek, red->in->args[i], red->varying);
         for (int p = 0; p < partials; p++)
-            LLVMBuildStore(e->b, init, slot_of(ek, red, i, emit_i64(e, p)));
+            LLVMBuildStore(e->b, init, slot_of(ek, red, i, emit_index(e, p)));
     }
 }
 
@@ -118,7 +118,7 @@ static void reduce_plain(struct emit_kernel *ek, struct reduction *red, int d)
 {
     struct emit *e = ek->e;
     if (d == red->r->n_dims) {
-        step(ek, red, emit_i64(e, 0));
+        step(ek, red, emit_index(e, 0));
         return;
     }
     int64_t known;
@@ -132,7 +132,7 @@ static void reduce_plain(struct emit_kernel *ek, struct reduction *red, int d)
         }
         return;
     }
-    struct eloop l = emit_loop_begin(ek, emit_i64(e, 0), emit_get(ek, red->r->extent[d], false), 1);
+    struct eloop l = emit_loop_begin(ek, emit_index(e, 0), emit_extent(ek, red->r, d), 1);
     struct eaffine a = eaffine_var(emit_add_var(ek, l.phi, known));
     emit_bind_index(ek, red->r->index[d], &a);
     reduce_plain(ek, red, d + 1);
@@ -145,13 +145,13 @@ static void reduce_tail(struct emit_kernel *ek, struct reduction *red, LLVMValue
 {
     struct emit *e = ek->e;
     int64_t lanes = red->r->lanes;
-    LLVMValueRef from = LLVMBuildMul(e->b, rounds, emit_i64(e, lanes), "");
+    LLVMValueRef from = LLVMBuildMul(e->b, rounds, emit_index(e, lanes), "");
     if (LLVMIsAConstantInt(from) && LLVMIsAConstantInt(extent)) {
         int64_t k = LLVMConstIntGetSExtValue(from), n = LLVMConstIntGetSExtValue(extent);
         for (; k < n; k++) {
             struct eaffine a = eaffine_const(k);
             emit_bind_index(ek, red->r->index[0], &a);
-            step(ek, red, emit_i64(e, k % lanes));
+            step(ek, red, emit_index(e, k % lanes));
         }
         return;
     }
@@ -177,7 +177,7 @@ static void reduce_rounds(struct emit_kernel *ek, struct reduction *red, LLVMVal
         }
         emit_set_lanes(ek, 1);
     }
-    struct eloop l = emit_loop_begin(ek, emit_i64(e, 0), rounds, 1);
+    struct eloop l = emit_loop_begin(ek, emit_index(e, 0), rounds, 1);
     int64_t known = LLVMIsAConstantInt(rounds) ? LLVMConstIntGetSExtValue(rounds) : 0;
     int var = emit_add_var(ek, l.phi, known);
     struct eaffine base = eaffine_const(0), v = eaffine_var(var);
@@ -193,14 +193,14 @@ static void reduce_rounds(struct emit_kernel *ek, struct reduction *red, LLVMVal
         struct eaffine lane = eaffine_var(EVAR_LANE);
         eaffine_add(&base, &lane, 1);
         emit_bind_index(ek, red->r->index[0], &base);
-        step(ek, &wide, emit_i64(e, 0));
+        step(ek, &wide, emit_index(e, 0));
         emit_set_lanes(ek, 1);
     } else {
         for (int p = 0; p < lanes; p++) {
             struct eaffine a = base;
             a.offset = p;
             emit_bind_index(ek, red->r->index[0], &a);
-            step(ek, red, emit_i64(e, p));
+            step(ek, red, emit_index(e, p));
         }
     }
     emit_loop_end(ek, &l);
@@ -210,8 +210,8 @@ static void reduce_rounds(struct emit_kernel *ek, struct reduction *red, LLVMVal
         LLVMTypeRef t = LLVMVectorType(emit_type(e, red->type[i]), (unsigned)lanes);
         LLVMValueRef acc = LLVMBuildLoad2(e->b, t, acc_slot[i], "");
         for (int p = 0; p < lanes; p++) {
-            LLVMValueRef slot = slot_of(ek, red, i, emit_i64(e, p));
-            LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, acc, emit_i64(e, p), ""), slot);
+            LLVMValueRef slot = slot_of(ek, red, i, emit_index(e, p));
+            LLVMBuildStore(e->b, LLVMBuildExtractElement(e->b, acc, emit_index(e, p), ""), slot);
         }
     }
 }
@@ -221,8 +221,8 @@ static void reduce_partials(struct emit_kernel *ek, struct reduction *red)
     struct emit *e = ek->e;
     int lanes = red->r->lanes;
     assert(red->r->n_dims == 1);
-    LLVMValueRef extent = emit_get(ek, red->r->extent[0], false);
-    LLVMValueRef rounds = LLVMBuildSDiv(e->b, extent, emit_i64(e, lanes), "");
+    LLVMValueRef extent = emit_extent(ek, red->r, 0);
+    LLVMValueRef rounds = LLVMBuildSDiv(e->b, extent, emit_index(e, lanes), "");
     bool in_lanes = ek->lanes == 1 && red->r->combine != KCOMBINE_BLOCK &&
                     emit_can_vectorize(ek->k, &red->r->block[0]);
     reduce_rounds(ek, red, rounds, in_lanes);
@@ -230,10 +230,10 @@ static void reduce_partials(struct emit_kernel *ek, struct reduction *red)
     for (int half = lanes / 2; half >= 1; half /= 2) {
         for (int p = 0; p < half; p++) {
             LLVMValueRef lo[KREGION_MAX_VALUES], hi[KREGION_MAX_VALUES];
-            read_partial(ek, red, emit_i64(e, p), lo);
-            read_partial(ek, red, emit_i64(e, p + half), hi);
+            read_partial(ek, red, emit_index(e, p), lo);
+            read_partial(ek, red, emit_index(e, p + half), hi);
             emit_combine(ek, red->r, red->n, lo, hi, red->varying, red->type);
-            write_partial(ek, red, emit_i64(e, p), lo);
+            write_partial(ek, red, emit_index(e, p), lo);
         }
     }
 }
@@ -251,6 +251,6 @@ void emit_reduce(struct emit_kernel *ek, kval v)
     else
         reduce_partials(ek, &red);
     LLVMValueRef result[KREGION_MAX_VALUES];
-    read_partial(ek, &red, emit_i64(ek->e, 0), result);
+    read_partial(ek, &red, emit_index(ek->e, 0), result);
     emit_set_results(ek, v, red.n, result, red.varying);
 }

@@ -81,7 +81,7 @@ static void outer_loop(struct emit_kernel *ek, struct map *m, int level, int64_t
     int64_t full = extent / l->block, rest = extent % l->block;
     if (full > 0) {
         m->limit[l->dim] = l->block;
-        scalar_loop(ek, m, level, emit_i64(ek->e, 0), emit_i64(ek->e, full), full, l->block);
+        scalar_loop(ek, m, level, emit_index(ek->e, 0), emit_index(ek->e, full), full, l->block);
     }
     if (rest > 0) {
         m->limit[l->dim] = rest;
@@ -111,9 +111,9 @@ static void vector_loop(struct emit_kernel *ek, struct map *m, int level, LLVMVa
     if (main == 1) {
         lanes_at(ek, m, level, 0, m->lanes);
     } else if (main != 0) {
-        LLVMValueRef n =
-            main > 0 ? emit_i64(e, main) : LLVMBuildSDiv(e->b, count, emit_i64(e, m->lanes), "");
-        struct eloop l = emit_loop_begin(ek, emit_i64(e, 0), n, 1);
+        LLVMValueRef n = main > 0 ? emit_index(e, main)
+                                  : LLVMBuildSDiv(e->b, count, emit_index(e, m->lanes), "");
+        struct eloop l = emit_loop_begin(ek, emit_index(e, 0), n, 1);
         emit_set_lanes(ek, m->lanes);
         struct eaffine add = eaffine_const(0);
         struct eaffine var = eaffine_var(emit_add_var(ek, l.phi, main > 0 ? main : 0));
@@ -125,8 +125,9 @@ static void vector_loop(struct emit_kernel *ek, struct map *m, int level, LLVMVa
         emit_loop_end(ek, &l);
     }
     if (known < 0) {
-        LLVMValueRef done = LLVMBuildMul(
-            e->b, LLVMBuildSDiv(e->b, count, emit_i64(e, m->lanes), ""), emit_i64(e, m->lanes), "");
+        LLVMValueRef done =
+            LLVMBuildMul(e->b, LLVMBuildSDiv(e->b, count, emit_index(e, m->lanes), ""),
+                         emit_index(e, m->lanes), "");
         scalar_loop(ek, m, level, done, count, 0, 1);
         return;
     }
@@ -162,11 +163,11 @@ static void map_level(struct emit_kernel *ek, struct map *m, int level)
     }
     if (known && extent == 0)
         return;
-    LLVMValueRef count = known ? emit_i64(ek->e, extent) : emit_get(ek, r->extent[l->dim], false);
+    LLVMValueRef count = known ? emit_index(ek->e, extent) : emit_extent(ek, r, l->dim);
     if (m->lanes > 1 && level == m->n_loops - 1)
         vector_loop(ek, m, level, count, known ? extent : -1);
     else
-        scalar_loop(ek, m, level, emit_i64(ek->e, 0), count, known ? extent : 0, 1);
+        scalar_loop(ek, m, level, emit_index(ek->e, 0), count, known ? extent : 0, 1);
 }
 
 static void emit_map(struct emit_kernel *ek, kval v, const struct kregion *r)
@@ -212,7 +213,7 @@ static struct eloop index_loop(struct emit_kernel *ek, const struct kregion *r)
     int64_t known;
     if (!kernel_is_const_int(ek->k, r->extent[0], &known))
         known = 0;
-    struct eloop l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_get(ek, r->extent[0], false), 1);
+    struct eloop l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_extent(ek, r, 0), 1);
     struct eaffine a = eaffine_var(emit_add_var(ek, l.phi, known));
     emit_bind_index(ek, r->index[0], &a);
     return l;

@@ -41,12 +41,22 @@ LLVMTypeRef emit_memory_type(struct emit *e, enum dtype t)
 LLVMTypeRef emit_lane_type(struct emit_kernel *ek, enum dtype t, bool varying)
 {
     LLVMTypeRef s = emit_type(ek->e, t);
-    return varying ? LLVMVectorType(s, (unsigned)ek->lanes) : s;
+    return varying && ek->lanes > 1 ? LLVMVectorType(s, (unsigned)ek->lanes) : s;
 }
 
-LLVMValueRef emit_i64(struct emit *e, int64_t v)
+LLVMValueRef emit_index(struct emit *e, int64_t v)
 {
-    return LLVMConstInt(e->i64, (uint64_t)v, 1);
+    return LLVMConstInt(e->index, (uint64_t)v, 1);
+}
+
+LLVMValueRef emit_to_index(struct emit *e, LLVMValueRef v)
+{
+    return LLVMBuildIntCast2(e->b, v, emit_like(v, e->index), 1, "");
+}
+
+LLVMValueRef emit_from_index(struct emit *e, LLVMValueRef v)
+{
+    return LLVMBuildIntCast2(e->b, v, emit_like(v, e->i64), 1, "");
 }
 
 static bool is_vector(LLVMValueRef v)
@@ -85,6 +95,8 @@ LLVMValueRef emit_real_like(LLVMValueRef v, LLVMTypeRef s, double c)
 LLVMValueRef emit_splat(struct emit_kernel *ek, LLVMValueRef v)
 {
     struct emit *e = ek->e;
+    if (ek->lanes == 1)
+        return v;
     LLVMTypeRef t = LLVMVectorType(LLVMTypeOf(v), (unsigned)ek->lanes);
     if (LLVMIsConstant(v)) {
         LLVMValueRef elem[64];
@@ -92,7 +104,7 @@ LLVMValueRef emit_splat(struct emit_kernel *ek, LLVMValueRef v)
             elem[i] = v;
         return LLVMConstVector(elem, (unsigned)ek->lanes);
     }
-    LLVMValueRef one = LLVMBuildInsertElement(e->b, LLVMGetPoison(t), v, emit_i64(e, 0), "");
+    LLVMValueRef one = LLVMBuildInsertElement(e->b, LLVMGetPoison(t), v, emit_index(e, 0), "");
     return LLVMBuildShuffleVector(e->b, one, LLVMGetPoison(t),
                                   LLVMConstNull(LLVMVectorType(e->i32, (unsigned)ek->lanes)), "");
 }

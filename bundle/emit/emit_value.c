@@ -9,7 +9,7 @@ LLVMValueRef emit_get(struct emit_kernel *ek, kval v, bool varying)
     LLVMValueRef value;
     bool is_varying;
     if (in->op == KOP_INDEX) {
-        value = eaffine_full(ek, &ek->bind[v], &is_varying);
+        value = emit_from_index(ek->e, eaffine_full(ek, &ek->bind[v], &is_varying));
     } else {
         value = ek->val[v];
         is_varying = ek->varying[v];
@@ -67,7 +67,7 @@ static LLVMValueRef expand_round(struct emit *e, enum kop op, LLVMValueRef x, bo
 
 static LLVMValueRef emit_round(struct emit *e, enum kop op, enum dtype t, LLVMValueRef x)
 {
-    if (!e->has_round)
+    if (!e->target->has_round)
         return expand_round(e, op, x, t == DTYPE_F64);
     switch (op) {
     case KOP_FLOOR:

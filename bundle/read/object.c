@@ -43,6 +43,7 @@ static bool section_header(const struct object *o, uint32_t i, struct object_sec
         .size = FIELD(o, at, Shdr, sh_size),
         .align = FIELD(o, at, Shdr, sh_addralign),
         .link = (uint32_t)FIELD(o, at, Shdr, sh_link),
+        .info = (uint32_t)FIELD(o, at, Shdr, sh_info),
         .entry_size = FIELD(o, at, Shdr, sh_entsize),
     };
     return out->type == SHT_NOBITS || out->type == SHT_NULL || inside(o, out->offset, out->size);
@@ -117,6 +118,7 @@ const char *object_open(const void *data, size_t size, struct object *out_object
         return "it ends inside its header";
     o.type = (uint16_t)FIELD(&o, 0, Ehdr, e_type);
     o.machine = (uint16_t)FIELD(&o, 0, Ehdr, e_machine);
+    o.flags = (uint32_t)FIELD(&o, 0, Ehdr, e_flags);
     const char *why = open_sections(&o);
     if (!why)
         why = open_symbols(&o);
@@ -160,6 +162,25 @@ bool object_symbol(const struct object *o, uint32_t i, struct object_symbol *out
         .section = section,
         .value = FIELD(o, at, Sym, st_value),
         .size = FIELD(o, at, Sym, st_size),
+    };
+    return true;
+}
+
+bool object_relocation(const struct object *o, uint32_t i, uint64_t k,
+                       struct object_relocation *out_relocation)
+{
+    struct object_section s;
+    if (!section_header(o, i, &s) || (s.type != SHT_REL && s.type != SHT_RELA))
+        return false;
+    uint64_t least = s.type == SHT_RELA ? STRUCT_SIZE(o, Rela) : STRUCT_SIZE(o, Rel);
+    if (s.entry_size < least || k >= s.size / s.entry_size)
+        return false;
+    uint64_t at = s.offset + k * s.entry_size;
+    uint64_t info = FIELD(o, at, Rel, r_info);
+    *out_relocation = (struct object_relocation){
+        .offset = FIELD(o, at, Rel, r_offset),
+        .type = (uint32_t)(o->is_64 ? ELF64_R_TYPE(info) : ELF32_R_TYPE(info)),
+        .symbol = (uint32_t)(o->is_64 ? ELF64_R_SYM(info) : ELF32_R_SYM(info)),
     };
     return true;
 }

@@ -18,6 +18,7 @@ struct object {
     bool is_64, is_big_endian;
     uint16_t type;    /* ET_REL, ET_DYN .. */
     uint16_t machine; /* EM_X86_64 .. */
+    uint32_t flags;   /* of the machine */
     uint64_t sections_at;
     uint32_t section_size, n_sections;
     uint32_t name_section;
@@ -32,6 +33,7 @@ struct object_section {
     uint64_t offset, size;
     uint64_t align;
     uint32_t link;
+    uint32_t info;
     uint64_t entry_size;
 };
 
@@ -42,6 +44,13 @@ struct object_symbol {
     uint64_t value, size;
 };
 
+/* A place in a section that a linker fills in. */
+struct object_relocation {
+    uint64_t offset; /* in the section that is filled in */
+    uint32_t type;   /* R_X86_64_PC32 .. */
+    uint32_t symbol;
+};
+
 /* Returns NULL, or why the bytes are no object; out_object is set on success only. */
 const char *object_open(const void *data, size_t size, struct object *out_object);
 
@@ -49,6 +58,10 @@ const char *object_open(const void *data, size_t size, struct object *out_object
    where it is malformed or there is none. */
 bool object_section(const struct object *o, uint32_t i, struct object_section *out_section);
 bool object_symbol(const struct object *o, uint32_t i, struct object_symbol *out_symbol);
+
+/* Relocation k of section i, counted from 0; false where the section holds none, or no more. */
+bool object_relocation(const struct object *o, uint32_t i, uint64_t k,
+                       struct object_relocation *out_relocation);
 
 /* Name of the first symbol that the object needs from elsewhere, NULL where there is none;
    out_count receives how many there are.  A malformed symbol counts as undefined, named "?". */

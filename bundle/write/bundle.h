@@ -1,5 +1,5 @@
 /*
- * bundle.h: writes a bundle to disk: NAME.o, NAME.weights, NAME.h (and NAME.s), all or none.
+ * bundle.h: writes a bundle to disk: NAME.o, NAME.h and the weights (and NAME.s), all or none.
  */
 #ifndef SHEAF_BUNDLE_WRITE_BUNDLE_H
 #define SHEAF_BUNDLE_WRITE_BUNDLE_H
@@ -7,18 +7,20 @@
 #include "bundle/emit/emit.h"
 #include "bundle/write/weights.h"
 
+/* NAME.weights, an array in NAME_weights.c or NAME_weights.o, or no file. */
+enum weights_format { WEIGHTS_BIN, WEIGHTS_C, WEIGHTS_OBJECT, WEIGHTS_NONE };
+
 struct bundle_request {
-    const char *dir;               /* made where missing; its parent must exist */
-    const char *name;              /* of the files, and stem of the header's macros */
-    const char *entry;             /* of the function; a C identifier */
-    const char *source;            /* the model as the header names it, without a path */
-    const struct program *program; /* planned */
-    const struct target *target;
-    const struct emit_symbol *symbols; /* as in the object */
-    size_t n_symbols;
+    const char *dir;  /* made where missing; its parent must exist */
+    const char *name; /* of the files, and stem of the macros where there is one entry */
+    const struct emit_entry *entries; /* as in the object */
+    size_t n_entries;
     struct bytes object;
     struct bytes assembly; /* empty: none is written */
+    struct bytes listing;  /* the same */
     struct weights weights;
+    enum weights_format weights_format;
+    const char *weights_section; /* of the array; NULL: the usual one for constants */
 };
 
 /* An object that needs symbols or has writable data is refused. */

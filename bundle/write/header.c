@@ -1,21 +1,23 @@
 #include "bundle/write/header.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "bundle/read/audit.h"
 #include "bundle/write/names.h"
+#include "bundle/write/weights_form.h"
 #include "ir/version.h"
 
 struct header {
     struct strbuf out;
     const struct bundle_request *req;
-    const char *stem;  /* the bundle's name as an identifier */
-    const char *upper; /* the same in capitals: prefix of the macros */
+    const char *stem;               /* the bundle's name as an identifier */
+    const struct emit_entry *entry; /* that is being written about */
+    const char *upper;              /* in capitals: prefix of its macros */
 };
 
-/* Text from a model inside a comment: nothing that ends it or starts another, or that a compiler
-   or terminal would take for something else. */
-static void comment_text(struct strbuf *out, const char *s)
+void header_comment_text(struct strbuf *out, const char *s)
 {
     for (char before = 0; *s; before = *s++) {
         unsigned char c = (unsigned char)*s;
@@ -29,7 +31,8 @@ static void comment_text(struct strbuf *out, const char *s)
 
 static const struct pbuf *symbol_buf(const struct header *h, size_t i)
 {
-    return &h->req->program->bufs[h->req->symbols[i].buf];
+    const struct emit_symbol *s = &h->entry->symbols[i];
+    return &h->entry->parts[s->part].program->bufs[s->buf];
 }
 
 static int64_t symbol_elems(const struct pbuf *b)
@@ -44,7 +47,7 @@ static void symbol_comment(struct header *h, size_t i)
     static const char *const roles[] = {"constant", "input", "output", "state"};
     struct strbuf *out = &h->out;
     const struct pbuf *b = symbol_buf(h, i);
-    strbuf_printf(out, " *   %s: %s %s[", h->req->symbols[i].name, roles[b->role],
+    strbuf_printf(out, " *   %s: %s %s[", h->entry->symbols[i].name, roles[b->role],
                   dtype_name(b->dtype));
     for (int d = 0; d < b->rank; d++)
         strbuf_printf(out, "%s%s%" PRId64, d ? "," : "",
@@ -55,42 +58,87 @@ static void symbol_comment(struct header *h, size_t i)
     if (b->quant.scale != 0)
         strbuf_printf(out, " = (stored - %" PRId32 ") * %.9g", b->quant.zero_point,
                       (double)b->quant.scale);
-    strbuf_printf(out, ", %" PRId64 " bytes at %" PRId64 ", \"", b->bytes, b->offset);
-    comment_text(out, b->name);
+    strbuf_printf(out, ", %" PRId64 " bytes at %" PRId64 "%s, \"", b->bytes, b->offset,
+                  program_is_overlaid(b) ? " of the activations" : "");
+    header_comment_text(out, b->name);
     strbuf_add(out, "\"\n");
 }
 
 static void comment_line(struct header *h, const char *what, const char *text)
 {
     strbuf_printf(&h->out, " * %s", what);
-    comment_text(&h->out, text);
+    header_comment_text(&h->out, text);
     strbuf_add(&h->out, "\n");
 }
 
-static void top_comment(struct header *h)
+static void target_lines(struct header *h, const struct target *t)
 {
-    const struct program *p = h->req->program;
-    const struct target *t = h->req->target;
-    int64_t activations = p->area_bytes[AREA_ACTIVATION];
-    struct strbuf *out = &h->out;
-    strbuf_printf(out, "/*\n * Made by %s; do not edit.\n *\n", SHEAF_TOOL);
-    comment_line(h, "Model:     ", h->req->source);
-    comment_line(h, "Target:    ", t->triple);
     comment_line(h, "Processor: ", t->cpu);
     comment_line(h, "Features:  ", t->features);
+}
+
+/* What the entry costs beside its areas, as the object itself says; false where it does not. */
+static bool find_figures(const struct header *h, struct audit_sizes *out_sizes,
+                         struct audit_entry *out_entry)
+{
+    struct object o;
+    if (object_open(h->req->object.data, h->req->object.size, &o))
+        return false;
+    *out_sizes = audit_sizes(&o);
+    for (uint32_t i = 0; audit_entry(&o, i, out_entry); i++)
+        if (strcmp(out_entry->name, h->entry->name) == 0)
+            return true;
+    return false;
+}
+
+static void figures(struct header *h)
+{
+    const struct program *p = h->entry->parts[0].program;
+    struct audit_sizes sizes;
+    struct audit_entry e;
+    if (!find_figures(h, &sizes, &e))
+        return;
+    strbuf_printf(&h->out, " * RAM:       %" PRId64 " bytes",
+                  p->area_bytes[AREA_MUTABLE] + p->area_bytes[AREA_ACTIVATION]);
+    if (e.stack_bytes)
+        strbuf_printf(&h->out, " and %" PRIu64 " of stack at most in a call", e.stack_bytes);
+    strbuf_printf(&h->out,
+                  "\n"
+                  " * Flash:     %" PRIu64 " bytes code and tables, %" PRId64 " weights\n"
+                  " * Products:  %" PRIu64 " in a run\n",
+                  sizes.code + sizes.constants, p->area_bytes[AREA_CONSTANT], e.macs);
+}
+
+static void entry_comment(struct header *h)
+{
+    const struct program *p = h->entry->parts[0].program;
+    int64_t activations = p->area_bytes[AREA_ACTIVATION];
+    struct strbuf *out = &h->out;
+    if (h->req->n_entries > 1)
+        comment_line(h, "Entry:     ", h->entry->name);
+    comment_line(h, "Model:     ", h->entry->model);
+    comment_line(h, "Target:    ", h->entry->parts[0].target->triple);
+    for (size_t i = 0; i < h->entry->n_parts; i++)
+        target_lines(h, h->entry->parts[i].target);
     strbuf_printf(out,
                   " * Memory:    %" PRId64 " bytes constant, %" PRId64 " mutable, %" PRId64
                   " activations\n",
                   p->area_bytes[AREA_CONSTANT], p->area_bytes[AREA_MUTABLE], activations);
-    strbuf_printf(out,
-                  " *            (of the activations %" PRId64 " are alive at once, %.1f%%)\n *\n",
-                  p->peak_live_bytes,
-                  activations ? 100.0 * (double)p->peak_live_bytes / (double)activations : 100.0);
-    strbuf_add(out,
-               " * Symbols: name, role, type and shape, place in its area, name in the model\n");
-    for (size_t i = 0; i < h->req->n_symbols; i++)
+    if (h->req->n_entries == 1)
+        strbuf_printf(
+            out, " *            (of the activations %" PRId64 " are alive at once, %.1f%%)\n",
+            p->peak_live_bytes,
+            activations ? 100.0 * (double)p->peak_live_bytes / (double)activations : 100.0);
+    if (p->overlay_saved_bytes)
+        strbuf_printf(out,
+                      " *            (inputs and outputs lie among the activations, which saves "
+                      "%" PRId64 " bytes)\n",
+                      p->overlay_saved_bytes);
+    figures(h);
+    strbuf_add(
+        out, " *\n * Symbols: name, role, type and shape, place in its area, name in the model\n");
+    for (size_t i = 0; i < h->entry->n_symbols; i++)
         symbol_comment(h, i);
-    strbuf_add(out, " */\n");
 }
 
 /* ---- what all bundles share ---- */
@@ -100,6 +148,12 @@ static void top_comment(struct header *h)
 static const char *const contract[] = {
 #include "bundle/contract.inc"
 };
+
+void header_contract(struct strbuf *out)
+{
+    for (size_t i = 0; i < sizeof contract / sizeof *contract; i++)
+        strbuf_add(out, contract[i]);
+}
 
 static const char common_macros[] =
     "#ifndef SHEAF_BUNDLE_MACROS_DEFINED\n"
@@ -131,9 +185,31 @@ static const char common_macros[] =
 
 /* ---- what is this bundle's own ---- */
 
+/* In names of what lies there: what was written for the mutable area does not compile. */
+#define IN_ACTIVATIONS "IN_ACTIVATIONS_"
+
+static bool is_of_client(const struct pbuf *b)
+{
+    return b->area == AREA_MUTABLE || program_is_overlaid(b);
+}
+
+/* real = (stored - zero point) * scale */
+static void quantization_macros(struct header *h, const char *name, const struct quant *q)
+{
+    char scale[40];
+    if (q->scale == 0)
+        return;
+    snprintf(scale, sizeof scale, "%.9g", (double)q->scale);
+    strbuf_printf(&h->out,
+                  "#define %s_SCALE_%s %s%sf\n"
+                  "#define %s_ZERO_POINT_%s (%" PRId32 ")\n",
+                  h->upper, name, scale, strpbrk(scale, ".e") ? "" : ".0", h->upper, name,
+                  q->zero_point);
+}
+
 static void macros(struct header *h)
 {
-    const struct program *p = h->req->program;
+    const struct program *p = h->entry->parts[0].program;
     struct strbuf *out = &h->out;
     strbuf_printf(out,
                   "/* The areas: sizes and alignment in bytes. */\n"
@@ -143,14 +219,34 @@ static void macros(struct header *h)
                   "#define %s_MEM_ALIGN %d\n\n",
                   h->upper, p->area_bytes[AREA_CONSTANT], h->upper, p->area_bytes[AREA_MUTABLE],
                   h->upper, p->area_bytes[AREA_ACTIVATION], h->upper, PROGRAM_ALIGNMENT);
+    struct audit_sizes sizes;
+    struct audit_entry e;
+    if (find_figures(h, &sizes, &e)) {
+        if (e.stack_bytes)
+            strbuf_printf(out,
+                          "/* Bytes of stack that a call needs at most. */\n"
+                          "#define %s_STACK_BYTES %" PRIu64 "\n\n",
+                          h->upper, e.stack_bytes);
+        strbuf_printf(out,
+                      "/* Products that a run adds up. */\n"
+                      "#define %s_MACS %" PRIu64 "\n\n",
+                      h->upper, e.macs);
+    }
     strbuf_add(out, "/* Inputs, outputs and state: offset in the mutable area, size. */\n");
-    for (size_t i = 0; i < h->req->n_symbols; i++) {
+    for (size_t i = 0; i < h->entry->n_symbols; i++) {
         const struct pbuf *b = symbol_buf(h, i);
-        const char *name = h->req->symbols[i].name;
-        if (b->area != AREA_MUTABLE)
+        const char *name = h->entry->symbols[i].name;
+        if (!is_of_client(b))
             continue;
-        strbuf_printf(out, "#define %s_%s %" PRId64 "\n", h->upper, name, b->offset);
+        if (program_is_overlaid(b))
+            strbuf_printf(out,
+                          "/* Offset in the activations area, which a run overwrites. */\n"
+                          "#define %s_%s%s %" PRId64 "\n",
+                          h->upper, IN_ACTIVATIONS, name, b->offset);
+        else
+            strbuf_printf(out, "#define %s_%s %" PRId64 "\n", h->upper, name, b->offset);
         strbuf_printf(out, "#define %s_BYTES_%s %" PRId64 "\n", h->upper, name, b->bytes);
+        quantization_macros(h, name, &b->quant);
         strbuf_printf(out, "#define %s_ELEMS_%s %" PRId64 "\n", h->upper, name, symbol_elems(b));
         for (int d = 0; d < b->rank; d++)
             if (b->extent_buf[d] >= 0)
@@ -163,7 +259,7 @@ static void macros(struct header *h)
 
 static void declarations(struct header *h)
 {
-    const char *entry = h->req->entry;
+    const char *entry = h->entry->name;
     strbuf_printf(&h->out,
                   "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
                   "/* The inference function; 0 is success. */\n"
@@ -172,10 +268,18 @@ static void declarations(struct header *h)
                   "extern const struct BundleConfig %s_config;\n"
                   "extern const struct sheaf_bundle_info %s_info;\n\n",
                   entry, entry, entry);
+    if (h->entry->n_parts > 1)
+        strbuf_printf(
+            &h->out,
+            "/* For repeated calls: the number of the code that this processor runs best, "
+            "and that code. */\n"
+            "uint32_t %s_select(void);\n"
+            "int %s_run(uint32_t variant, uint8_t *constantWeightVars,\n"
+            "    uint8_t *mutableWeightVars, uint8_t *activations);\n\n",
+            entry, entry);
 }
 
-/* Half floats have no type in C99; 4-bit elements come two a byte. */
-static const char *c_type(enum dtype t)
+const char *header_c_type(enum dtype t)
 {
     static const char *const names[2][4] = {{"int8_t", "int16_t", "int32_t", "int64_t"},
                                             {"uint8_t", "uint16_t", "uint32_t", "uint64_t"}};
@@ -194,17 +298,20 @@ static void accessors(struct header *h)
 {
     struct strbuf *out = &h->out;
     strbuf_add(out, "/* The tensors inside the areas. */\n");
-    for (size_t i = 0; i < h->req->n_symbols; i++) {
+    for (size_t i = 0; i < h->entry->n_symbols; i++) {
         const struct pbuf *b = symbol_buf(h, i);
-        const char *name = h->req->symbols[i].name;
-        if (b->area != AREA_MUTABLE)
+        const char *name = h->entry->symbols[i].name;
+        if (!is_of_client(b))
             continue;
+        const char *where = program_is_overlaid(b) ? IN_ACTIVATIONS : "";
+        const char *area = *where ? "activations" : "mutableWeightVars";
         strbuf_printf(out,
-                      "static inline %s *%s_get_%s(uint8_t *mutableWeightVars)\n"
+                      "static inline %s *%s_get_%s%s(uint8_t *%s)\n"
                       "{\n"
-                      "    return SHEAF_AT(%s, mutableWeightVars, %s_%s);\n"
+                      "    return SHEAF_AT(%s, %s, %s_%s%s);\n"
                       "}\n",
-                      c_type(b->dtype), h->req->entry, name, c_type(b->dtype), h->upper, name);
+                      header_c_type(b->dtype), h->entry->name, where, name, area,
+                      header_c_type(b->dtype), area, h->upper, where, name);
         for (int d = 0; d < b->rank; d++)
             if (b->extent_buf[d] >= 0)
                 strbuf_printf(out,
@@ -213,7 +320,7 @@ static void accessors(struct header *h)
                               "{\n"
                               "    return *SHEAF_CONST_AT(int64_t, activations, %s_EXTENT_%d_%s);\n"
                               "}\n",
-                              d, h->req->entry, d, name, h->upper, d, name);
+                              d, h->entry->name, d, name, h->upper, d, name);
     }
 }
 
@@ -226,28 +333,65 @@ static const char *upper_case(struct arena *a, const char *s)
     return u;
 }
 
+static void enter(struct header *h, size_t i)
+{
+    const struct bundle_request *req = h->req;
+    h->entry = &req->entries[i];
+    h->upper = upper_case(h->out.arena, req->n_entries > 1 ? h->entry->name : h->stem);
+}
+
+/* Where the weights are linked in. */
+static void declare_weights(struct header *h)
+{
+    const char *name = weights_array(h->out.arena, h->req);
+    if (weights_is_array(h->req->weights_format))
+        strbuf_printf(&h->out,
+                      "/* The constant area. */\n"
+                      "#ifdef __cplusplus\nextern \"C\" const uint8_t %s[];\n"
+                      "#else\nextern const uint8_t %s[];\n#endif\n\n",
+                      name, name);
+}
+
+static void guard_macros(struct header *h)
+{
+    strbuf_printf(&h->out,
+                  "#ifdef %s_MEM_ALIGN\n"
+                  "#error \"another bundle's name differs from this one's in capitals only\"\n"
+                  "#endif\n",
+                  h->upper);
+}
+
 const char *header_text(struct arena *a, const struct bundle_request *req)
 {
     struct header h = {.req = req, .stem = names_legalise(a, req->name)};
-    h.upper = upper_case(a, h.stem);
     strbuf_init(&h.out, a);
-    top_comment(&h);
+    strbuf_printf(&h.out, "/*\n * Made by %s; do not edit.\n *\n", SHEAF_TOOL);
+    for (size_t i = 0; i < req->n_entries; i++) {
+        enter(&h, i);
+        strbuf_add(&h.out, i ? " *\n" : "");
+        entry_comment(&h);
+    }
     strbuf_printf(&h.out,
-                  "#ifndef SHEAF_BUNDLE_%s_H\n"
+                  " */\n#ifndef SHEAF_BUNDLE_%s_H\n"
                   "#define SHEAF_BUNDLE_%s_H\n"
-                  "\n"
-                  "#ifdef %s_MEM_ALIGN\n"
-                  "#error \"another bundle's name differs from this one's in capitals only\"\n"
-                  "#endif\n"
                   "\n",
-                  h.stem, h.stem, h.upper);
-    for (size_t i = 0; i < sizeof contract / sizeof *contract; i++)
-        strbuf_add(&h.out, contract[i]);
+                  h.stem, h.stem);
+    for (size_t i = 0; i < req->n_entries; i++) {
+        enter(&h, i);
+        guard_macros(&h);
+    }
+    strbuf_add(&h.out, "\n");
+    header_contract(&h.out);
     strbuf_add(&h.out, "\n");
     strbuf_add(&h.out, common_macros);
-    macros(&h);
-    declarations(&h);
-    accessors(&h);
-    strbuf_add(&h.out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
+    declare_weights(&h);
+    for (size_t i = 0; i < req->n_entries; i++) {
+        enter(&h, i);
+        macros(&h);
+        declarations(&h);
+        accessors(&h);
+        strbuf_add(&h.out, "\n#ifdef __cplusplus\n}\n#endif\n\n");
+    }
+    strbuf_add(&h.out, "#endif\n");
     return strbuf_text(&h.out);
 }

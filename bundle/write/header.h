@@ -12,4 +12,12 @@
 
 const char *header_text(struct arena *a, const struct bundle_request *req);
 
+/* What the headers of libraries have as well: bundle/bundle.h as it is; */
+void header_contract(struct strbuf *out);
+/* text from a model inside a comment: nothing that ends it or starts another, or that a compiler or
+   terminal would take for something else; */
+void header_comment_text(struct strbuf *out, const char *s);
+/* the C type of an element; half floats have none in C99, 4-bit elements come two a byte. */
+const char *header_c_type(enum dtype t);
+
 #endif

@@ -108,13 +108,17 @@ static const char *const taken[] = {
     "config",
     "info",
     "parallel",
+    "run",
     "select",
     "CONSTANT_MEM_SIZE",
     "MUTABLE_MEM_SIZE",
     "ACTIVATIONS_MEM_SIZE",
     "MEM_ALIGN",
+    "STACK_BYTES",
+    "MACS",
 };
-static const char *const taken_prefixes[] = {"BYTES_", "ELEMS_", "EXTENT_", "extent_", "get_"};
+static const char *const taken_prefixes[] = {"BYTES_", "IN_ACTIVATIONS_", "ELEMS_",  "EXTENT_",
+                                             "SCALE_", "ZERO_POINT_",     "extent_", "get_"};
 
 static bool is_reserved(const char *name)
 {
@@ -170,6 +174,52 @@ const char *names_legalise(struct arena *a, const char *name)
     return is_reserved(s) ? arena_printf(a, "%s_", s) : s;
 }
 
+/* ---- entries ---- */
+
+static bool same_but_for_capitals(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++)
+        if (*a != *b && !(((*a ^ *b) == 0x20) && (*a | 0x20) >= 'a' && (*a | 0x20) <= 'z'))
+            return false;
+    return *a == *b;
+}
+
+/* What `name` is beside an entry: NAME_config, or an accessor of a tensor. */
+static bool is_of_entry(const char *entry, const char *name)
+{
+    size_t n = strlen(entry);
+    if (strncmp(entry, name, n) != 0 || name[n] != '_')
+        return false;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strcmp(name + n + 1, taken[i]) == 0)
+            return true;
+    return has_taken_prefix(name + n + 1);
+}
+
+const char *names_entry(struct arena *a, const char *name)
+{
+    const char *s = names_legalise(a, name);
+    return strcmp(s, "main") == 0 || emit_is_routine(s) ? arena_printf(a, "%s_", s) : s;
+}
+
+bool names_fit(const char *one, const char *other, struct error *err)
+{
+    if (strcmp(one, other) == 0)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -add-entry: two functions of the bundle are named '%s'", one);
+    if (same_but_for_capitals(one, other))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -add-entry: '%s' and '%s' differ in capitals only, which the "
+                         "header's macros do not",
+                         one, other);
+    bool first = is_of_entry(one, other);
+    if (first || is_of_entry(other, one))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -add-entry: '%s' is a name that the function '%s' brings with it",
+                         first ? other : one, first ? one : other);
+    return true;
+}
+
 /* ---- uniqueness ---- */
 
 struct name_set {
@@ -200,23 +250,56 @@ static bool is_symbol(const struct pbuf *b, int round)
 {
     static const enum sheaf_role order[] = {SHEAF_ROLE_INPUT, SHEAF_ROLE_OUTPUT, SHEAF_ROLE_STATE,
                                             SHEAF_ROLE_CONSTANT};
-    return b->view_of < 0 && !b->unused && b->area != AREA_ACTIVATION && b->role == order[round];
+    return b->view_of < 0 && !b->unused && b->role == order[round] &&
+           (b->area != AREA_ACTIVATION || program_is_overlaid(b));
 }
 
-const struct emit_symbol *names_symbols(struct arena *a, const struct program *p,
-                                        size_t *out_n_symbols)
+/* Whether a part before this one has the tensor at the same place. */
+static bool is_shared(const struct emit_part *parts, size_t part, const struct pbuf *b)
 {
-    struct emit_symbol *symbols = arena_array(a, p->n_bufs, sizeof *symbols);
+    for (size_t j = 0; j < part; j++)
+        for (size_t i = 0; i < parts[j].program->n_bufs; i++) {
+            const struct pbuf *other = &parts[j].program->bufs[i];
+            if (other->area == b->area && other->offset == b->offset && other->view_of < 0 &&
+                !other->unused && strcmp(other->name, b->name) == 0)
+                return true;
+        }
+    return false;
+}
+
+/* Those that lie in the areas of NAME_config's table come first. */
+static const struct emit_symbol *overlaid_last(struct arena *a, const struct emit_part *parts,
+                                               const struct emit_symbol *symbols, size_t n)
+{
+    struct emit_symbol *sorted = arena_array(a, n, sizeof *sorted);
+    size_t to = 0;
+    for (int overlaid = 0; overlaid < 2; overlaid++)
+        for (size_t i = 0; i < n; i++) {
+            const struct emit_symbol *s = &symbols[i];
+            if (program_is_overlaid(&parts[s->part].program->bufs[s->buf]) == overlaid)
+                sorted[to++] = *s;
+        }
+    return sorted;
+}
+
+const struct emit_symbol *names_symbols(struct arena *a, const struct emit_part *parts,
+                                        size_t n_parts, size_t *out_n_symbols)
+{
+    size_t n_bufs = 0, n = 0;
+    for (size_t j = 0; j < n_parts; j++)
+        n_bufs += parts[j].program->n_bufs;
+    struct emit_symbol *symbols = arena_array(a, n_bufs, sizeof *symbols);
     struct name_set set = {.mask = 63};
-    while (set.mask < 2 * p->n_bufs)
+    while (set.mask < 2 * n_bufs)
         set.mask = set.mask * 2 + 1;
     set.slot = arena_array(a, set.mask + 1, sizeof *set.slot);
-    size_t n = 0;
     for (int round = 0; round < 4; round++)
-        for (size_t i = 0; i < p->n_bufs; i++)
-            if (is_symbol(&p->bufs[i], round))
-                symbols[n++] = (struct emit_symbol){.name = unique_name(a, &set, p->bufs[i].name),
-                                                    .buf = (int)i};
+        for (size_t j = 0; j < n_parts; j++)
+            for (size_t i = 0; i < parts[j].program->n_bufs; i++) {
+                const struct pbuf *b = &parts[j].program->bufs[i];
+                if (is_symbol(b, round) && !is_shared(parts, j, b))
+                    symbols[n++] = (struct emit_symbol){unique_name(a, &set, b->name), j, (int)i};
+            }
     *out_n_symbols = n;
-    return symbols;
+    return overlaid_last(a, parts, symbols, n);
 }

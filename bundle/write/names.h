@@ -16,8 +16,17 @@ enum { NAMES_MAX = 120 };
 /* One name by itself; never empty. */
 const char *names_legalise(struct arena *a, const char *name);
 
-/* The symbols of a bundle in the order of its table: inputs, outputs, state, then constants. */
-const struct emit_symbol *names_symbols(struct arena *a, const struct program *p,
-                                        size_t *out_n_symbols);
+/* The same for a function: main, and a routine that the object may bring along under that name, get
+   '_' behind them too. */
+const char *names_entry(struct arena *a, const char *name);
+
+/* Whether one bundle can have two entries of these names, which are legal. */
+bool names_fit(const char *one, const char *other, struct error *err);
+
+/* The symbols of an entry in the order of its table: inputs, outputs, state, then the constants of
+   all its parts, one row for what several of them share; behind the table's end inputs and outputs
+   that lie among the activations. */
+const struct emit_symbol *names_symbols(struct arena *a, const struct emit_part *parts,
+                                        size_t n_parts, size_t *out_n_symbols);
 
 #endif

@@ -13,8 +13,13 @@ struct weights {
     uint8_t digest[16]; /* as in struct sheaf_bundle_info */
 };
 
-/* Packs the constants of a planned program, after emit_schedule has chosen their layouts. */
+/* Packs the constants of a planned program, or of all that were joined, after emit_schedule has
+   chosen their layouts. */
 struct weights weights_make(struct arena *a, const struct program *p);
+struct weights weights_join(struct arena *a, struct program *const *programs, size_t n);
+
+/* The same with the trailer (bundle.h) of replaceable weights behind the area. */
+struct weights weights_with_trailer(struct arena *a, const struct weights *w, uint64_t layout_id);
 
 /* XXH3-128 in canonical (big-endian) form. */
 void weights_digest(const void *data, size_t size, uint8_t out_digest[16]);

@@ -57,17 +57,18 @@ bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
     const struct koperand *a = &r->contract->a;
     const struct kbuf *b = &k->bufs[a->buf];
     kval index = r->index[e->group_iter];
+    int step = e->group * e->at_once;
     int64_t stride;
     if (e->k_iter != e->group_iter)
         return cpu_access_stride(b, a->dim, index, &stride) && stride == 1;
-    /* Inside a block: the start of each group must be a multiple of it. */
+    /* Inside a block: the start of each step must be a multiple of it. */
     for (int d = 0; d < b->rank; d++) {
         if (kaffine_coef(&a->dim[d], index) == 0)
             continue;
-        if (a->dim[d].offset % e->group != 0 || e->k_block % e->group != 0)
+        if (a->dim[d].offset % step != 0 || e->k_block % step != 0)
             return false;
         for (int i = 0; i < a->dim[d].n_terms; i++)
-            if (a->dim[d].term[i].var != index && a->dim[d].term[i].coef % e->group != 0)
+            if (a->dim[d].term[i].var != index && a->dim[d].term[i].coef % step != 0)
                 return false;
     }
     const struct layout *l = &b->layout;
@@ -99,7 +100,11 @@ bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
     const struct koperand *a = &r->contract->a;
     const struct kbuf *b = &k->bufs[a->buf];
     int64_t n = kernel_static_extent(k, r, e->group_iter);
-    int64_t over = (e->group - n % e->group) % e->group;
+    int step = e->group * e->at_once;
+    int64_t over = (step - n % step) % step;
+    /* What is read beyond must meet zeros of B, which is padded to blocks and groups. */
+    if (e->at_once > 1 && over && e->k_iter != e->group_iter)
+        return false;
     for (int d = 0; d < b->rank; d++) {
         int64_t coef = kaffine_coef(&a->dim[d], r->index[e->group_iter]);
         int64_t block = layout_block_size(&b->layout, d), most;

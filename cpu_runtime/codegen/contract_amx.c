@@ -54,7 +54,7 @@ static int sum_tile(int i, int j)
 
 static void tile_memory(struct amx *x, const char *name, int tile, LLVMValueRef p, int64_t stride)
 {
-    LLVMValueRef args[3] = {tile_number(x, tile), p, emit_i64(x->ek->e, stride)};
+    LLVMValueRef args[3] = {tile_number(x, tile), p, emit_index(x->ek->e, stride)};
     emit_intrinsic(x->ek->e, name, NULL, 0, args, 3);
 }
 
@@ -229,7 +229,7 @@ static void k_level(struct amx *x, int i)
     struct eaffine at = eaffine_const(0), v = eaffine_const(0), saved = x->step;
     struct eloop l = {0};
     if (count > 1) {
-        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, count), 1);
+        l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, count), 1);
         v = eaffine_var(emit_add_var(ek, l.phi, count));
     }
     eaffine_add(&at, &v, by);
@@ -320,7 +320,7 @@ static struct eaffine begin_count(struct amx *x, int count, struct eloop *l)
     struct emit_kernel *ek = x->ek;
     if (count == 1)
         return eaffine_const(0);
-    *l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, count), 1);
+    *l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, count), 1);
     return eaffine_var(emit_add_var(ek, l->phi, count));
 }
 

@@ -22,7 +22,7 @@ static void axis_level(struct amx *x, struct amx_axis *a, int i)
         struct eloop l = {0};
         a->block = eaffine_const(0);
         if (full > 1) {
-            l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, full), 1);
+            l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, full), 1);
             a->block = eaffine_var(emit_add_var(ek, l.phi, full));
         }
         a->n = per;
@@ -71,7 +71,7 @@ static void index_loops(struct amx *x, bool (*wanted)(const struct amx *, int), 
     struct eloop l = {0};
     struct eaffine at = eaffine_const(0), saved = x->outside;
     if (n > 1) {
-        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, n), 1);
+        l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, n), 1);
         at = eaffine_var(emit_add_var(ek, l.phi, n));
     }
     emit_bind_index(ek, x->r->index[i], &at);

@@ -73,7 +73,7 @@ static void tile_class(struct tile *t, int64_t first, int64_t first_tile, int in
     t->tile.offset += first_tile;
     struct eloop l = {0};
     if (count > 1) {
-        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, count), 1);
+        l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, count), 1);
         struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, count));
         eaffine_add(&t->row0, &v, inner);
         eaffine_add(&t->tile, &v, 1);
@@ -114,7 +114,7 @@ static void outer_class(struct tile *t, int64_t first, int64_t first_group, int 
     t->outer0 = eaffine_const(first);
     struct eloop l = {0};
     if (count > 1) {
-        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, count), 1);
+        l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, count), 1);
         struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, count));
         eaffine_add(&t->outer0, &v, n_outer);
         eaffine_add(&group, &v, 1);
@@ -168,7 +168,8 @@ static void outer_rows(struct tile *t, int i)
         rows_level(t);
         return;
     }
-    struct eloop l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, tile_extent(t, i)), 1);
+    struct eloop l =
+        emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, tile_extent(t, i)), 1);
     struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, tile_extent(t, i)));
     struct eaffine saved = t->outer_tile;
     emit_bind_index(ek, t->r->index[i], &v);
@@ -193,7 +194,7 @@ static void columns_level(struct tile *t)
         struct eloop l = {0};
         t->col0 = eaffine_const(0);
         if (full > 1) {
-            l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, full), 1);
+            l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, full), 1);
             struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, full));
             eaffine_add(&t->col0, &v, block);
         }
@@ -227,7 +228,8 @@ static void batch_level(struct tile *t, int i)
         batch_level(t, i + 1);
         return;
     }
-    struct eloop l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, tile_extent(t, i)), 1);
+    struct eloop l =
+        emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, tile_extent(t, i)), 1);
     struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, tile_extent(t, i)));
     emit_bind_index(ek, t->r->index[i], &v);
     batch_level(t, i + 1);
@@ -268,7 +270,7 @@ static void describe_a(struct tile *t)
         bool zero = dtype_is_float(pad->type) ? pad->imm.f == 0 : pad->imm.i == 0;
         t->pad_counts = !zero || a->prologue.n;
     }
-    t->group_have = t->e->group;
+    t->group_have = t->e->group * t->e->at_once;
     if (t->e->group_iter < 0)
         return;
     t->group_is_adjacent = cpu_group_is_adjacent(k, t->r, t->e);
@@ -284,6 +286,13 @@ void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct sched
     }
     struct tile t = {.ek = ek, .r = kernel_inst(ek->k, contract)->region, .e = entry};
     t.c = t.r->contract;
+    const struct cpu_dot *dot = cpu_dot_of(ek->e->target, entry);
+    if (dot) {
+        t.product =
+            cpu_dot_product(dot, ek->k->bufs[t.c->a.buf].dtype, ek->k->bufs[t.c->b.buf].dtype);
+        t.only_adds = dot->kind->only_adds;
+        t.load8 = dot->kind->load8;
+    }
     for (int i = 0; i < t.r->n_dims; i++)
         if (t.c->kind[i] == KITER_K)
             t.k_order[t.n_k++] = i;

@@ -6,15 +6,11 @@
  * In general a step takes one value of K; elements pass through the operand's prologue, A's as a
  * scalar, B's as a vector, or are cast to the accumulator's type.
  *
- * Bytes are taken four values of K at a time.  A lane of 32 bits holds the four of one column; B is
- * packed that way, and A's four are read as one word and broadcast.
- *   - dot 4 (vpdpbusd) multiplies unsigned by signed bytes and adds all four to the accumulator.
- *     Signed bytes of A become unsigned with the top bit flipped, which adds 128; 128 times the sum
- *     of the column's weights is kept in an accumulator of its own and taken off at the end.
- *   - dot 2 (pmaddwd) does the same in two halves: the even bytes of each lane, as 16 bits, and
- *     the odd ones.  The products of bytes and the sum of two fit 32 bits whatever the signs, where
- *     the byte form before VNNI (pmaddubsw) saturates.
- * All are exact: sums wrap modulo 2^32 as they do in the evaluator.
+ * Where products take lanes of a vector (ARM), one load brings several values of a row's A.
+ *
+ * Bytes are taken several values of K at a time (contract_dot.c), a group: in dot 4 a lane of 32
+ * bits holds the four of one column, B is packed that way, and A's four are read as one word and
+ * broadcast.
  */
 #include <assert.h>
 
@@ -29,7 +25,7 @@ int64_t tile_extent(const struct tile *t, int i)
 
 int tile_k_step(const struct tile *t, int i)
 {
-    return i == t->e->group_iter ? t->e->group : 1;
+    return i == t->e->group_iter ? t->e->group * t->e->at_once : 1;
 }
 
 struct eaffine tile_bound(struct emit_kernel *ek, const struct kaffine *a)
@@ -90,7 +86,8 @@ bool tile_is_inside(const struct tile *t, const struct tile_pad *pad, int i, int
    that can be read all the same count as inside. */
 static unsigned values_inside(const struct tile *t, int i)
 {
-    unsigned all = (1u << t->e->group) - 1, inside = all;
+    int step = t->e->group * t->e->at_once;
+    unsigned all = (1u << step) - 1, inside = all;
     bool padded = false;
     if (t->outside)
         return 0;
@@ -101,7 +98,7 @@ static unsigned values_inside(const struct tile *t, int i)
             continue;
         }
         padded = true;
-        for (int g = 0; g < t->e->group; g++)
+        for (int g = 0; g < step; g++)
             if (!tile_is_inside(t, pad, i, g))
                 inside &= ~(1u << g);
     }
@@ -122,11 +119,10 @@ static enum dtype operand_type(const struct tile *t, const struct koperand *o)
     return t->ek->k->bufs[o->buf].dtype;
 }
 
-/* Whether dot 4 reads signed bytes of A as unsigned ones. */
-static bool has_excess(const struct tile *t)
+/* Rows that are computed together. */
+static int rows_at_once(const struct tile *t)
 {
-    return t->e->dot == SCHEDULE_DOT4 && operand_type(t, &t->c->a) == DTYPE_I8 &&
-           operand_type(t, &t->c->b) == DTYPE_I8;
+    return t->e->dot == SCHEDULE_DOT_SQUARE ? 2 : 1;
 }
 
 static LLVMValueRef cleared_slot(struct tile *t)
@@ -139,21 +135,28 @@ static LLVMValueRef cleared_slot(struct tile *t)
 
 void tile_clear(struct tile *t)
 {
-    assert(t->rows * t->vectors <= MAX_ACC && t->vectors <= MAX_TILE_VECTORS);
-    for (int i = 0; i < t->rows * t->vectors; i++)
+    int together = rows_at_once(t), sums = (t->rows + t->rows % together) * t->vectors;
+    assert(sums <= MAX_ACC && t->vectors <= MAX_TILE_VECTORS);
+    for (int i = 0; i < sums; i++)
         t->acc[i] = cleared_slot(t);
-    for (int j = 0; has_excess(t) && j < t->vectors; j++)
+    for (int j = 0; t->product.flipped && j < t->vectors; j++)
         t->excess[j] = cleared_slot(t);
+}
+
+static LLVMValueRef loaded_sum(struct tile *t, int row, int vector)
+{
+    return LLVMBuildLoad2(t->ek->e->b, sum_type(t), t->acc[row * t->vectors + vector], "");
 }
 
 LLVMValueRef tile_sum(struct tile *t, int row, int vector)
 {
     LLVMBuilderRef b = t->ek->e->b;
-    LLVMTypeRef vec = sum_type(t);
-    LLVMValueRef sum = LLVMBuildLoad2(b, vec, t->acc[row * t->vectors + vector], "");
-    if (!has_excess(t))
+    LLVMValueRef sum = loaded_sum(t, row - row % rows_at_once(t), vector);
+    if (rows_at_once(t) == 2)
+        sum = tile_row_of_square(t, sum, loaded_sum(t, row - row % 2 + 1, vector), row % 2);
+    if (!t->product.flipped)
         return sum;
-    return LLVMBuildSub(b, sum, LLVMBuildLoad2(b, vec, t->excess[vector], ""), "");
+    return LLVMBuildSub(b, sum, LLVMBuildLoad2(b, sum_type(t), t->excess[vector], ""), "");
 }
 
 /* ---- one value of K ---- */
@@ -182,12 +185,12 @@ static LLVMValueRef vector_of_b(struct tile *t, int j)
 }
 
 /* NULL where the row adds nothing. */
-static LLVMValueRef splat_of_a(struct tile *t, int i)
+static LLVMValueRef splat_of_a(struct tile *t, int i, unsigned inside)
 {
     struct emit_kernel *ek = t->ek;
     LLVMValueRef raw;
     tile_bind_row(t, i);
-    if (!values_inside(t, i)) {
+    if (!inside) {
         if (!t->pad_counts)
             return NULL;
         raw = emit_get(ek, t->c->a.pad, false);
@@ -215,18 +218,28 @@ static LLVMValueRef multiply_add(struct emit_kernel *ek, enum dtype type, LLVMVa
     return LLVMBuildFAdd(e->b, LLVMBuildFMul(e->b, a, b, ""), acc, "");
 }
 
-/* ---- four bytes of K ---- */
+/* ---- groups of bytes ---- */
 
-static LLVMValueRef word(struct emit *e, unsigned byte)
+static LLVMValueRef load_as(struct emit_kernel *ek, const struct eaddress *at, LLVMTypeRef type,
+                            unsigned alignment)
 {
-    return LLVMConstInt(e->i32, byte * 0x01010101u, 0);
+    assert(!at->varying);
+    LLVMValueRef v = LLVMBuildLoad2(ek->e->b, type, emit_pointer(ek, at->buf, &at->affine), "");
+    LLVMSetAlignment(v, alignment);
+    return v;
 }
 
-static LLVMValueRef load_word(struct emit_kernel *ek, const struct eaddress *at, LLVMTypeRef type)
+/* LLVM's back end for ARM brings eight bytes together word by word where they are not aligned,
+   though its own instruction takes them anywhere. */
+static LLVMValueRef load_bytes(struct tile *t, const struct eaddress *at, LLVMTypeRef type)
 {
-    LLVMValueRef v = LLVMBuildLoad2(ek->e->b, type, emit_pointer(ek, at->buf, &at->affine), "");
-    LLVMSetAlignment(v, 1);
-    return v;
+    struct emit *e = t->ek->e;
+    if (!t->load8 || type != LLVMVectorType(e->i8, 8))
+        return load_as(t->ek, at, type, 1);
+    assert(!at->varying);
+    LLVMTypeRef types[2] = {type, e->ptr};
+    LLVMValueRef args[2] = {emit_pointer(t->ek, at->buf, &at->affine), LLVMConstInt(e->i32, 1, 0)};
+    return emit_intrinsic(e, t->load8, types, 2, args, 2);
 }
 
 static unsigned pad_byte(const struct tile *t)
@@ -235,163 +248,166 @@ static unsigned pad_byte(const struct tile *t)
 }
 
 /* The group byte by byte: those that are not inside are the padding. */
-static LLVMValueRef assembled_word(struct tile *t, unsigned inside)
+static LLVMValueRef assembled_group(struct tile *t, unsigned inside, int have)
 {
     struct emit_kernel *ek = t->ek;
-    LLVMBuilderRef b = ek->e->b;
     kval index = t->r->index[t->e->group_iter];
     struct eaffine first = ek->bind[index];
-    LLVMValueRef sum = LLVMConstInt(ek->e->i32, 0, 0);
-    for (int g = 0; g < t->group_have; g++) {
-        LLVMValueRef byte = LLVMConstInt(ek->e->i32, pad_byte(t), 0);
+    LLVMValueRef group = tile_same_bytes(t, 0);
+    for (int g = 0; g < have; g++) {
+        LLVMValueRef byte = LLVMConstInt(ek->e->i8, pad_byte(t), 0);
         if (inside >> g & 1) {
             bool varying;
             struct eaffine a = first;
             a.offset += g;
             emit_bind_index(ek, index, &a);
             struct eaddress at = operand_address(t, &t->c->a);
-            byte = LLVMBuildZExt(b, emit_load(ek, &at, &varying), ek->e->i32, "");
+            byte = emit_load(ek, &at, &varying);
         }
-        byte = LLVMBuildShl(b, byte, LLVMConstInt(ek->e->i32, (unsigned)(8 * g), 0), "");
-        sum = LLVMBuildOr(b, sum, byte, "");
+        group = tile_put_byte(t, group, byte, g);
     }
     emit_bind_index(ek, index, &first);
-    return sum;
+    return group;
 }
 
-/* NULL where the row adds nothing. */
-static LLVMValueRef group_of_a(struct tile *t, int i)
+/* A group of row i, of which `have` values exist and those of `inside` can be read; NULL where it
+   adds nothing. */
+static LLVMValueRef group_of_a(struct tile *t, int i, unsigned inside, int have)
 {
-    struct emit_kernel *ek = t->ek;
-    unsigned all = (1u << t->e->group) - 1, wanted = (1u << t->group_have) - 1;
-    unsigned inside = values_inside(t, i);
-    LLVMValueRef v;
+    unsigned all = (1u << t->e->group) - 1, wanted = (1u << have) - 1;
     tile_bind_row(t, i);
-    if (!(inside & wanted) && !t->pad_counts && !has_excess(t))
+    if (!(inside & wanted) && !t->pad_counts && !t->product.flipped)
         return NULL;
-    if (!(inside & wanted)) {
-        v = word(ek->e, pad_byte(t));
-    } else if (inside == all && t->group_is_adjacent) {
+    if (!(inside & wanted))
+        return tile_same_bytes(t, pad_byte(t));
+    if (inside == all && (t->group_is_adjacent || t->e->group == 1)) {
         struct eaddress at = operand_address(t, &t->c->a);
-        v = load_word(ek, &at, ek->e->i32);
-    } else {
-        v = assembled_word(t, inside);
+        return load_bytes(t, &at, tile_group_type(t));
     }
-    v = emit_splat(ek, v);
-    return has_excess(t) ? LLVMBuildXor(ek->e->b, v, emit_splat(ek, word(ek->e, 0x80)), "") : v;
+    return assembled_group(t, inside, have);
 }
 
-static LLVMValueRef group_of_b(struct tile *t, int j)
+static struct factor group_of_b(struct tile *t, int j)
 {
+    struct factor f = {{NULL, NULL}};
     tile_bind_col(t, j, 0);
     struct eaddress at = operand_address(t, &t->c->b);
-    return load_word(t->ek, &at, sum_type(t));
-}
-
-/* An instruction of the width that the tile's vectors have. */
-static LLVMValueRef by_width(struct tile *t, const char *const *names, LLVMValueRef *args,
-                             unsigned n_args)
-{
-    int lanes = t->e->vector;
-    return emit_intrinsic(t->ek->e,
-                          names[lanes == 16  ? 2
-                                : lanes == 8 ? 1
-                                             : 0],
-                          NULL, 0, args, n_args);
-}
-
-/* acc + dot of the unsigned and the signed bytes of each lane */
-static LLVMValueRef dot4(struct tile *t, LLVMValueRef acc, LLVMValueRef u, LLVMValueRef s)
-{
-    static const char *const NAMES[] = {"llvm.x86.avx512.vpdpbusd.128",
-                                        "llvm.x86.avx512.vpdpbusd.256",
-                                        "llvm.x86.avx512.vpdpbusd.512"};
-    LLVMValueRef args[3] = {acc, u, s};
-    return by_width(t, NAMES, args, 3);
-}
-
-/* The even or the odd bytes of each lane as 16 bits. */
-static LLVMValueRef half_of(struct tile *t, LLVMValueRef v, enum dtype type, int odd)
-{
-    struct emit *e = t->ek->e;
-    LLVMTypeRef vec = LLVMVectorType(e->i16, 2 * (unsigned)t->e->vector);
-    LLVMValueRef h = LLVMBuildBitCast(e->b, v, vec, "");
-    LLVMValueRef eight = emit_int_like(h, e->i16, 8);
-    if (type == DTYPE_U8)
-        return odd ? LLVMBuildLShr(e->b, h, eight, "")
-                   : LLVMBuildAnd(e->b, h, emit_int_like(h, e->i16, 0xff), "");
-    if (!odd)
-        h = LLVMBuildShl(e->b, h, eight, "");
-    return LLVMBuildAShr(e->b, h, eight, "");
-}
-
-static LLVMValueRef dot2(struct tile *t, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
-{
-    static const char *const NAMES[] = {"llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd",
-                                        "llvm.x86.avx512.pmaddw.d.512"};
-    LLVMValueRef args[2] = {a, b};
-    return LLVMBuildAdd(t->ek->e->b, acc, by_width(t, NAMES, args, 2), "");
+    f.v[0] = load_bytes(t, &at, tile_type_of_b(t));
+    if (rows_at_once(t) == 1)
+        return tile_factor_of_b(t, f.v[0]);
+    at.affine.offset += t->e->vector / 2 * t->e->group; /* the right pair of columns */
+    f.v[1] = load_bytes(t, &at, tile_type_of_b(t));
+    return f;
 }
 
 /* ---- the step ---- */
 
-/* B of one vector, as the chosen instruction takes it. */
-struct factor {
-    LLVMValueRef v[2];
-};
-
-static struct factor factor_of(struct tile *t, LLVMValueRef v, enum dtype type)
+/* All values of a row in a step, a lane each group; NULL where they are read one by one. */
+static LLVMValueRef groups_of_a(struct tile *t, int i)
 {
-    struct factor f = {{v, NULL}};
-    if (t->e->dot == SCHEDULE_DOT2) {
-        f.v[0] = half_of(t, v, type, 0);
-        f.v[1] = half_of(t, v, type, 1);
+    struct emit_kernel *ek = t->ek;
+    enum dtype type = operand_type(t, &t->c->a);
+    int at_once = t->e->at_once;
+    if (at_once == 1 || !t->group_is_adjacent ||
+        t->a[i].inside != (1u << t->e->group * at_once) - 1)
+        return NULL;
+    tile_bind_row(t, i);
+    struct eaddress at = operand_address(t, &t->c->a);
+    if (t->product.name) {
+        LLVMTypeRef groups = LLVMVectorType(tile_group_type(t), (unsigned)at_once);
+        return tile_groups_of_a(t, load_bytes(t, &at, groups));
+    }
+    LLVMTypeRef lanes = LLVMVectorType(emit_memory_type(ek->e, type), (unsigned)at_once);
+    return emit_cast(ek, type, t->c->acc, load_as(ek, &at, lanes, dtype_bits(type) / 8));
+}
+
+/* Group u of row i; false where it adds nothing. */
+static bool factor_of_row(struct tile *t, int i, int u, struct factor *out_factor)
+{
+    const struct schedule_entry *e = t->e;
+    unsigned inside = t->a[i].inside >> u * e->group & ((1u << e->group) - 1);
+    int left = t->group_have - u * e->group;
+    if (t->a[i].groups) {
+        *out_factor = tile_lane_of(t, t->a[i].groups, u);
+        return true;
+    }
+    LLVMValueRef v = t->product.name ? group_of_a(t, i, inside, left < e->group ? left : e->group)
+                                     : splat_of_a(t, i, inside);
+    if (v)
+        *out_factor = t->product.name ? tile_factor_of_a(t, v) : (struct factor){{v}};
+    return v != NULL;
+}
+
+/* Group u of rows i and i + 1. */
+static bool factor_of_pair(struct tile *t, int i, int u, struct factor *out_factor)
+{
+    struct factor upper = {{tile_same_bytes(t, 0)}}, lower = upper;
+    bool any = factor_of_row(t, i, u, &upper);
+    any |= i + 1 < t->rows && factor_of_row(t, i + 1, u, &lower);
+    if (any)
+        *out_factor = tile_pair_of_a(t, upper.v[0], lower.v[0]);
+    return any;
+}
+
+static struct factor factor_of_column(struct tile *t, int j)
+{
+    if (!t->product.name)
+        return (struct factor){{vector_of_b(t, j)}};
+    struct factor f = group_of_b(t, j);
+    if (t->product.flipped) {
+        LLVMBuilderRef b = t->ek->e->b;
+        struct factor top = {{tile_same_bytes(t, 0x80)}};
+        if (t->e->dot == SCHEDULE_DOT4)
+            top.v[0] = emit_splat(t->ek, top.v[0]);
+        LLVMValueRef sum = LLVMBuildLoad2(b, sum_type(t), t->excess[j], "");
+        LLVMBuildStore(b, tile_add_product(t, sum, &top, &f), t->excess[j]);
     }
     return f;
 }
 
-static LLVMValueRef accumulate(struct tile *t, LLVMValueRef acc, const struct factor *a,
-                               const struct factor *b)
+/* The products of group u. */
+static void add_group(struct tile *t, int u)
 {
-    switch (t->e->dot) {
-    case SCHEDULE_DOT4:
-        /* Signed activations with unsigned weights are the same with the roles exchanged. */
-        return operand_type(t, &t->c->b) == DTYPE_U8 ? dot4(t, acc, b->v[0], a->v[0])
-                                                     : dot4(t, acc, a->v[0], b->v[0]);
-    case SCHEDULE_DOT2:
-        acc = dot2(t, acc, a->v[0], b->v[0]);
-        return dot2(t, acc, a->v[1], b->v[1]);
-    default:
-        return multiply_add(t->ek, t->c->acc, a->v[0], b->v[0], acc);
+    LLVMBuilderRef b = t->ek->e->b;
+    struct factor fb[MAX_TILE_VECTORS], fa;
+    int together = rows_at_once(t);
+    for (int j = 0; j < t->vectors; j++)
+        fb[j] = factor_of_column(t, j);
+    for (int i = 0; i < t->rows; i += together) {
+        if (!(together == 2 ? factor_of_pair : factor_of_row)(t, i, u, &fa))
+            continue;
+        for (int j = 0; j < t->vectors; j++)
+            for (int pair = 0; pair < together; pair++) {
+                LLVMValueRef slot = t->acc[(i + pair) * t->vectors + j];
+                LLVMValueRef sum = LLVMBuildLoad2(b, sum_type(t), slot, "");
+                struct factor columns = together == 2 ? (struct factor){{fb[j].v[pair]}} : fb[j];
+                sum = t->product.name ? tile_add_product(t, sum, &fa, &columns)
+                                      : multiply_add(t->ek, t->c->acc, fa.v[0], columns.v[0], sum);
+                LLVMBuildStore(b, sum, slot);
+            }
     }
 }
 
 void tile_step(struct tile *t)
 {
-    LLVMBuilderRef b = t->ek->e->b;
-    LLVMTypeRef vec = sum_type(t);
-    struct factor fb[MAX_TILE_VECTORS];
-    bool grouped = t->e->dot != SCHEDULE_MULTIPLY_ADD;
-    for (int j = 0; j < t->vectors; j++) {
-        LLVMValueRef v = grouped ? group_of_b(t, j) : vector_of_b(t, j);
-        fb[j] = factor_of(t, v, operand_type(t, &t->c->b));
-        if (has_excess(t)) {
-            LLVMValueRef sum = LLVMBuildLoad2(b, vec, t->excess[j], "");
-            sum = dot4(t, sum, emit_splat(t->ek, word(t->ek->e, 0x80)), v);
-            LLVMBuildStore(b, sum, t->excess[j]);
-        }
-    }
+    const struct schedule_entry *e = t->e;
     for (int i = 0; i < t->rows; i++) {
-        LLVMValueRef v = grouped ? group_of_a(t, i) : splat_of_a(t, i);
-        if (!v)
-            continue;
-        struct factor fa = factor_of(t, v, operand_type(t, &t->c->a));
-        for (int j = 0; j < t->vectors; j++) {
-            LLVMValueRef slot = t->acc[i * t->vectors + j];
-            LLVMValueRef sum = LLVMBuildLoad2(b, vec, slot, "");
-            LLVMBuildStore(b, accumulate(t, sum, &fa, &fb[j]), slot);
-        }
+        t->a[i].inside = values_inside(t, i);
+        t->a[i].groups = groups_of_a(t, i);
     }
+    if (e->at_once == 1) {
+        add_group(t, 0);
+        return;
+    }
+    kval index = t->r->index[e->group_iter];
+    struct eaffine first = t->ek->bind[index];
+    for (int u = 0; u * e->group < t->group_have; u++) {
+        struct eaffine at = first;
+        at.offset += (int64_t)u * e->group;
+        emit_bind_index(t->ek, index, &at);
+        add_group(t, u);
+    }
+    emit_bind_index(t->ek, index, &first);
 }
 
 /* ---- prefetching ---- */

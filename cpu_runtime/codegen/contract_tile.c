@@ -40,7 +40,7 @@ static void k_steps(struct tile *t, int level, int i, const struct eaffine *base
     struct eloop l = {0};
     struct eaffine round = eaffine_const(0);
     if (steps > unroll) {
-        l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, steps / unroll), 1);
+        l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, steps / unroll), 1);
         struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, steps / unroll));
         eaffine_add(&round, &v, (int64_t)unroll * width);
     }
@@ -88,7 +88,7 @@ static void k_blocks(struct tile *t, int level, int i)
         struct eloop l = {0};
         struct eaffine base = eaffine_const(0);
         if (full > 1) {
-            l = emit_loop_begin(ek, emit_i64(ek->e, 0), emit_i64(ek->e, full), 1);
+            l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, full), 1);
             struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, full));
             eaffine_add(&base, &v, block);
         }
@@ -159,7 +159,7 @@ static int ranged_dim(const struct tile *t, int i)
 
 static LLVMValueRef clamp(struct emit *e, LLVMValueRef v, int64_t least, int64_t most)
 {
-    LLVMValueRef lo = emit_i64(e, least), hi = emit_i64(e, most);
+    LLVMValueRef lo = emit_index(e, least), hi = emit_index(e, most);
     v = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, v, lo, ""), lo, v, "");
     return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, v, hi, ""), hi, v, "");
 }
@@ -194,16 +194,16 @@ static void k_ranged(struct tile *t, int level, int i, int d)
     emit_bind_index(ek, t->r->index[i], &zero);
     struct eaffine start = tile_bound(ek, a);
     LLVMValueRef s = eaffine_value(ek, &start);
-    LLVMValueRef lo = LLVMBuildSub(e->b, emit_i64(e, c - 1), s, "");
-    lo = LLVMBuildSDiv(e->b, clamp(e, lo, 0, c * extent), emit_i64(e, c), "");
-    LLVMValueRef hi = LLVMBuildSub(e->b, emit_i64(e, n - 1 + c), s, "");
-    hi = clamp(e, LLVMBuildSDiv(e->b, clamp(e, hi, 0, c * (extent + 1)), emit_i64(e, c), ""), 0,
+    LLVMValueRef lo = LLVMBuildSub(e->b, emit_index(e, c - 1), s, "");
+    lo = LLVMBuildSDiv(e->b, clamp(e, lo, 0, c * extent), emit_index(e, c), "");
+    LLVMValueRef hi = LLVMBuildSub(e->b, emit_index(e, n - 1 + c), s, "");
+    hi = clamp(e, LLVMBuildSDiv(e->b, clamp(e, hi, 0, c * (extent + 1)), emit_index(e, c), ""), 0,
                extent);
     if (t->pad_counts)
-        k_between(t, level, i, emit_i64(e, 0), lo, true);
+        k_between(t, level, i, emit_index(e, 0), lo, true);
     k_between(t, level, i, lo, hi, false);
     if (t->pad_counts)
-        k_between(t, level, i, hi, emit_i64(e, extent), true);
+        k_between(t, level, i, hi, emit_index(e, extent), true);
 }
 
 /* Levels 0 .. n_k-1 are the K indices; one more runs inside the blocks of A. */
@@ -244,7 +244,7 @@ static LLVMValueRef lanes_of(struct emit_kernel *ek, LLVMValueRef v, int lane0, 
     if (lanes == of)
         return v;
     if (lanes == 1)
-        return LLVMBuildExtractElement(e->b, v, emit_i64(e, lane0), "");
+        return LLVMBuildExtractElement(e->b, v, emit_index(e, lane0), "");
     LLVMValueRef index[64];
     for (int i = 0; i < lanes; i++)
         index[i] = LLVMConstInt(e->i32, (unsigned)(lane0 + i), 0);

@@ -1,12 +1,14 @@
 /*
- * contract_tile.h: the parts of the tile generator: one step of K (contract_step.c), all of K and
- * the epilogue (contract_tile.c), and the loops that walk over the tiles (contract_loops.c).
+ * contract_tile.h: the parts of the tile generator: one step of K (contract_step.c), products of
+ * bytes (contract_dot.c), all of K and the epilogue (contract_tile.c), and the loops that walk over
+ * the tiles (contract_loops.c).
  */
 #ifndef SHEAF_CPU_CONTRACT_TILE_H
 #define SHEAF_CPU_CONTRACT_TILE_H
 
 #include "bundle/emit/emit_internal.h"
 #include "cpu_runtime/codegen/cpu_target.h"
+#include "cpu_runtime/codegen/dot.h"
 
 enum { MAX_ACC = 64, MAX_TILE_VECTORS = 8 };
 
@@ -16,11 +18,25 @@ struct tile_pad {
     int dim, m, k;
 };
 
+/* A row of A in the step being emitted. */
+struct tile_row {
+    unsigned inside;     /* the K values that can be read, a bit each */
+    LLVMValueRef groups; /* all of them, where one load brings them; NULL: there is none */
+};
+
+/* One side of a product, in the parts that the instruction takes. */
+struct factor {
+    LLVMValueRef v[2];
+};
+
 struct tile {
     struct emit_kernel *ek;
     const struct kregion *r;
     const struct kcontract *c;
     const struct schedule_entry *e;
+    struct dot_product product; /* of bytes; no name: a multiply-add */
+    bool only_adds;             /* see struct cpu_dot */
+    const char *load8;
     int rows;       /* of this tile: outer rows times `inner` */
     int inner;      /* consecutive values of row_iter */
     int vectors;    /* of this column block */
@@ -28,7 +44,8 @@ struct tile {
     struct eaffine row0, outer0, col0;
     int64_t first_row, first_outer; /* where the tiles that share this code start */
     LLVMValueRef acc[MAX_ACC];
-    LLVMValueRef excess[MAX_TILE_VECTORS]; /* per column: what signed bytes read as unsigned add */
+    struct tile_row a[MAX_ACC];
+    LLVMValueRef excess[MAX_TILE_VECTORS]; /* per column: what flipped top bits of A add */
     struct tile_pad pad[2];
     int n_pads;
     bool pad_counts;                /* what lies outside A is part of the sum */
@@ -36,9 +53,9 @@ struct tile {
     int64_t k_at[KREGION_MAX_DIMS]; /* values of the unrolled K indices */
     int k_order[KREGION_MAX_DIMS];
     int n_k;
-    int group_have;            /* K values of the group being emitted that exist */
-    bool group_is_adjacent;    /* in A */
-    bool group_may_overrun;    /* what a group reads behind the end of K is memory of A */
+    int group_have;            /* K values of the step being emitted that exist */
+    bool group_is_adjacent;    /* those of a step, in A */
+    bool group_may_overrun;    /* what a step reads behind the end of K is memory of A */
     struct eaffine outer_tile; /* tiles in the outer rows before this one */
     struct eaffine tile;       /* position of this tile among those of the column block */
     int64_t n_tiles;           /* of a column block */
@@ -63,6 +80,28 @@ void tile_clear(struct tile *t);
 LLVMValueRef tile_sum(struct tile *t, int row, int vector);
 /* One step of K with all indices bound. */
 void tile_step(struct tile *t);
+/* ---- contract_dot.c ---- */
+
+/* A group of A in memory, and with all bytes the same, and with one more byte where it has 0. */
+LLVMTypeRef tile_group_type(const struct tile *t);
+LLVMValueRef tile_same_bytes(const struct tile *t, unsigned byte);
+LLVMValueRef tile_put_byte(const struct tile *t, LLVMValueRef group, LLVMValueRef byte, int at);
+/* A group of A as the product takes it; those of two rows. */
+struct factor tile_factor_of_a(struct tile *t, LLVMValueRef group);
+struct factor tile_pair_of_a(struct tile *t, LLVMValueRef upper, LLVMValueRef lower);
+/* Several groups that were loaded at once, and one of them. */
+LLVMValueRef tile_groups_of_a(struct tile *t, LLVMValueRef groups);
+struct factor tile_lane_of(struct tile *t, LLVMValueRef groups, int lane);
+/* Groups of a vector of columns of B in memory, of a pair of columns for dot 2x8x2. */
+LLVMTypeRef tile_type_of_b(const struct tile *t);
+struct factor tile_factor_of_b(struct tile *t, LLVMValueRef v);
+LLVMValueRef tile_add_product(struct tile *t, LLVMValueRef acc, const struct factor *a,
+                              const struct factor *b);
+/* Row 0 or 1 of a pair from the sums of its left and right columns. */
+LLVMValueRef tile_row_of_square(struct tile *t, LLVMValueRef left, LLVMValueRef right, int row);
+
+/* ---- contract_step.c ---- */
+
 /* Fetches this tile's share of the part of B that `count` values of K of the next column block
    will read. */
 void tile_prefetch(struct tile *t, int64_t count);

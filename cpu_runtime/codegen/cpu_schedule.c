@@ -116,10 +116,12 @@ static int channel_dim(const struct kernel *k, const struct kregion *r, const st
     return best;
 }
 
-/* Channels of dimension d in blocks of a vector of them. */
+/* Channels of dimension d in blocks of a vector of them, or of one that is wider than a register.
+ */
 static struct layout in_blocks(const struct target *t, const struct kbuf *b, int d)
 {
     int widest = t->vector_bytes * 8 / (int)dtype_bits(b->dtype);
+    widest = widest > 1 ? widest : 1;
     int block = cpu_pow2_ceil(b->dims[d]) < widest ? cpu_pow2_ceil(b->dims[d]) : widest;
     return layout_blocked(layout_plain(b->rank), d, block);
 }

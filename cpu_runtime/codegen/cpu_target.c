@@ -1,153 +1,34 @@
-/*
- * The processors that code is made for.
- *
- * LLVM's C API does not tell which features a named processor has, and the bundle must name what it
- * needs, so the x86-64 levels of the psABI are spelled out here and each known processor has one.
- */
+/* A processor as a compilation target: its features, registers, and what the parts do with them. */
 #include "cpu_runtime/codegen/cpu_target.h"
 
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "cpu_runtime/codegen/cpu_arch.h"
 #include "cpu_runtime/cpu_runtime.h"
 #include "ir/strbuf.h"
 
-#define X86_V1   "+sse2"
-#define X86_V2   X86_V1 ",+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16"
-#define X86_V3   X86_V2 ",+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe"
-#define X86_V4   X86_V3 ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
-#define X86_VNNI X86_V4 ",+avx512vnni"
-#define X86_SPR  X86_VNNI ",+avx512bf16,+avx512fp16,+amx-tile,+amx-int8,+amx-bf16"
-
-static const struct {
-    const char *arch, *cpu, *features;
-} PROCESSORS[] = {
-    {"x86_64", "x86-64", X86_V1},
-    {"x86_64", "x86-64-v2", X86_V2},
-    {"x86_64", "nehalem", X86_V2},
-    {"x86_64", "x86-64-v3", X86_V3},
-    {"x86_64", "haswell", X86_V3},
-    {"x86_64", "broadwell", X86_V3},
-    {"x86_64", "skylake", X86_V3},
-    {"x86_64", "alderlake", X86_V3 ",+avxvnni"},
-    {"x86_64", "znver2", X86_V3},
-    {"x86_64", "znver3", X86_V3},
-    {"x86_64", "x86-64-v4", X86_V4},
-    {"x86_64", "skylake-avx512", X86_V4},
-    {"x86_64", "cascadelake", X86_VNNI},
-    {"x86_64", "icelake-server", X86_VNNI},
-    {"x86_64", "znver4", X86_VNNI ",+avx512bf16"},
-    {"x86_64", "sapphirerapids", X86_SPR},
-    {"aarch64", "generic", "+neon"},
-};
-
-static void known_processors(const char *arch, struct strbuf *out)
-{
-    for (size_t i = 0; i < sizeof PROCESSORS / sizeof PROCESSORS[0]; i++)
-        if (strcmp(PROCESSORS[i].arch, arch) == 0)
-            strbuf_printf(out, "%s%s", out->len ? ", " : "", PROCESSORS[i].cpu);
-}
-
-static bool known_feature(const char *name, size_t n)
-{
-    for (size_t i = 0; i < sizeof PROCESSORS / sizeof PROCESSORS[0]; i++)
-        if (target_lists(PROCESSORS[i].features, name, n))
-            return true;
-    return false;
-}
-
-/* `features` without +name. */
-static const char *without(struct arena *a, const char *features, const char *name, size_t len)
-{
-    struct strbuf out;
-    strbuf_init(&out, a);
-    for (const char *p = features; *p;) {
-        size_t n = strcspn(p, ",");
-        if (!(n == len + 1 && strncmp(p + 1, name, len) == 0))
-            strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
-        p += n + (p[n] == ',');
-    }
-    return strbuf_text(&out);
-}
-
-/* What each feature needs, as LLVM's X86.td has it; a row's needs may need more. */
-static const struct {
-    const char *feature, *needs;
-} NEEDS[] = {
-    {"sse3", "sse2"},
-    {"ssse3", "sse3"},
-    {"sse4.1", "ssse3"},
-    {"sse4.2", "sse4.1"},
-    {"avx", "sse4.2"},
-    {"avx2", "avx"},
-    {"fma", "avx"},
-    {"f16c", "avx"},
-    {"avxvnni", "avx2"},
-    {"avx512f", "avx2"},
-    {"avx512f", "fma"},
-    {"avx512f", "f16c"},
-    {"avx512bw", "avx512f"},
-    {"avx512cd", "avx512f"},
-    {"avx512dq", "avx512f"},
-    {"avx512vl", "avx512f"},
-    {"avx512vnni", "avx512f"},
-    {"avx512bf16", "avx512bw"},
-    {"avx512fp16", "avx512bw"},
-    {"avx512fp16", "avx512dq"},
-    {"avx512fp16", "avx512vl"},
-    {"amx-int8", "amx-tile"},
-    {"amx-bf16", "amx-tile"},
-};
-enum { N_NEEDS = sizeof NEEDS / sizeof NEEDS[0] };
-
-/* A feature comes with what it needs, and goes with what needs it. */
-static const char *add_feature(struct arena *a, const char *features, const char *name)
-{
-    if (target_lists(features, name, strlen(name)))
-        return features;
-    for (size_t i = 0; i < N_NEEDS; i++)
-        if (strcmp(NEEDS[i].feature, name) == 0)
-            features = add_feature(a, features, NEEDS[i].needs);
-    return arena_printf(a, "%s%s+%s", features, *features ? "," : "", name);
-}
-
-static const char *remove_feature(struct arena *a, const char *features, const char *name)
-{
-    if (!target_lists(features, name, strlen(name)))
-        return features;
-    for (size_t i = 0; i < N_NEEDS; i++)
-        if (strcmp(NEEDS[i].needs, name) == 0)
-            features = remove_feature(a, features, NEEDS[i].feature);
-    return without(a, features, name, strlen(name));
-}
-
 /* The native processor's features that some code here could use, in the table's order.  Not those
    that the operating system does not let this process use: the code may run in it. */
-static const char *native_features(struct arena *a)
+static const char *native_features(struct arena *a, const struct cpu_arch *arch)
 {
     char *host = LLVMGetHostCPUFeatures();
     struct strbuf out;
     strbuf_init(&out, a);
-    const char *all = X86_SPR ",+avxvnni,+neon";
-    for (const char *p = all; *p;) {
+    for (const char *p = cpu_arch_all_features(a, arch); *p;) {
         size_t n = strcspn(p, ",");
-        for (const char *q = host; (q = strstr(q, p[0] == '+' ? "+" : p)) != NULL; q++) {
-            if (strncmp(q, p, n) == 0 && (q[n] == ',' || q[n] == '\0')) {
-                strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
-                break;
-            }
-        }
+        if (target_lists(host, p + 1, n - 1))
+            strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
         p += n + (p[n] == ',');
     }
     LLVMDisposeMessage(host);
     const char *features = strbuf_text(&out);
-    return sheaf_cpu_permit(features) ? features : remove_feature(a, features, "amx-tile");
+    return sheaf_cpu_permit(features) ? features : cpu_arch_remove_feature(a, features, "amx-tile");
 }
 
-static bool apply_features(struct arena *a, const char *changes, const char **features,
-                           struct error *err)
+static bool apply_features(struct arena *a, const struct cpu_arch *arch, const char *changes,
+                           const char **features, struct error *err)
 {
     for (const char *p = changes; *p;) {
         size_t n = strcspn(p, ",");
@@ -156,93 +37,207 @@ static bool apply_features(struct arena *a, const char *changes, const char **fe
                              "option -mattr: '%.*s' is not of the form +feature or -feature",
                              (int)n, p);
         const char *name = arena_strndup(a, p + 1, n - 1);
-        if (!known_feature(name, n - 1))
-            return error_set(err, SHEAF_ERROR_ARGUMENT, "option -mattr: feature '%s' is not known",
-                             name);
-        *features =
-            p[0] == '+' ? add_feature(a, *features, name) : remove_feature(a, *features, name);
+        if (!cpu_arch_knows_feature(arch, name))
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "option -mattr: feature '%s' is not known for %s (known: %s)", name,
+                             arch->name, cpu_arch_all_features(a, arch));
+        *features = p[0] == '+' ? cpu_arch_add_feature(a, arch, *features, name)
+                                : cpu_arch_remove_feature(a, *features, name);
         p += n + (p[n] == ',');
     }
+    if (arch->always && !target_lists(*features, arch->always, strlen(arch->always)))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -mattr: '%s' is part of %s, so code for it cannot do without",
+                         arch->always, arch->name);
     return true;
 }
 
-static bool choose_processor(struct arena *a, const char *arch, const char *cpu, struct target *t,
-                             struct error *err)
+static bool choose_processor(struct arena *a, const struct cpu_arch *arch, const char *cpu,
+                             struct target *t, struct error *err)
 {
     if (cpu && strcmp(cpu, "native") == 0) {
+        if (arch != cpu_arch_host())
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "option -mcpu: 'native' is this machine's %s, and code is made for %s",
+                             cpu_arch_host()->name, arch->name);
         char *name = LLVMGetHostCPUName();
         t->cpu = arena_strdup(a, name);
         LLVMDisposeMessage(name);
-        t->features = native_features(a);
+        t->features = native_features(a, arch);
         return true;
     }
-    if (!cpu)
-        cpu = strcmp(arch, "x86_64") == 0 ? CPU_TARGET_BASELINE_X86 : "generic";
-    for (size_t i = 0; i < sizeof PROCESSORS / sizeof PROCESSORS[0]; i++) {
-        if (strcmp(PROCESSORS[i].arch, arch) != 0 || strcmp(PROCESSORS[i].cpu, cpu) != 0)
-            continue;
-        t->cpu = PROCESSORS[i].cpu;
-        t->features = PROCESSORS[i].features;
+    t->cpu = cpu ? cpu : arch->baseline;
+    t->features = cpu_arch_processor(arch, t->cpu);
+    if (t->features)
         return true;
-    }
     struct strbuf known;
     strbuf_init(&known, a);
-    known_processors(arch, &known);
+    cpu_arch_print_processors(arch, &known);
     return error_set(err, SHEAF_ERROR_ARGUMENT,
-                     "option -mcpu: processor '%s' is not known for %s (known: native, %s)", cpu,
-                     arch, strbuf_text(&known));
+                     "option -mcpu: processor '%s' is not known for %s (known: %s%s)", cpu,
+                     arch->name, arch == cpu_arch_host() ? "native, " : "", strbuf_text(&known));
 }
 
-static void choose_registers(const char *arch, struct target *t)
+/* Registers that sums are kept in, vectors of them where there are: the first row of the
+   architecture whose feature is there.  Where LLVM does not get by with all of them a few less than
+   the processor has: sums that go to the stack and back cost more than a smaller tile. */
+static const struct registers {
+    const char *arch, *feature; /* "": any, always */
+    int bytes, count;
+    bool fma;
+    int general; /* see struct target */
+} REGISTERS[] = {
+    {"x86_64", "avx512vl", 64, 32, true, 14},
+    {"x86_64", "avx", 32, 16, false, 14},
+    {"x86_64", "", 16, 16, false, 14},
+    {"aarch64", "", 16, 32, true, 28},
+    {"armv7", "neon", 16, 14, false, 13},
+    {"armv7", "", 4, 32, false, 13},
+    {"thumbv7em", "vfp4d16sp", 4, 26, true, 14},
+    {"thumbv8m.main", "vfp4d16sp", 4, 26, true, 14},
+    {"thumbv8.1m.main", "mve.fp", 16, 8, true, 14},
+    {"thumbv8.1m.main", "vfp4d16sp", 4, 32, true, 14},
+    {"riscv64", "v", 16, 32, true, 28},
+    {"riscv64", "f", 4, 32, true, 18},
+    {"riscv32", "f", 4, 32, true, 18},
+    {"riscv32", "", 4, 24, false, 18},
+    {"wasm32", "simd128", 16, 16, false, 16},
+    {"thumbv6m", "", 4, 8, false, 8},
+    {"", "", 4, 8, false, 14},
+};
+
+/* LLVM gives every ARMv7-A processor NEON and 32 registers for doubles, and which of them depends
+   on how it was built.  The first row whose feature is there. */
+static const struct {
+    const char *arch, *feature, *dropped;
+} DROPPED[] = {
+    {"armv7", "neon", ""},
+    {"armv7", "vfp3", "-neon"},
+    {"armv7", "vfp3d16", "-neon,-d32"},
+    {"armv7", "", "-vfp2sp"},
+    {"", "", ""},
+};
+
+static bool fits(const char *row_arch, const char *row_feature, const struct cpu_arch *arch,
+                 const struct target *t)
 {
-    t->vector_bytes = 16;
-    t->n_vector_regs = 16;
-    t->has_fma = target_has(t, "fma");
-    if (strcmp(arch, "aarch64") == 0) {
-        t->n_vector_regs = 32;
-        t->has_fma = true;
-    } else if (target_has(t, "avx512f") && target_has(t, "avx512vl")) {
-        t->vector_bytes = 64;
-        t->n_vector_regs = 32;
-        t->has_fma = true;
-    } else if (target_has(t, "avx")) {
-        t->vector_bytes = 32;
-    }
+    return (!*row_arch || strcmp(row_arch, arch->name) == 0) &&
+           (!*row_feature || target_has(t, row_feature));
+}
+
+static void choose_dropped(const struct cpu_arch *arch, struct target *t)
+{
+    size_t i = 0;
+    while (!fits(DROPPED[i].arch, DROPPED[i].feature, arch, t))
+        i++;
+    t->dropped = DROPPED[i].dropped;
+}
+
+static bool has_float_registers_always(const struct cpu_arch *arch)
+{
+    return !arch->hard_float_triple && !arch->soft_float_abi && !arch->has_no_floats;
+}
+
+static void choose_registers(const struct cpu_arch *arch, struct target *t)
+{
+    size_t i = 0;
+    while (!fits(REGISTERS[i].arch, REGISTERS[i].feature, arch, t))
+        i++;
+    t->vector_bytes = REGISTERS[i].bytes;
+    t->n_vector_regs = REGISTERS[i].count;
+    t->n_general_regs = REGISTERS[i].general;
+    t->has_fma = REGISTERS[i].fma || target_has(t, "fma") || target_has(t, "vfp4");
+    bool is_arm64 = strcmp(arch->name, "aarch64") == 0;
+    t->has_lanes = is_arm64;
+    t->has_round = is_arm64 || target_has(t, "sse4.1") || target_has(t, "fp-armv8d16sp") ||
+                   target_has(t, "simd128");
+    t->has_f16 =
+        is_arm64 || target_has(t, "f16c") || target_has(t, "vfp4d16sp") || target_has(t, "vfp4");
+    t->has_float_registers = target_has(t, "vfp3d16") || target_has(t, "vfp4d16sp") ||
+                             target_has(t, "f") || has_float_registers_always(arch);
+}
+
+/*
+ * Whether floats are passed in registers decides which objects a linker takes together, though a
+ * bundle's own functions take pointers only.  On ARM the triple says so; RISC-V's follows from the
+ * features, but for -float-abi=soft.
+ */
+static bool choose_float_abi(const struct cpu_arch *arch, const struct cpu_target_options *opt,
+                             struct target *t, struct error *err)
+{
+    const char *triple = opt->triple ? opt->triple : arch->name;
+    size_t n = strlen(triple);
+    bool says_hard = n > 2 && strcmp(triple + n - 2, "hf") == 0;
+    bool says_soft = !says_hard && strstr(triple, "eabi");
+    bool soft = opt->float_abi == CPU_FLOAT_ABI_SOFT;
+    bool hard = opt->float_abi == CPU_FLOAT_ABI_HARD || says_hard ||
+                (!soft && !says_soft && arch->hard_float_triple && !arch->is_bare);
+    if (soft && says_hard)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -float-abi: soft, but target '%s' passes floats in registers",
+                         triple);
+    if (soft && has_float_registers_always(arch))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -float-abi: code for %s passes floats in registers always",
+                         arch->name);
+    if (hard && !t->has_float_registers)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -%s: floats cannot be passed in registers, for processor '%s' %s"
+                         "has none for them%s",
+                         opt->float_abi == CPU_FLOAT_ABI_HARD ? "float-abi" : "target", t->cpu,
+                         opt->features ? "with these features " : "",
+                         arch->has_no_floats ? "" : " (-mcpu names others)");
+    t->triple = hard && arch->hard_float_triple ? arch->hard_float_triple : arch->triple;
+    t->abi = soft && arch->soft_float_abi ? arch->soft_float_abi : "";
+    return true;
 }
 
 bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
                        const struct target **out_target, struct error *err)
 {
-    char *host = LLVMGetDefaultTargetTriple();
-    bool host_is_arm = strncmp(host, "aarch64", 7) == 0;
-    LLVMDisposeMessage(host);
-    const char *arch = host_is_arm ? "aarch64" : "x86_64";
-    if (opt->triple) {
-        size_t n = strcspn(opt->triple, "-");
-        if (n == 6 && strncmp(opt->triple, "x86_64", n) == 0)
-            arch = "x86_64";
-        else if (n == 7 && strncmp(opt->triple, "aarch64", n) == 0)
-            arch = "aarch64";
-        else
-            return error_set(err, SHEAF_ERROR_UNSUPPORTED,
-                             "option -target: '%s' is not supported (known: x86_64-*, aarch64-*)",
-                             opt->triple);
-    }
+    const struct cpu_arch *arch = opt->triple ? cpu_arch_find(opt->triple, err) : cpu_arch_host();
+    if (!arch)
+        return false;
     struct target *t = arena_new(a, struct target);
     t->name = "cpu";
-    /* One spelling for one machine, so that the same model gives the same bytes everywhere. */
-    t->triple = arena_printf(a, "%s-unknown-linux-gnu", arch);
+    t->plain_cpu = arch->plain;
     if (!choose_processor(a, arch, opt->cpu, t, err))
         return false;
-    if (opt->features && !apply_features(a, opt->features, &t->features, err))
+    if (opt->features && !apply_features(a, arch, opt->features, &t->features, err))
         return false;
+    t->tune_cpu = opt->tune ? opt->tune : t->cpu;
     /* The code may run in this process, whichever processor was named. */
     sheaf_cpu_permit(t->features);
+    choose_dropped(arch, t);
     choose_registers(arch, t);
-    t->unsigned_bytes = strcmp(arch, "x86_64") == 0;
+    if (!choose_float_abi(arch, opt, t, err))
+        return false;
+    t->is_position_independent = !arch->is_bare;
+    bool is_x86 = strcmp(arch->name, "x86_64") == 0;
+    t->stack_align = arch->hard_float_triple || strncmp(arch->name, "thumb", 5) == 0 ? 8 : 16;
+    t->call_bytes = is_x86 ? 8 : 0;
+    t->red_zone_bytes = is_x86 ? 128 : 0;
+    t->unsigned_bytes = is_x86;
     t->prefer_layouts = cpu_prefer_layouts;
     t->schedule = cpu_schedule;
     t->emit_contract = cpu_emit_contract;
+    if (strcmp(arch->name, "x86_64") == 0 || strcmp(arch->name, "aarch64") == 0)
+        t->emit_select = cpu_emit_select;
     *out_target = t;
     return true;
+}
+
+const struct target *cpu_target_plain(struct arena *a, const struct target *t)
+{
+    struct error err;
+    error_init(&err);
+    const struct cpu_arch *arch = cpu_arch_find(t->triple, &err);
+    struct target *plain = arena_new(a, struct target);
+    *plain = *t;
+    plain->cpu = plain->tune_cpu = arch->plain;
+    plain->features = cpu_arch_processor(arch, arch->plain);
+    if (!plain->features)
+        plain->features = cpu_arch_processor(arch, "generic");
+    choose_registers(arch, plain);
+    return plain;
 }

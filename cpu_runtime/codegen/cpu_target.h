@@ -6,18 +6,21 @@
 
 #include "ir/target.h"
 
+enum cpu_float_abi { CPU_FLOAT_ABI_DEFAULT, CPU_FLOAT_ABI_SOFT, CPU_FLOAT_ABI_HARD };
+
 struct cpu_target_options {
     const char *triple;   /* NULL: this machine's architecture */
     const char *cpu;      /* "native", an LLVM processor name, or NULL: the baseline */
     const char *features; /* "+x,-y" on top of the processor's, or NULL */
+    const char *tune;     /* LLVM processor name; NULL: the same */
+    enum cpu_float_abi float_abi;
 };
-
-/* The baseline of emission where no processor is named: AVX2 and FMA, which Intel's Core and Xeon
-   have since Haswell (2013) and AMD's processors since Excavator (2015). */
-#define CPU_TARGET_BASELINE_X86 "x86-64-v3"
 
 bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
                        const struct target **out_target, struct error *err);
+
+/* The least processor of the target's architecture, with its ABI: code that runs on all of them. */
+const struct target *cpu_target_plain(struct arena *a, const struct target *t);
 
 /* The parts, one file each. */
 bool cpu_prefer_layouts(const struct target *t, const struct kernel *k, struct layout *layouts);
@@ -28,6 +31,8 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
 bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
                            struct schedule_entry *out_entry);
 void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry);
+void cpu_emit_select(struct emit *e, struct LLVMOpaqueValue *fn,
+                     const struct target *const *variants, size_t n);
 
 /* The stride in elements, in the buffer's layout, of a step of `index` in an access at the given
    affine forms; false where it is not one number. */
@@ -35,10 +40,11 @@ bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval in
                        int64_t *out_stride);
 /* Whether it adds up products of bytes in 32 bits, those of B constant: what dot products take. */
 bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c);
-/* Whether a group of K values that starts at a multiple of the group lies side by side in A. */
+/* Whether the K values of a step that starts at a multiple of them lie side by side in A. */
 bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
                            const struct schedule_entry *e);
-/* Whether a last group that reaches behind the end of K still reads A's own storage. */
+/* Whether a last step that reaches behind the end of K still reads A's own storage, and adds
+   nothing. */
 bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
                            const struct schedule_entry *e);
 /* Whether two indices can run as one in all that an epilogue reads and writes: a step of `outer` is

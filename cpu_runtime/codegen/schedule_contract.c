@@ -89,7 +89,7 @@ static bool pack_b(struct kernel *k, const struct kregion *r, const struct koper
     if (col_dim < 0)
         return false;
     l = layout_blocked(l, col_dim, e->tile_n * e->vector);
-    if (e->group_iter >= 0)
+    if (e->group > 1)
         l = layout_blocked(l, schedule_dim_of_k(k, b, r->index[e->group_iter]), e->group);
     buf->layout = l;
     return true;
@@ -171,43 +171,63 @@ static bool choose_indices(const struct kernel *k, const struct kregion *r,
 }
 
 /* The tile, and B packed for it. */
-static bool choose_packed(const struct target *t, struct kernel *k, const struct kregion *r,
-                          int outer_m, struct shape_of_result *s, struct schedule_entry *e)
+static bool choose_packed(struct kernel *k, const struct kregion *r, int outer_m,
+                          struct shape_of_result *s, struct schedule_entry *e)
 {
-    schedule_choose_tile(t, k, r, outer_m, s, e);
-    if (e->group_iter >= 0 && (!schedule_decided_by_tile(k, r, e, e->group_iter) ||
-                               s->column_starts % (e->tile_n * e->vector) != 0))
+    schedule_choose_tile(k, r, outer_m, s, e);
+    if (e->dot != SCHEDULE_MULTIPLY_ADD && s->column_starts % (e->tile_n * e->vector) != 0)
         return false;
-    return pack_b(k, r, &r->contract->b, e);
+    return (e->group_iter < 0 || schedule_decided_by_tile(k, r, e, e->group_iter)) &&
+           pack_b(k, r, &r->contract->b, e);
 }
 
 /* The tile where B stays as it lies: its columns must be side by side and come out even. */
-static bool choose_in_place(const struct target *t, struct kernel *k, const struct kregion *r,
-                            int outer_m, struct shape_of_result *s, struct schedule_entry *e)
+static bool choose_in_place(struct kernel *k, const struct kregion *r, int outer_m,
+                            struct shape_of_result *s, struct schedule_entry *e)
 {
     const struct koperand *b = &r->contract->b;
     const struct kbuf *buf = &k->bufs[b->buf];
     int64_t stride;
+    int least = e->vector < MIN_COLUMNS ? e->vector : MIN_COLUMNS;
     if (!cpu_access_stride(buf, b->dim, r->index[e->col_iter], &stride) || stride != 1 ||
         dtype_bits(buf->dtype) < 8)
         return false;
     while (s->columns % e->vector != 0)
         e->vector /= 2;
-    if (e->vector < MIN_COLUMNS)
+    if (e->vector < least)
         return false;
     s->vector = e->vector;
-    schedule_choose_tile(t, k, r, outer_m, s, e);
+    schedule_choose_tile(k, r, outer_m, s, e);
+    return e->group_iter < 0 || schedule_decided_by_tile(k, r, e, e->group_iter);
+}
+
+/* What a step takes: a product of groups of bytes, of several groups of A at once where they lie
+   side by side. */
+static bool choose_step(const struct kernel *k, const struct kregion *r, const struct cpu_dot *d,
+                        int at_once, struct schedule_entry *e)
+{
+    e->dot = d ? d->kind->dot : SCHEDULE_MULTIPLY_ADD;
+    e->group = d ? d->kind->group : 1;
+    e->at_once = 1;
+    e->group_iter = -1;
+    find_k_block(k, r, e);
+    if (e->group > 1) {
+        e->group_iter = schedule_choose_group(k, r, e);
+        if (e->group_iter < 0 || (e->k_iter >= 0 && e->k_block % e->group))
+            return false;
+    }
+    schedule_choose_lanes(k, r, at_once, e);
     return true;
 }
 
 static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
-                        enum schedule_dot dot, int vector_bytes, struct schedule_entry *out_entry)
+                        const struct cpu_dot *d, int at_once, struct schedule_entry *out_entry)
 {
     const struct kregion *r = kernel_inst(k, contract)->region;
     const struct kcontract *c = r->contract;
     const struct kbuf *a = &k->bufs[c->a.buf], *b = &k->bufs[c->b.buf];
-    struct schedule_entry e = {.region = contract, .lanes = 1, .dot = dot, .group = 1};
-    e.row_iter = e.col_iter = e.row_outer = e.group_iter = -1;
+    struct schedule_entry e = {.region = contract, .lanes = 1};
+    e.row_iter = e.col_iter = e.row_outer = -1;
     int outer_m;
     if (!choose_indices(k, r, &e, &outer_m))
         return false;
@@ -219,15 +239,11 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
         e.row_outer = outer_m;
         rows *= kernel_static_extent(k, r, outer_m);
     }
-    int widest = vector_bytes / (int)(dtype_bits(c->acc) / 8);
+    int acc_bytes = (int)dtype_bits(c->acc) / 8, widest = d ? d->bytes : t->vector_bytes;
+    widest = widest > acc_bytes ? widest / acc_bytes : 1;
     e.vector = cpu_pow2_ceil(columns) < widest ? cpu_pow2_ceil(columns) : widest;
-    find_k_block(k, r, &e);
-    if (dot != SCHEDULE_MULTIPLY_ADD) {
-        e.group = SCHEDULE_GROUP;
-        e.group_iter = schedule_choose_group(k, r, &e);
-        if (e.group_iter < 0 || (e.k_iter >= 0 && e.k_block % SCHEDULE_GROUP))
-            return false;
-    }
+    if (!choose_step(k, r, d, at_once, &e))
+        return false;
     bool joined = e.row_outer >= 0;
     struct shape_of_result shape = {
         .outer = outer_m >= 0 && !joined ? kernel_static_extent(k, r, outer_m) : 1,
@@ -236,9 +252,12 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
         .column_starts = column_starts(k, r, e.col_iter),
         .vector = e.vector,
         .b_bytes = e.vector * e.group * (int)dtype_bits(b->dtype) / 8,
-        .dot = dot};
-    schedule_count_registers(t, k, c, &shape);
-    if (!(b->constant ? choose_packed : choose_in_place)(t, k, r, outer_m, &shape, &e))
+        .is_square = e.dot == SCHEDULE_DOT_SQUARE,
+        .at_once = e.at_once};
+    if (shape.is_square && shape.rows * shape.outer == 1)
+        return false;
+    schedule_cost_of_step(t, k, c, d, &shape);
+    if (!(b->constant ? choose_packed : choose_in_place)(k, r, outer_m, &shape, &e))
         return false;
     if (joined)
         e.tile_outer = 0;
@@ -246,6 +265,25 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
         e.row_outer = outer_m;
     *out_entry = e;
     return true;
+}
+
+/* The best instruction that takes these bytes; of several with groups of one size the best. */
+static bool schedule_as_dot(const struct target *t, struct kernel *k, kval contract,
+                            struct schedule_entry *out_entry)
+{
+    const struct kcontract *c = kernel_inst(k, contract)->region->contract;
+    enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
+    int tried = 0;
+    if (!cpu_is_sum_of_bytes(k, c))
+        return false;
+    for (const struct cpu_dot *d = cpu_dot_next(t, NULL); d; d = cpu_dot_next(t, d)) {
+        if (d->kind->group == tried || !cpu_dot_product(d, a, b).name)
+            continue;
+        if (schedule_as(t, k, contract, d, d->kind->at_once, out_entry))
+            return true;
+        tried = d->kind->group;
+    }
+    return false;
 }
 
 bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
@@ -256,8 +294,8 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
         return true;
     if (!fits_generator(k, r))
         return false;
-    int bytes;
-    enum schedule_dot dot = schedule_find_dot(t, k, r->contract, &bytes);
-    return (dot != SCHEDULE_MULTIPLY_ADD && schedule_as(t, k, contract, dot, bytes, out_entry)) ||
-           schedule_as(t, k, contract, SCHEDULE_MULTIPLY_ADD, t->vector_bytes, out_entry);
+    return schedule_as_dot(t, k, contract, out_entry) ||
+           (schedule_takes_lanes(t, r) &&
+            schedule_as(t, k, contract, NULL, t->vector_bytes / 4, out_entry)) ||
+           schedule_as(t, k, contract, NULL, 1, out_entry);
 }

@@ -7,8 +7,7 @@
 #define SHEAF_CPU_SCHEDULE_CONTRACT_H
 
 #include "cpu_runtime/codegen/cpu_target.h"
-
-enum { SCHEDULE_GROUP = 4 }; /* bytes of K in a lane of 32 bits */
+#include "cpu_runtime/codegen/dot.h"
 
 /* All extents are known, and none is 0. */
 bool schedule_is_static(const struct kernel *k, const struct kregion *r);
@@ -31,26 +30,31 @@ struct shape_of_result {
     int64_t outer, rows, columns; /* outer: rows outside that a tile may span; 1: none */
     int64_t column_starts;        /* columns start at multiples of it in B (groups); 0: at 0 */
     int vector;
-    int b_bytes; /* of a vector of operand B, all of a group */
-    enum schedule_dot dot;
-    int regs_per_vector; /* of B */
-    int spare_regs;      /* for anything but accumulators and vectors of B */
+    int b_bytes;    /* of a vector of operand B, all of a group */
+    bool is_square; /* rows come in pairs */
+    int at_once;
+    struct dot_cost step;
+    struct dot_registers regs;
 };
 
 /* The tile of least estimated time; one row where long windows would make the code too large, for
    then their range is computed. */
-void schedule_choose_tile(const struct target *t, const struct kernel *k, const struct kregion *r,
-                          int outer_m, struct shape_of_result *s, struct schedule_entry *e);
+void schedule_choose_tile(const struct kernel *k, const struct kregion *r, int outer_m,
+                          struct shape_of_result *s, struct schedule_entry *e);
 
-/* The best instruction for these operands, and the bytes of the vectors that it takes. */
-enum schedule_dot schedule_find_dot(const struct target *t, const struct kernel *k,
-                                    const struct kcontract *c, int *out_bytes);
-/* Fills in how many registers a step takes. */
-void schedule_count_registers(const struct target *t, const struct kernel *k,
-                              const struct kcontract *c, struct shape_of_result *s);
+/* Fills in what a step costs and how many registers it takes; `d` NULL: a multiply-add. */
+void schedule_cost_of_step(const struct target *t, const struct kernel *k,
+                           const struct kcontract *c, const struct cpu_dot *d,
+                           struct shape_of_result *s);
 /* The K index whose values make the cheapest groups; -1 where there is none. */
 int schedule_choose_group(const struct kernel *k, const struct kregion *r,
                           const struct schedule_entry *e);
+/* Sets how many groups of A a load brings, at most `at_once`, and where it is one that takes single
+   values the K index that they belong to. */
+void schedule_choose_lanes(const struct kernel *k, const struct kregion *r, int at_once,
+                           struct schedule_entry *e);
+/* Whether floats can be multiplied by lanes of operand A as it is stored. */
+bool schedule_takes_lanes(const struct target *t, const struct kregion *r);
 /* Whether the rows of a tile tell at compile time where values of K index i are inside A. */
 bool schedule_decided_by_tile(const struct kernel *k, const struct kregion *r,
                               const struct schedule_entry *e, int i);

@@ -1,10 +1,10 @@
 /*
  * What a step of K takes.
  *
- * Bytes are taken four values of K at a time where the processor has a dot product for them, or at
- * least a product of pairs (contract_step.c).  The four should lie side by side in A: channels
- * where they are in blocks, the window along an image row where the image is row-major, K of a
- * matrix. Else they are put together one by one.
+ * Bytes are taken several values of K at a time where the processor has a dot product for them, or
+ * at least a product of pairs (dot.c, contract_step.c).  The values should lie side by side in A:
+ * channels where they are in blocks, the window along an image row where the image is row-major, K
+ * of a matrix. Else they are put together one by one.
  */
 #include "cpu_runtime/codegen/schedule_contract.h"
 
@@ -31,34 +31,6 @@ bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c)
            is_only_cast(k, &c->a) && is_only_cast(k, &c->b);
 }
 
-static bool has_dot4(const struct target *t, int bytes)
-{
-    return bytes == 64 ? target_has(t, "avx512vnni")
-                       : target_has(t, "avxvnni") ||
-                             (target_has(t, "avx512vnni") && target_has(t, "avx512vl"));
-}
-
-static bool has_dot2(const struct target *t, int bytes)
-{
-    return target_has(t, bytes == 64 ? "avx512bw" : bytes == 32 ? "avx2" : "sse2");
-}
-
-enum schedule_dot schedule_find_dot(const struct target *t, const struct kernel *k,
-                                    const struct kcontract *c, int *out_bytes)
-{
-    enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
-    if (!cpu_is_sum_of_bytes(k, c))
-        return SCHEDULE_MULTIPLY_ADD;
-    *out_bytes = t->vector_bytes;
-    for (; *out_bytes >= 16 && (a == DTYPE_I8 || b == DTYPE_I8); *out_bytes /= 2)
-        if (has_dot4(t, *out_bytes))
-            return SCHEDULE_DOT4;
-    for (*out_bytes = t->vector_bytes; *out_bytes >= 16; *out_bytes /= 2)
-        if (has_dot2(t, *out_bytes))
-            return SCHEDULE_DOT2;
-    return SCHEDULE_MULTIPLY_ADD;
-}
-
 bool schedule_decided_by_tile(const struct kernel *k, const struct kregion *r,
                               const struct schedule_entry *e, int i)
 {
@@ -75,6 +47,7 @@ int schedule_choose_group(const struct kernel *k, const struct kregion *r,
 {
     enum { COST_OF_ASSEMBLING = 4 };
     struct schedule_entry e = *entry;
+    e.at_once = 1;
     int64_t best = 0, steps = 1;
     int found = -1;
     for (int i = 0; i < r->n_dims; i++)
@@ -87,7 +60,7 @@ int schedule_choose_group(const struct kernel *k, const struct kregion *r,
             !schedule_decided_by_tile(k, r, &e, i) || (e.k_iter >= 0 && i != e.k_iter))
             continue;
         e.group_iter = i;
-        int64_t cost = steps / n * cpu_div_ceil(n, SCHEDULE_GROUP);
+        int64_t cost = steps / n * cpu_div_ceil(n, e.group);
         if (!cpu_group_is_adjacent(k, r, &e))
             cost *= COST_OF_ASSEMBLING;
         if (found >= 0 && cost >= best)
@@ -98,29 +71,67 @@ int schedule_choose_group(const struct kernel *k, const struct kregion *r,
     return found;
 }
 
-/* Beside accumulators a step needs: each vector of B, twice where it is extended or its sum is
-   kept; the broadcast of A, the product where it is separate, and what extending bytes takes. */
-void schedule_count_registers(const struct target *t, const struct kernel *k,
-                              const struct kcontract *c, struct shape_of_result *s)
+/* Whether `at_once` groups of index i can be loaded together, more often than not. */
+static bool load_together(const struct kernel *k, const struct kregion *r, int i,
+                          const struct schedule_entry *entry, int at_once)
+{
+    struct schedule_entry e = *entry;
+    e.group_iter = i;
+    e.at_once = at_once;
+    return kernel_static_extent(k, r, i) >= e.group * at_once &&
+           schedule_decided_by_tile(k, r, &e, i) && cpu_group_is_adjacent(k, r, &e);
+}
+
+void schedule_choose_lanes(const struct kernel *k, const struct kregion *r, int at_once,
+                           struct schedule_entry *e)
+{
+    enum { LEAST = 4 };
+    int least = e->group > 1 ? 2 : LEAST;
+    for (e->at_once = at_once; e->at_once >= least; e->at_once /= 2)
+        for (int i = 0; i < r->n_dims; i++) {
+            bool is_group = e->group_iter >= 0 ? i == e->group_iter
+                            : e->k_iter >= 0   ? i == e->k_iter
+                                               : r->contract->kind[i] == KITER_K;
+            if (is_group && load_together(k, r, i, e, e->at_once)) {
+                e->group_iter = i;
+                return;
+            }
+        }
+    e->at_once = 1;
+}
+
+bool schedule_takes_lanes(const struct target *t, const struct kregion *r)
+{
+    const struct kcontract *c = r->contract;
+    return t->has_lanes && c->acc == DTYPE_F32 && !c->a.prologue.n;
+}
+
+/* Beside sums a step needs: each vector of B, twice where its sum is kept; the broadcast of A, the
+   product where it is separate, and what extending bytes takes. */
+void schedule_cost_of_step(const struct target *t, const struct kernel *k,
+                           const struct kcontract *c, const struct cpu_dot *d,
+                           struct shape_of_result *s)
 {
     bool fused = t->has_fma && c->acc == DTYPE_F32;
     bool plain = c->acc == DTYPE_F32 && !c->a.prologue.n && !c->b.prologue.n;
-    bool both_signed = k->bufs[c->a.buf].dtype == k->bufs[c->b.buf].dtype;
-    switch (s->dot) {
-    case SCHEDULE_DOT2:
-        s->regs_per_vector = 2;
-        s->spare_regs = 4;
-        break;
-    case SCHEDULE_DOT4:
-        s->regs_per_vector = both_signed ? 2 : 1;
-        s->spare_regs = both_signed ? 2 : 1;
-        /* Without AVX-512 the instruction names the lower half of the registers only. */
-        if (!target_has(t, "avx512vnni"))
-            s->spare_regs += t->n_vector_regs - 16;
-        break;
-    default:
-        s->regs_per_vector = 1;
-        s->spare_regs = (fused ? 1 : 2) + (plain ? 0 : 1);
-        break;
+    if (d) {
+        s->regs = d->kind->regs;
+        s->step = d->kind->cost;
+        if (cpu_dot_product(d, k->bufs[c->a.buf].dtype, k->bufs[c->b.buf].dtype).flipped) {
+            s->regs.per_vector++;
+            s->regs.spare++;
+        }
+    } else {
+        s->regs = (struct dot_registers){
+            .per_sum = 1, .per_vector = 1, .spare = (fused ? 1 : 2) + (plain ? 0 : 1)};
+        s->step = (struct dot_cost){.product = 1, .per_cycle = 2};
+        if (s->at_once > 1) {
+            s->regs.per_row = 1;
+            s->regs.spare = 4;
+        }
+        if (s->vector == 1 && !dtype_is_float(c->acc))
+            s->regs.all = -1;
     }
+    if (s->regs.all <= 0)
+        s->regs.all = s->regs.all < 0 ? t->n_general_regs : t->n_vector_regs;
 }

@@ -3,24 +3,25 @@
  *
  * The result is computed in tiles of `tile_m` rows by `tile_n` vectors of columns.  A step of K
  * loads tile_n vectors of operand B and one broadcast scalar of operand A per row; each feeds
- * tile_m * tile_n multiply-adds.  The tile is the one with the least estimated time among those
- * that fit the registers.
+ * tile_m * tile_n multiply-adds.  Where products take lanes, a row's scalars come several at once.
+ * The tile is the one with the least estimated time among those that fit the registers.
  */
 #include "cpu_runtime/codegen/schedule_contract.h"
 
 enum { MAX_TILE_ROWS = 28, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
 
-/* Cycles per step of K for one tile: two multiply-adds and two loads a cycle, four cycles of
-   latency per accumulator chain, vectors of B that come from the second-level cache, and about a
-   cycle for the loop itself, which is what makes a large tile better than a small one.  Bytes as
-   pairs of 16 bits take two products and two additions, two instructions per row and three per
-   vector of B to extend them. */
+/* Cycles per step of K for one tile: the instructions, two loads a cycle beside them, four cycles
+   of latency per accumulator chain, vectors of B that come from the second-level cache, and about a
+   cycle for the loop itself, which is what makes a large tile better than a small one. */
 static double step_cost(const struct shape_of_result *s, int rows, int vectors)
 {
-    double work = rows * vectors / 2.0, loads = (rows + vectors) / 2.0;
+    const struct dot_cost *c = &s->step;
+    if (s->is_square)
+        rows += rows % 2;
+    double work =
+        (c->product * rows * vectors + c->row * rows + c->vector * vectors) / c->per_cycle;
+    double loads = ((double)rows / s->at_once + vectors) / 2.0;
     double stream = vectors * s->b_bytes / 40.0;
-    if (s->dot == SCHEDULE_DOT2)
-        work = (4.0 * rows * vectors + 2.0 * rows + 3.0 * vectors) / 2.5;
     double cost = work;
     if (loads > cost)
         cost = loads;
@@ -58,8 +59,17 @@ static double rows_cost(const struct shape_of_result *s, int o, int m, int n)
     return cost;
 }
 
-static void choose_tile(const struct target *t, const struct shape_of_result *s,
-                        struct schedule_entry *e)
+static int registers_of(const struct shape_of_result *s, int rows, int vectors)
+{
+    const struct dot_registers *r = &s->regs;
+    if (s->is_square)
+        rows += rows % 2;
+    int fewer = rows < vectors ? rows : vectors;
+    return rows * (vectors * r->per_sum + r->per_row) + vectors * r->per_vector +
+           fewer * r->per_fewer + r->spare;
+}
+
+static void choose_tile(const struct shape_of_result *s, struct schedule_entry *e)
 {
     double best = 0;
     int64_t vectors = cpu_div_ceil(s->columns, s->vector);
@@ -69,7 +79,7 @@ static void choose_tile(const struct target *t, const struct shape_of_result *s,
         for (int m = 1; m <= MAX_TILE_ROWS && m <= s->rows; m++) {
             /* Several rows outside only where one is in the tile whole. */
             for (int o = 1; o <= (m == s->rows ? s->outer : 1); o++) {
-                if (o * m * n + n * s->regs_per_vector + s->spare_regs > t->n_vector_regs)
+                if (registers_of(s, o * m, n) > s->regs.all)
                     break;
                 double cost = rows_cost(s, o, m, n);
                 if (best != 0 && cost >= best * 0.999)
@@ -108,10 +118,10 @@ static int64_t unrolled_steps(const struct kernel *k, const struct kregion *r, i
     return steps;
 }
 
-void schedule_choose_tile(const struct target *t, const struct kernel *k, const struct kregion *r,
-                          int outer_m, struct shape_of_result *s, struct schedule_entry *e)
+void schedule_choose_tile(const struct kernel *k, const struct kregion *r, int outer_m,
+                          struct shape_of_result *s, struct schedule_entry *e)
 {
-    choose_tile(t, s, e);
+    choose_tile(s, e);
     if (e->row_iter < 0)
         return;
     int64_t steps = unrolled_steps(k, r, e->row_iter, e->tile_m);
@@ -121,5 +131,5 @@ void schedule_choose_tile(const struct target *t, const struct kernel *k, const 
         return;
     e->row_iter = -1;
     s->rows = s->outer = 1;
-    choose_tile(t, s, e);
+    choose_tile(s, e);
 }

@@ -11,6 +11,9 @@
  *     convolutions run along the same blocks;
  *   - but where a user wants row-major order (a view, which is then free; a transpose, gather or
  *     softmax), they write it.
+ * Where the client's order of dimensions is not the model's (fold_preprocessing, convert_io), a
+ * Transpose of an input of bytes moves nothing: its result keeps their order, and who reads it does
+ * not hand that on.
  * Inputs and outputs of blocks, constants, state, what control nodes touch, and shapes that are
  * known only at run time stay plain.
  *
@@ -28,6 +31,7 @@ struct chooser {
     const struct target *target;
     bool *pinned;     /* by value id: must stay plain */
     bool *want_plain; /* by value id: a user gains from row-major order */
+    bool relabels;    /* inputs are as the client wants them */
     bool changed;
 };
 
@@ -144,7 +148,7 @@ static bool joins_whole_blocks(const struct node *n, int dim, int64_t block)
 static bool fits(const struct node *n, const struct value *from, const struct value *to)
 {
     const struct layout *l = &from->layout;
-    if (layout_is_plain(l) || l->rank != to->shape.rank)
+    if (layout_is_plain(l) || l->rank != to->shape.rank || l->n_blocks == 0)
         return false;
     for (int k = 0; k < l->n_blocks; k++) {
         int d = l->block[k].dim;
@@ -164,6 +168,24 @@ static void adopt(struct chooser *c, const struct node *n, struct value *v)
             set_layout(c, v, &n->in[i]->layout);
             return;
         }
+}
+
+/* ---- another order than the model's ---- */
+
+static bool only_relabels(const struct chooser *c, const struct node *n)
+{
+    return c->relabels && n->op == OP_transpose && n->in[0]->role == VALUE_INPUT &&
+           dtype_bits(n->in[0]->dtype) == 8 && may_change(c, n->out[0]);
+}
+
+static void relabel(struct chooser *c, const struct node *n)
+{
+    const struct transpose_attrs *a = n->attrs;
+    int order[MAX_RANK], rank = n->out[0]->shape.rank;
+    for (int d = 0; d < rank; d++)
+        order[a->perm.n ? a->perm.v[d] : rank - 1 - d] = d;
+    struct layout l = layout_permuted(rank, order);
+    set_layout(c, n->out[0], &l);
 }
 
 /* ---- the pass ---- */
@@ -189,6 +211,10 @@ static void choose_in_block(struct graph *g, struct block *b, void *arg)
             ask_target(c, nodes, n);
             continue;
         }
+        if (only_relabels(c, nodes[0])) {
+            relabel(c, nodes[0]);
+            continue;
+        }
         /* Inside a region of elementwise nodes the layout passes from node to node. */
         for (size_t k = 0; k < n; k++)
             for (size_t j = 0; j < nodes[k]->n_out; j++)
@@ -207,6 +233,7 @@ bool pass_choose_layout(struct graph *g, const struct pass_options *opt, bool *o
     struct arena scratch;
     arena_init(&scratch);
     struct chooser c = {.g = g, .target = opt->target};
+    c.relabels = opt->interface != NULL;
     c.pinned = arena_array(&scratch, g->n_values, sizeof *c.pinned);
     c.want_plain = arena_array(&scratch, g->n_values, sizeof *c.want_plain);
     graph_each_block(g, survey_block, &c);

@@ -12,6 +12,9 @@ const struct pass passes_table[] = {
     {"merge_equal", pass_merge_equal, "computes equal nodes and stores equal constants once"},
     {"fold_batch_norm", pass_fold_batch_norm,
      "moves scales and shifts per channel into the weights and bias before them"},
+    {"fold_preprocessing", pass_fold_preprocessing, "takes pixels in place of preprocessed values"},
+    {"convert_io", pass_convert_io, "gives inputs and outputs the types and orders asked for"},
+    {"bind_state", pass_bind_state, "makes state of outputs that are the next call's inputs"},
     {"lower_quantized", pass_lower_quantized,
      "makes integer operators of float ones between dequantize and quantize"},
     {"form_regions", pass_form_regions, "groups nodes that become one kernel"},
@@ -24,6 +27,9 @@ static pass_fn *const clean_order[] = {
     pass_fold_constants, pass_simplify, pass_merge_equal, pass_fold_batch_norm, pass_simplify,
 };
 
+static pass_fn *const interface_order[] = {pass_fold_preprocessing, pass_convert_io,
+                                           pass_bind_state};
+
 /* Integer forms make constants of constants: weights, biases, factors, tables. */
 static pass_fn *const lower_order[] = {
     pass_lower_quantized, pass_fold_constants, pass_simplify,
@@ -35,6 +41,7 @@ static const struct {
     size_t n;
 } stages[] = {
     [PASSES_CLEAN] = {clean_order, sizeof clean_order / sizeof clean_order[0]},
+    [PASSES_INTERFACE] = {interface_order, sizeof interface_order / sizeof interface_order[0]},
     [PASSES_LOWER] = {lower_order, sizeof lower_order / sizeof lower_order[0]},
 };
 
@@ -85,6 +92,7 @@ bool passes_run_observed(struct graph *g, const struct pass_options *opt, passes
                          void *arg, struct error *err)
 {
     return run_stage(g, PASSES_CLEAN, opt, observer, arg, err) &&
+           (!opt->interface || run_stage(g, PASSES_INTERFACE, opt, observer, arg, err)) &&
            run_stage(g, PASSES_LOWER, opt, observer, arg, err);
 }
 

@@ -6,15 +6,17 @@
  * Most passes want types and shapes (graph_infer); fold_constants infers as it goes, so that a
  * shape which the model computes is known before it is needed: a graph may reach it without types.
  *
- * The order has two stages.  PASSES_CLEAN brings any model into one plain form, in which tensors
+ * The order has three stages.  PASSES_CLEAN brings any model into one plain form, in which tensors
  * still bear the model's names: profiles are taken of it, and the quantizer (ir/quantize/) works on
- * it.  PASSES_LOWER prepares what is left for lowering: integers where the graph quantizes,
- * regions, layouts.
+ * it.  PASSES_INTERFACE puts what is around the network inside of it (ir/passes/interface.h).
+ * PASSES_LOWER prepares what is left for lowering: integers where the graph quantizes, regions,
+ * layouts.
  */
 #ifndef SHEAF_IR_PASSES_PASSES_H
 #define SHEAF_IR_PASSES_PASSES_H
 
 #include "ir/graph.h"
+#include "ir/passes/interface.h"
 #include "ir/target.h"
 
 struct quantize_report;
@@ -25,13 +27,14 @@ enum qdq_mode {
     QDQ_STRICT /* integer kernels only where they give the bits that ONNX states */
 };
 
-enum pass_stage { PASSES_CLEAN, PASSES_LOWER };
+enum pass_stage { PASSES_CLEAN, PASSES_INTERFACE, PASSES_LOWER };
 
 struct pass_options {
     enum pass_stage stage;       /* set by passes_run and its kin */
     const struct target *target; /* NULL: passes keep to what holds everywhere */
     enum qdq_mode qdq;
-    struct quantize_report *report; /* whose notes lower_quantized settles; NULL: none */
+    const struct interface *interface; /* NULL: as the model has it */
+    struct quantize_report *report;    /* whose notes lower_quantized settles; NULL: none */
 };
 
 typedef bool pass_fn(struct graph *g, const struct pass_options *opt, bool *out_changed,
@@ -41,6 +44,9 @@ pass_fn pass_fold_constants;
 pass_fn pass_simplify;
 pass_fn pass_merge_equal;
 pass_fn pass_fold_batch_norm;
+pass_fn pass_fold_preprocessing;
+pass_fn pass_convert_io;
+pass_fn pass_bind_state;
 pass_fn pass_lower_quantized;
 pass_fn pass_form_regions;
 pass_fn pass_choose_layout;
@@ -62,7 +68,7 @@ typedef void passes_observer(void *arg, const struct graph *g, const struct pass
 /* The passes of a stage in their order, some more than once; the graph is validated after each. */
 bool passes_run_stage(struct graph *g, enum pass_stage stage, const struct pass_options *opt,
                       struct error *err);
-/* Both stages. */
+/* All stages. */
 bool passes_run(struct graph *g, const struct pass_options *opt, struct error *err);
 bool passes_run_observed(struct graph *g, const struct pass_options *opt, passes_observer *observer,
                          void *arg, struct error *err);

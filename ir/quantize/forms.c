@@ -64,7 +64,7 @@ bool form_is_pointwise(const struct node *n)
         return false;
     for (size_t i = 0; i < n->n_in; i++) {
         const struct value *v = n->in[i];
-        bool table = n->op == OP_lookup && i == 1;
+        bool table = n->op == OP_lookup && i == 1 && v && v->shape.rank == 1;
         if (!v || table)
             continue;
         if (value_is_constant(v) ? shape_elems(&v->shape) != 1

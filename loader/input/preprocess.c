@@ -3,6 +3,22 @@
 #include <math.h>
 #include <string.h>
 
+static double gain_of(const struct preprocess *plan)
+{
+    return (plan->high - plan->low) / 255;
+}
+
+float preprocess_pixel(const struct preprocess *plan, int c, double p)
+{
+    return (float)((p - plan->mean[c]) / plan->stddev[c] * gain_of(plan) + plan->low);
+}
+
+void preprocess_channel(const struct preprocess *plan, int c, double *out_scale, double *out_shift)
+{
+    *out_scale = gain_of(plan) / plan->stddev[c];
+    *out_shift = plan->low - plan->mean[c] * *out_scale;
+}
+
 void preprocess_image(struct arena *a, const struct preprocess *plan, const struct image *image,
                       float *out)
 {
@@ -10,12 +26,10 @@ void preprocess_image(struct arena *a, const struct preprocess *plan, const stru
     struct image fitted = image_fit(a, &coloured, plan->height, plan->width);
     int64_t n = plan->height * plan->width;
     int channels = plan->channels;
-    double gain = (plan->high - plan->low) / 255;
     for (int64_t i = 0; i < n; i++) {
         for (int c = 0; c < channels; c++) {
             double p = fitted.pixels[i * channels + (plan->bgr ? channels - 1 - c : c)];
-            double v = (p - plan->mean[c]) / plan->stddev[c] * gain + plan->low;
-            out[plan->channels_last ? i * channels + c : c * n + i] = (float)v;
+            out[plan->channels_last ? i * channels + c : c * n + i] = preprocess_pixel(plan, c, p);
         }
     }
 }

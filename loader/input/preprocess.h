@@ -25,6 +25,11 @@ struct preprocess {
     double mean[3], stddev[3]; /* in the model's channel order */
 };
 
+/* What a value of channel c, in the model's order, becomes. */
+float preprocess_pixel(const struct preprocess *plan, int c, double p);
+/* The same as p * scale + shift. */
+void preprocess_channel(const struct preprocess *plan, int c, double *out_scale, double *out_shift);
+
 /* One picture as height x width x channels values in the order of the model's layout; out has room
    for them. */
 void preprocess_image(struct arena *a, const struct preprocess *plan, const struct image *image,

@@ -64,13 +64,15 @@ static struct bundle_request make_request(const char *dir)
     p->area_bytes[AREA_CONSTANT] = 64;
     struct bundle_request req = {.dir = dir,
                                  .name = "net",
-                                 .entry = "net",
-                                 .source = "net.onnx",
-                                 .program = p,
-                                 .target = &target,
+                                 .n_entries = 1,
                                  .object = compile("int net(void); int net(void) { return 0; }\n"),
                                  .weights = weights_make(&arena, p)};
-    req.symbols = names_symbols(&arena, p, &req.n_symbols);
+    struct emit_part *part = arena_new(&arena, struct emit_part);
+    struct emit_entry *entry = arena_new(&arena, struct emit_entry);
+    *part = (struct emit_part){.program = p, .target = &target};
+    *entry = (struct emit_entry){.name = "net", .model = "net.onnx", .parts = part, .n_parts = 1};
+    entry->symbols = names_symbols(&arena, part, 1, &entry->n_symbols);
+    req.entries = entry;
     return req;
 }
 

@@ -65,16 +65,13 @@ static void the_bundle_is_as_recorded(void **state)
     compiled_must_open(&c, NET, "x86-64-v3");
     c.request.source = "golden";
     struct emit_result code;
-    assert_true(emit_object(&c.arena, &c.request, c.schedules, true, &code, &err));
+    assert_true(emit_object(&c.arena, &c.request, true, &code, &err));
+    c.entry.model = "golden.onnx";
     struct bundle_request req = {
         .dir = support_printf("%s/bundle", support_tmp()),
         .name = "golden",
-        .entry = "net",
-        .source = "golden.onnx",
-        .program = c.program,
-        .target = c.target,
-        .symbols = c.request.symbols,
-        .n_symbols = c.request.n_symbols,
+        .entries = &c.entry,
+        .n_entries = 1,
         .object = code.object,
         .assembly = code.assembly,
         .weights = c.weights,

@@ -61,12 +61,11 @@ static const char *make_header(struct arena *a, const char *name, const char *in
     p->peak_live_bytes = 192;
     static const struct target target = {
         .triple = "x86_64-unknown-linux-gnu", .cpu = "x86-64-v3", .features = "+avx2,+fma"};
-    struct bundle_request req = {.name = name,
-                                 .entry = names_legalise(a, name),
-                                 .source = "model*/.onnx",
-                                 .program = p,
-                                 .target = &target};
-    req.symbols = names_symbols(a, p, &req.n_symbols);
+    struct emit_part part = {.program = p, .target = &target};
+    struct emit_entry entry = {
+        .name = names_legalise(a, name), .model = "model*/.onnx", .parts = &part, .n_parts = 1};
+    entry.symbols = names_symbols(a, &part, 1, &entry.n_symbols);
+    struct bundle_request req = {.name = name, .entries = &entry, .n_entries = 1};
     return header_text(a, &req);
 }
 

@@ -82,9 +82,10 @@ static void test_symbols(void **state)
     bufs[7].view_of = 3;
     struct program p = {.bufs = bufs, .n_bufs = 8};
     size_t n;
-    const struct emit_symbol *s = names_symbols(&a, &p, &n);
+    const struct emit_symbol *s = names_symbols(&a, &(struct emit_part){.program = &p}, 1, &n);
     static const struct emit_symbol want[] = {
-        {"x_1", 3}, {"x_1_1", 5}, {"x_1_1_1", 6}, {"x_1_2", 1}, {"seed", 2}, {"w", 0},
+        {"x_1", 0, 3},   {"x_1_1", 0, 5}, {"x_1_1_1", 0, 6},
+        {"x_1_2", 0, 1}, {"seed", 0, 2},  {"w", 0, 0},
     };
     assert_int_equal(n, 6);
     for (size_t i = 0; i < n; i++) {
@@ -92,6 +93,63 @@ static void test_symbols(void **state)
         assert_int_equal(s[i].buf, want[i].buf);
     }
     arena_done(&a);
+}
+
+/* What parts have in common is listed once; a packing of its own is a constant of its own. */
+static void test_parts(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    struct pbuf bufs[2][3];
+    for (int i = 0; i < 2; i++) {
+        bufs[i][0] = buf("x", AREA_MUTABLE, SHEAF_ROLE_INPUT);
+        bufs[i][1] = buf("shared", AREA_CONSTANT, SHEAF_ROLE_CONSTANT);
+        bufs[i][2] = buf("packed", AREA_CONSTANT, SHEAF_ROLE_CONSTANT);
+        bufs[i][2].offset = 64 + 64 * i;
+    }
+    struct program p[2] = {{.bufs = bufs[0], .n_bufs = 3}, {.bufs = bufs[1], .n_bufs = 3}};
+    const struct emit_part parts[2] = {{.program = &p[0]}, {.program = &p[1]}};
+    static const struct emit_symbol want[] = {
+        {"x", 0, 0}, {"shared", 0, 1}, {"packed", 0, 2}, {"packed_1", 1, 2}};
+    size_t n;
+    const struct emit_symbol *s = names_symbols(&a, parts, 2, &n);
+    assert_int_equal(n, 4);
+    for (size_t i = 0; i < n; i++) {
+        assert_string_equal(s[i].name, want[i].name);
+        assert_int_equal(s[i].part, want[i].part);
+        assert_int_equal(s[i].buf, want[i].buf);
+    }
+    arena_done(&a);
+}
+
+static void test_entries(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *one, *other;
+        bool fit;
+    } cases[] = {
+        {"net", "nets", true},
+        {"net", "net", false},
+        {"net", "Net", false},
+        {"net", "net_config", false},
+        {"net_run", "net", false},
+        {"net", "net_runs", true},
+        {"net", "net_select", false},
+        {"net_get_x", "net", false},
+        {"net", "net_getx", true},
+        {"a_b", "a@b", true},
+        {"net", "net_extent_1_x", false},
+        {"a1", "aQ", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err;
+        error_init(&err);
+        if (names_fit(cases[i].one, cases[i].other, &err) != cases[i].fit ||
+            (err.status == SHEAF_OK) != cases[i].fit)
+            fail_msg("%s and %s", cases[i].one, cases[i].other);
+    }
 }
 
 /* Many that collide. */
@@ -106,7 +164,7 @@ static void test_many(void **state)
         bufs[i] = buf(i % 2 ? "a?" : "a!", AREA_CONSTANT, SHEAF_ROLE_CONSTANT);
     struct program p = {.bufs = bufs, .n_bufs = N};
     size_t n;
-    const struct emit_symbol *s = names_symbols(&a, &p, &n);
+    const struct emit_symbol *s = names_symbols(&a, &(struct emit_part){.program = &p}, 1, &n);
     assert_int_equal(n, N);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++)
@@ -114,12 +172,30 @@ static void test_many(void **state)
     arena_done(&a);
 }
 
+static void test_entry(void **state)
+{
+    (void)state;
+    static const char *const want[][2] = {{"resnet-50", "resnet_50"},
+                                          {"main", "main_"},
+                                          {"memcpy", "memcpy_"},
+                                          {"sqrt", "sqrt_"},
+                                          {"__addsf3", "__addsf3_"},
+                                          {"__aeabi_fadd", "__aeabi_fadd_"},
+                                          {"for", "for_"},
+                                          {"mainly", "mainly"}};
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        assert_string_equal(names_entry(&a, want[i][0]), want[i][1]);
+    arena_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_legalise),
-        cmocka_unit_test(test_long),
-        cmocka_unit_test(test_symbols),
+        cmocka_unit_test(test_entry), cmocka_unit_test(test_legalise),
+        cmocka_unit_test(test_long),  cmocka_unit_test(test_symbols),
+        cmocka_unit_test(test_parts), cmocka_unit_test(test_entries),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests_name("bundle/write/names", tests, NULL, NULL);

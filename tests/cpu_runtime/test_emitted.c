@@ -55,23 +55,18 @@ static bool emit(struct error *err)
         return false;
     struct emit_schedules *schedules = emit_schedule(&arena, p, target);
     plan_program(p, false);
+    struct emit_part part = {p, target, schedules};
+    struct emit_entry entry = {.name = "probe", .model = "probe.txt", .parts = &part, .n_parts = 1};
+    entry.symbols = names_symbols(&arena, &part, 1, &entry.n_symbols);
     struct bundle_request files = {.dir = dir,
                                    .name = "probe",
-                                   .entry = "probe",
-                                   .source = "probe.txt",
-                                   .program = p,
-                                   .target = target,
+                                   .entries = &entry,
+                                   .n_entries = 1,
                                    .weights = weights_make(&arena, p)};
-    files.symbols = names_symbols(&arena, p, &files.n_symbols);
-    struct emit_request request = {.program = p,
-                                   .target = target,
-                                   .entry = "probe",
-                                   .source = "probe",
-                                   .symbols = files.symbols,
-                                   .n_symbols = files.n_symbols};
+    struct emit_request request = {.source = "probe", .entries = &entry, .n_entries = 1};
     memcpy(request.weights_digest, files.weights.digest, sizeof request.weights_digest);
     struct emit_result code;
-    if (!emit_object(&arena, &request, schedules, false, &code, err))
+    if (!emit_object(&arena, &request, false, &code, err))
         return false;
     files.object = code.object;
     return bundle_write(&arena, &files, err);

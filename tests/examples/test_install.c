@@ -6,41 +6,120 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "tests/support/support.h"
 
-static void test_installed(void **state)
+/* The tree, made once. */
+static const char *tree;
+
+static void must_run(const char *command)
+{
+    char *text;
+    if (support_run(command, &text) != 0)
+        fail_msg("%s\n%s", command, text);
+    free(text);
+}
+
+static int install(void **state)
 {
     (void)state;
-    char *text;
-    const char *tree = support_printf("%s/tree", support_tmp());
-    if (support_run(
-            support_printf("DESTDIR=%s meson install -C %s --no-rebuild", tree, support_build()),
-            &text) != 0)
-        fail_msg("%s", text);
-    free(text);
+    tree = support_printf("%s/tree", support_tmp());
+    must_run(support_printf("DESTDIR=%s meson install -C %s --no-rebuild", tree, support_build()));
+    return 0;
+}
 
-    static const char program[] = "#include \"bundle/bundle.h\"\n"
-                                  "#include \"cpu_runtime/cpu_runtime.h\"\n"
-                                  "int main(void) { return SHEAF_OK; }\n";
-    const char *source = support_printf("%s/main.c", support_tmp());
-    support_write_file(source, program, sizeof program - 1);
-    const char *command = support_printf(
+static const char runtime_program[] = "#include \"bundle/bundle.h\"\n"
+                                      "#include \"cpu_runtime/cpu_runtime.h\"\n"
+                                      "int main(void) { sheaf_close(0); return SHEAF_OK; }\n";
+
+static const char *write_program(const char *name, const char *text)
+{
+    const char *path = support_printf("%s/%s", support_tmp(), name);
+    support_write_file(path, text, strlen(text));
+    return path;
+}
+
+static void test_static_runtime_and_tool(void **state)
+{
+    (void)state;
+    must_run(support_printf(
         "cd %s/usr/local && %s -std=c99 -Wall -Wextra -Wpedantic -Werror -Iinclude %s "
         "$(find . -name libcpu_runtime.a) -o main && ./main && "
         "bin/loader -version",
-        tree, support_cc(), source);
-    if (support_run(command, &text) != 0)
-        fail_msg("%s", text);
-    free(text);
+        tree, support_cc(), write_program("static.c", runtime_program)));
+}
+
+static void test_pkg_config(void **state)
+{
+    (void)state;
+    static const char compiler[] = "#include <stdio.h>\n"
+                                   "#include \"loader/loader.h\"\n"
+                                   "int main(void) {\n"
+                                   "    char *args[] = {\"loader\", \"-version\", 0};\n"
+                                   "    return sheaf_loader_main(2, args, stdout, stderr); }\n";
+    const struct {
+        const char *package, *program;
+    } uses[] = {
+        {"sheaf-cpu-runtime", write_program("shared.c", runtime_program)},
+        {"sheaf", write_program("compiler.c", compiler)},
+    };
+    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
+        must_run(
+            support_printf("cd %s && export PKG_CONFIG_SYSROOT_DIR=%s "
+                           "PKG_CONFIG_PATH=$(dirname $(find %s -name sheaf.pc)) && "
+                           "%s $(pkg-config --cflags %s) %s $(pkg-config --libs %s) -o used && "
+                           "LD_LIBRARY_PATH=$(dirname $(find %s -name libsheaf.so)) ./used",
+                           support_tmp(), tree, tree, support_cc(), uses[i].package,
+                           uses[i].program, uses[i].package, tree));
+}
+
+/* Shared libraries have a number, and show what is documented. */
+static void test_shared_libraries(void **state)
+{
+    (void)state;
+    static const char *const libraries[] = {"sheaf", "cpu_runtime"};
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        const char *file = support_printf("$(find %s -name lib%s.so)", tree, libraries[i]);
+        must_run(support_printf("readelf -d %s | grep -q 'soname: .lib%s[.]so[.]0'", file,
+                                libraries[i]));
+        must_run(support_printf("nm -D --defined-only %s | grep -q ' T sheaf_'", file));
+        must_run(support_printf("! nm -D --defined-only %s | grep -v ' T sheaf_'", file));
+    }
+}
+
+static void test_cmake(void **state)
+{
+    (void)state;
+    SUPPORT_NEED(support_run("cmake --version", NULL) == 0 ? "cmake" : NULL, "cmake");
+    static const char project[] = "cmake_minimum_required(VERSION 3.18)\n"
+                                  "project(use C)\n"
+                                  "find_package(Sheaf 0.1 REQUIRED)\n"
+                                  "if(NOT TARGET Sheaf::sheaf OR NOT TARGET Sheaf::cpu_runtime)\n"
+                                  "    message(FATAL_ERROR \"no targets\")\n"
+                                  "endif()\n"
+                                  "get_target_property(where Sheaf::cpu_runtime_static\n"
+                                  "    IMPORTED_LOCATION)\n"
+                                  "if(NOT EXISTS \"$ENV{TREE}${where}\")\n"
+                                  "    message(FATAL_ERROR \"nothing at ${where}\")\n"
+                                  "endif()\n";
+    const char *dir = support_printf("%s/cmake", support_tmp());
+    must_run(support_printf("mkdir -p %s", dir));
+    support_write_file(support_printf("%s/CMakeLists.txt", dir), project, sizeof project - 1);
+    must_run(support_printf("cd %s && TREE=%s cmake -S . -B out -DSheaf_DIR=$(dirname $(find %s "
+                            "-name SheafConfig.cmake))",
+                            dir, tree, tree));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_installed),
+        cmocka_unit_test(test_static_runtime_and_tool),
+        cmocka_unit_test(test_pkg_config),
+        cmocka_unit_test(test_shared_libraries),
+        cmocka_unit_test(test_cmake),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, install, NULL);
 }

@@ -417,7 +417,21 @@ static void test_lookup(void **state)
     CHECK("const %x i16 [2] = {-32768, 5} const %t u8 [65536] = fill 7 %y = lookup (%x, %t)"
           "return %y",
           "u8 [2]", 7, 7);
+    /* A row per index of an axis: 0, 3, 6, .. and 1, 4, 7, .. */
+    for (int axis = 0; axis < 2; axis++) {
+        strbuf_init(&text, &a);
+        strbuf_printf(&text, "const %%x i8 [2,2] = {-128, -1, 0, 127} const %%t i16 [2,256] = {");
+        for (int e = 0; e < 512; e++)
+            strbuf_printf(&text, "%s%d", e ? ", " : "", e % 256 * 3 + e / 256);
+        strbuf_printf(&text, "} %%y = lookup (%%x, %%t) {axis=%d} return %%y", axis ? -1 : 0);
+        CHECK(strbuf_text(&text), "i16 [2,2]", 384, 765 + axis, 1 - axis, 382);
+    }
     arena_done(&a);
+    refused("input %x i8 [3,2] const %t i8 [2,256] = fill 1 %y = lookup (%x, %t) {axis=0} "
+            "return %y",
+            "dimension 0 of input 't' is 2 where 3 is needed");
+    refused("input %x i8 [2] const %t i8 [2,256] = fill 1 %y = lookup (%x, %t) return %y",
+            "axis 1");
     refused("input %x i8 [2] const %t i8 [255] = fill 1 %y = lookup (%x, %t) return %y",
             "dimension 0 of input 't' is 255 where 256 is needed");
     refused("input %x i16 [2] const %t i8 [256] = fill 1 %y = lookup (%x, %t) return %y",

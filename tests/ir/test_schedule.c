@@ -88,13 +88,20 @@ static void test_find_and_print(void **state)
     entries[1].dot = SCHEDULE_DOT4;
     entries[1].group_iter = 2;
     schedule_print(&(struct schedule){.entries = entries + 1, .n = 1}, k, &out);
+    entries[1].dot = SCHEDULE_DOT_SQUARE;
+    schedule_print(&(struct schedule){.entries = entries + 1, .n = 1}, k, &out);
+    entries[1].dot = SCHEDULE_MULTIPLY_ADD;
+    entries[1].at_once = 4;
+    schedule_print(&(struct schedule){.entries = entries + 1, .n = 1}, k, &out);
     const uint32_t *number = kernel_number(k, &arena);
-    const char *want =
-        arena_printf(&arena,
-                     "map %%%u: for d0 d1/16 d1%%16 vector 16\n"
-                     "contract %%%u: tile rows d0 4 cols d1 2x16 k d2/16 pack \"ab16b\"\n"
-                     "contract %%%u: tile rows d2,d0 4 cols d1 2x16 dot 4 of d2 pack \"ab16b\"\n",
-                     number[map], number[contract], number[contract]);
+    const char *want = arena_printf(
+        &arena,
+        "map %%%u: for d0 d1/16 d1%%16 vector 16\n"
+        "contract %%%u: tile rows d0 4 cols d1 2x16 k d2/16 pack \"ab16b\"\n"
+        "contract %%%u: tile rows d2,d0 4 cols d1 2x16 dot 4 of d2 pack \"ab16b\"\n"
+        "contract %%%u: tile rows d2,d0 4 cols d1 2x16 dot 2x8x2 of d2 pack \"ab16b\"\n"
+        "contract %%%u: tile rows d2,d0 4 cols d1 2x16 of d2 at once 4 pack \"ab16b\"\n",
+        number[map], number[contract], number[contract], number[contract], number[contract]);
     assert_string_equal(strbuf_text(&out), want);
     arena_done(&arena);
 }

@@ -1,7 +1,8 @@
 /*
- * Runs every example of docs/manual.md, docs/profiles.md and docs/quantization.md: the blocks
- * marked `sh`, one after the other, beside a copy of the example's network and images.  A block
- * marked `text` is what the one before it prints; one marked `sh` and a word needs this program.
+ * Runs every example of docs/manual.md, docs/profiles.md, docs/quantization.md, docs/deploy.md and
+ * docs/firmware.md: the blocks marked `sh`, one after the other, beside a copy of the example's
+ * network and images. A block marked `text` is what the one before it prints; one marked `sh` and a
+ * word needs this program.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,14 +18,14 @@
 #include "tests/support/support.h"
 
 /* Moves *text behind the next block and returns its content, malloc'ed, with its mark ("sh"). */
-static char *next_block(const char **text, char mark[16])
+static char *next_block(const char **text, char mark[32])
 {
     const char *start = strstr(*text, "\n```");
     const char *body = start ? strchr(start + 1, '\n') : NULL;
     const char *end = body ? strstr(body, "\n```") : NULL;
     if (!end)
         return NULL;
-    snprintf(mark, 16, "%.*s", (int)(body - start - 4), start + 4);
+    snprintf(mark, 32, "%.*s", (int)(body - start - 4), start + 4);
     size_t n = (size_t)(end - body); /* with the newline at its end, not that before it */
     char *block = calloc(n + 1, 1);
     memcpy(block, body + 1, n);
@@ -53,7 +54,7 @@ static void run_page(const char *page, int least_run, int least_compared)
                                  NULL),
                      0);
     const char *at = manual;
-    char mark[16];
+    char mark[32];
     char *printed = NULL;
     int n_run = 0, n_compared = 0, n_left_out = 0;
     for (char *block; (block = next_block(&at, mark)); free(block)) {
@@ -108,9 +109,26 @@ static void test_quantization(void **state)
     run_page("quantization.md", 9, 2);
 }
 
+static void test_deploy(void **state)
+{
+    (void)state;
+    if (support_quick())
+        skip();
+    run_page("deploy.md", 4, 2);
+}
+
+static void test_firmware(void **state)
+{
+    (void)state;
+    if (support_quick())
+        skip();
+    run_page("firmware.md", 5, 2);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_manual),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_manual), cmocka_unit_test(test_deploy),
+                                       cmocka_unit_test(test_firmware),
                                        cmocka_unit_test(test_profiles),
                                        cmocka_unit_test(test_quantization)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -369,8 +369,8 @@ static void test_named_values(void **state)
     bad("-m n -output y=", "-output 'y=': the name of a tensor, '=' and a file are needed");
     bad("-m n -input a=1.npy -input a=2.npy", "option -input names 'a' twice");
     bad("-m n -onnx-define-symbol=batch",
-        "-onnx-define-symbol 'batch': a name, a comma and a positive whole number are needed, as "
-        "in batch,1");
+        "-onnx-define-symbol 'batch': a name, a comma (or <=) and a positive whole number are "
+        "needed, as in batch,1 or batch<=8");
     bad("-m n -onnx-define-symbol=n,1 -onnx-define-symbol=n,2",
         "option -onnx-define-symbol names 'n' twice");
 }

@@ -51,13 +51,22 @@ bool compiled_target(struct arena *a, const char *cpu, const struct target **out
     return cpu_target_create(a, &opt, out_target, err);
 }
 
-bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
-                         bool step_functions, struct error *err)
+/* One entry of one part. */
+static void request(struct compiled *c)
+{
+    c->part = (struct emit_part){c->program, c->target, c->schedules};
+    c->entry = (struct emit_entry){.name = "net", .model = "net", .parts = &c->part, .n_parts = 1};
+    c->request = (struct emit_request){.source = "net", .entries = &c->entry, .n_entries = 1};
+    memcpy(c->request.weights_digest, c->weights.digest, sizeof c->weights.digest);
+}
+
+/* For c->target. */
+static bool emit_graph(struct compiled *c, struct graph *g, bool keep_all, bool step_functions,
+                       struct error *err)
 {
     struct arena *a = &c->arena;
     c->graph = g;
-    if (!compiled_target(a, cpu, &c->target, err) || !graph_infer(g, err) ||
-        !passes_run(g, &(struct pass_options){.target = c->target}, err))
+    if (!graph_infer(g, err) || !passes_run(g, &(struct pass_options){.target = c->target}, err))
         return false;
     c->program = program_build(a, c->graph, err);
     if (!c->program)
@@ -67,17 +76,30 @@ bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, b
     if (!program_validate(c->program, err))
         return false;
     c->weights = weights_make(a, c->program);
-    struct emit_request *req = &c->request;
-    *req = (struct emit_request){.program = c->program,
-                                 .target = c->target,
-                                 .entry = "net",
-                                 .source = "net",
-                                 .step_functions = step_functions};
-    req->symbols = names_symbols(a, c->program, &req->n_symbols);
-    memcpy(req->weights_digest, c->weights.digest, sizeof c->weights.digest);
-    return emit_object(a, req, c->schedules, false, &c->code, err) &&
-           bundle_check_object(&c->code.object, "net", err) &&
-           pipeline_run_open(&c->run, a, c->program, c->weights.data, "net", &c->code.object, err);
+    request(c);
+    c->request.step_functions = step_functions;
+    c->entry.symbols = names_symbols(a, &c->part, 1, &c->entry.n_symbols);
+    return emit_object(a, &c->request, false, &c->code, err) &&
+           bundle_check_object(&c->code.object, "net", err);
+}
+
+bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
+                         bool step_functions, struct error *err)
+{
+    return compiled_target(&c->arena, cpu, &c->target, err) &&
+           emit_graph(c, g, keep_all, step_functions, err) &&
+           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net",
+                             &c->code.object, err);
+}
+
+bool compiled_emit(struct compiled *c, const char *graph_text, const struct cpu_target_options *opt,
+                   struct error *err)
+{
+    memset(c, 0, sizeof *c);
+    arena_init(&c->arena);
+    struct graph *g = graph_parse(&c->arena, graph_text, err);
+    return g && cpu_target_create(&c->arena, opt, &c->target, err) &&
+           emit_graph(c, g, false, false, err);
 }
 
 bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err)
@@ -151,23 +173,41 @@ static struct program *program_of(struct arena *a, struct kernel *k)
     return p;
 }
 
-bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const char *cpu,
-                          struct error *err)
+/* For c->target. */
+static bool emit_kernel(struct compiled *c, struct kernel *k, struct error *err)
 {
     struct arena *a = &c->arena;
-    memset(c, 0, sizeof *c);
-    arena_init(a);
-    struct kernel *k = kernel_parse(a, kernel_text, err);
-    if (!k || !kernel_validate(k, err) || !compiled_target(a, cpu, &c->target, err))
-        return false;
     c->program = program_of(a, k);
     c->schedules = emit_schedule(a, c->program, c->target);
     plan_program(c->program, true);
     c->weights = weights_make(a, c->program);
-    c->request = (struct emit_request){
-        .program = c->program, .target = c->target, .entry = "net", .source = "net"};
-    return emit_object(a, &c->request, c->schedules, true, &c->code, err) &&
-           pipeline_run_open(&c->run, a, c->program, c->weights.data, "net", &c->code.object, err);
+    request(c);
+    return emit_object(a, &c->request, true, &c->code, err);
+}
+
+static struct kernel *parsed(struct compiled *c, const char *kernel_text, struct error *err)
+{
+    memset(c, 0, sizeof *c);
+    arena_init(&c->arena);
+    struct kernel *k = kernel_parse(&c->arena, kernel_text, err);
+    return k && kernel_validate(k, err) ? k : NULL;
+}
+
+bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const char *cpu,
+                          struct error *err)
+{
+    struct kernel *k = parsed(c, kernel_text, err);
+    return k && compiled_target(&c->arena, cpu, &c->target, err) && emit_kernel(c, k, err) &&
+           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net",
+                             &c->code.object, err);
+}
+
+bool compiled_emit_kernel(struct compiled *c, const char *kernel_text,
+                          const struct cpu_target_options *opt, struct error *err)
+{
+    struct kernel *k = parsed(c, kernel_text, err);
+    return k && cpu_target_create(&c->arena, opt, &c->target, err) && emit_kernel(c, k, err) &&
+           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", NULL, err);
 }
 
 void compiled_close(struct compiled *c)
@@ -256,4 +296,15 @@ void compiled_fill(struct compiled *c, enum compiled_fill kind, uint64_t seed)
         if (c->program->bufs[i].area == AREA_MUTABLE &&
             c->program->bufs[i].role == SHEAF_ROLE_INPUT)
             fill_buffer(c, (int)i, kind, &seed);
+}
+
+bool compiled_all_equal(struct strbuf *report, struct error *err)
+{
+    static const char START[] = "largest difference ";
+    for (const char *p = strbuf_text(report); (p = strstr(p, START)) != NULL;) {
+        p += sizeof START - 1;
+        if (strncmp(p, "0 ", 2) != 0)
+            return error_set(err, SHEAF_ERROR_DIVERGED, "results differ:\n%s", strbuf_text(report));
+    }
+    return true;
 }

@@ -18,7 +18,9 @@ struct compiled {
     struct program *program;
     struct emit_schedules *schedules;
     struct weights weights;
-    struct emit_request request;
+    struct emit_part part;
+    struct emit_entry entry;
+    struct emit_request request; /* of these; emit_object(&request) again gives `code` */
     struct emit_result code;
     struct pipeline_run run;
 };
@@ -35,6 +37,13 @@ bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, b
    numbers of their whole range. */
 bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const char *cpu,
                           struct error *err);
+/* The same for any target; the evaluator runs it until c->run.entry is set. */
+struct cpu_target_options;
+bool compiled_emit_kernel(struct compiled *c, const char *kernel_text,
+                          const struct cpu_target_options *opt, struct error *err);
+/* The object for any target, checked but not run. */
+bool compiled_emit(struct compiled *c, const char *graph_text, const struct cpu_target_options *opt,
+                   struct error *err);
 void compiled_close(struct compiled *c);
 /* compiled_open, but where it fails the test does, with the sentence. */
 void compiled_must_open(struct compiled *c, const char *graph_text, const char *cpu);
@@ -55,5 +64,9 @@ enum compiled_fill {
 };
 /* Fills every input from the seed. */
 void compiled_fill(struct compiled *c, enum compiled_fill kind, uint64_t seed);
+
+/* Whether a report of pipeline_run_verify tells of no difference at all: it allows for sums in
+   another order, also where there is none. */
+bool compiled_all_equal(struct strbuf *report, struct error *err);
 
 #endif

@@ -7,6 +7,9 @@
  * Features:  +sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe
  * Memory:    320 bytes constant, 192 mutable, 0 activations
  *            (of the activations 0 are alive at once, 100.0%)
+ * RAM:       192 bytes and 168 of stack at most in a call
+ * Flash:     953 bytes code and tables, 320 weights
+ * Products:  150 in a run
  *
  * Symbols: name, role, type and shape, place in its area, name in the model
  *   data: input f32[3,5], 60 bytes at 0, "data"
@@ -54,7 +57,8 @@ struct SymbolTableEntry {
     const char *name; /* legalised: a C identifier, unique in the bundle */
     size_t offset;    /* bytes from the start of the area */
     size_t size;      /* elements, not bytes */
-    char kind;        /* 1: mutable area (inputs, outputs, state); 0: constant area */
+    char kind;        /* 1: mutable area (inputs, outputs, state); 0: constant area; 2: activations
+                         area, behind the last row only (n_overlaid in NAME_info) */
 };
 
 /* Sizes of the memory areas in bytes, and the symbols that lie in them. */
@@ -148,6 +152,30 @@ struct sheaf_symbol_info {
 
 #define SHEAF_INFO_VERSION 1u
 
+/*
+ * A bundle may hold code for several processors (loader -mcpu=a,b), each with its own packing of
+ * the weights in the one constant area.  It then has two more functions:
+ *
+ *     uint32_t NAME_select(void);
+ *     int NAME_run(uint32_t variant, uint8_t *constantWeightVars, uint8_t *mutableWeightVars,
+ *                  uint8_t *activations);
+ *
+ * NAME_select finds out which of them this processor, under its operating system, can run: the
+ * first of the list, or SHEAF_NO_VARIANT.  It takes as long as a processor's identification does
+ * (some microseconds in a virtual machine), so call it once and keep the number.  NAME() is both in
+ * one. Without a variant that can run they return SHEAF_ERROR_PROCESSOR.
+ */
+#define SHEAF_NO_VARIANT UINT32_MAX
+
+typedef uint32_t (*sheaf_select_fn)(void);
+typedef int (*sheaf_run_fn)(uint32_t variant, uint8_t *constants, uint8_t *mutables,
+                            uint8_t *activations);
+
+struct sheaf_variant {
+    const char *cpu;      /* LLVM processor name */
+    const char *features; /* that the code needs, comma-separated */
+};
+
 /* NAME_info.  Fields are only ever appended; struct_size tells how many there are. */
 struct sheaf_bundle_info {
     uint32_t version;           /* SHEAF_INFO_VERSION */
@@ -156,16 +184,43 @@ struct sheaf_bundle_info {
     const char *tool;           /* name and version of the tool that made the bundle */
     const char *triple;         /* LLVM triple of the code */
     const char *cpu;            /* LLVM processor name the code was made for */
-    const char *features;       /* processor features that the code needs, comma-separated */
+    const char *features;       /* processor features that the code needs, comma-separated; of
+                                   several variants, what all of them need */
     uint8_t weights_digest[16]; /* XXH3-128 of NAME.weights, canonical (big-endian) bytes */
     uint32_t fp_control;        /* SHEAF_FP_CALLER: runs under the caller's rounding and denormal
                                    modes, and leaves them alone */
-    uint32_t reserved;          /* 0 */
+    uint32_t n_variants;        /* 0: the code is for one processor */
     const struct BundleConfig *config;
-    const struct sheaf_symbol_info *symbols; /* config->numSymbols entries */
+    const struct sheaf_symbol_info *symbols; /* config->numSymbols + n_overlaid entries */
+    const struct sheaf_variant *variants;    /* NULL where there are none, as the next two */
+    sheaf_select_fn select;
+    sheaf_run_fn run;
+    uint64_t stack_bytes; /* that a call needs at most, its return address included; 0: not known
+                             (code with RISC-V's vectors) */
+    uint64_t macs;        /* products that a run adds up, at the bounds of the shapes */
+    uint64_t layout_id;   /* not 0: any weights of this layout will do, see below */
+    /* Inputs and outputs that lie inside the activations area (loader -overlay-io): so many rows of
+       `symbols` and of config->symbolTable behind the numSymbols that the config tells of.  Their
+       kind is 2, their offsets are in the activations area.  A run overwrites such inputs; such an
+       output holds until the next run. */
+    uint64_t n_overlaid;
 };
 
 #define SHEAF_FP_CALLER 0u
+
+/*
+ * A bundle made with -replaceable-weights takes weights that were trained later (-repack-weights),
+ * so its weights_digest is all zero, and its weights file says behind the area itself what it is:
+ * these 64 bytes.
+ */
+struct sheaf_weights_trailer {
+    uint8_t magic[8];     /* SHEAF_WEIGHTS_MAGIC */
+    uint8_t layout_id[8]; /* that of NAME_info, its low byte first */
+    uint8_t digest[16];   /* XXH3-128 of the area, canonical (big-endian) bytes */
+    uint8_t reserved[32]; /* 0 */
+};
+
+#define SHEAF_WEIGHTS_MAGIC "SHEAFWT1"
 
 #ifdef __cplusplus
 }
@@ -201,6 +256,12 @@ struct sheaf_bundle_info {
 #define GOLDEN_MUTABLE_MEM_SIZE 192
 #define GOLDEN_ACTIVATIONS_MEM_SIZE 0
 #define GOLDEN_MEM_ALIGN 64
+
+/* Bytes of stack that a call needs at most. */
+#define GOLDEN_STACK_BYTES 168
+
+/* Products that a run adds up. */
+#define GOLDEN_MACS 150
 
 /* Inputs, outputs and state: offset in the mutable area, size. */
 #define GOLDEN_data 0

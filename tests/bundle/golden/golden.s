@@ -1,8 +1,8 @@
 	.text
 	.file	"golden"
 	.p2align	4, 0x90
-	.type	k0,@function
-k0:
+	.type	k0.scores_prob_1,@function
+k0.scores_prob_1:
 	addq	$32, %rsi
 	vxorps	%xmm0, %xmm0, %xmm0
 	movq	$-1, %rax
@@ -45,7 +45,7 @@ k0:
 	vzeroupper
 	retq
 .Lfunc_end0:
-	.size	k0, .Lfunc_end0-k0
+	.size	k0.scores_prob_1, .Lfunc_end0-k0.scores_prob_1
 
 	.globl	net
 	.p2align	4, 0x90
@@ -56,7 +56,7 @@ net:
 	leaq	64(%rsi), %rdx
 	movq	%rsi, %rdi
 	movq	%rax, %rsi
-	callq	k0
+	callq	k0.scores_prob_1
 	xorl	%eax, %eax
 	popq	%rcx
 	retq
@@ -245,7 +245,7 @@ net_config:
 	.p2align	4, 0x0
 net_info:
 	.long	1
-	.long	88
+	.long	144
 	.quad	.L__unnamed_5
 	.quad	.L__unnamed_6
 	.quad	.L__unnamed_7
@@ -256,6 +256,13 @@ net_info:
 	.long	0
 	.quad	net_config
 	.quad	.L__unnamed_19
-	.size	net_info, 88
+	.quad	0
+	.quad	0
+	.quad	0
+	.quad	168
+	.quad	150
+	.quad	0
+	.quad	0
+	.size	net_info, 144
 
 	.section	".note.GNU-stack","",@progbits

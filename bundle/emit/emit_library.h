@@ -1,0 +1,57 @@
+/*
+ * emit_library.h: the objects that make a library of a bundle: the functions that an application
+ * calls, the allocator's hooks, and the weights.  What the functions promise is in the header that
+ * bundle/write/library_header.c writes, and in docs/deploy.md.
+ *
+ * The code runs on any processor of the architecture, for it tests what the bundle needs.  It calls
+ * the C library; beside what the linker resolves the objects need nothing.
+ */
+#ifndef SHEAF_BUNDLE_EMIT_LIBRARY_H
+#define SHEAF_BUNDLE_EMIT_LIBRARY_H
+
+#include "bundle/emit/emit.h"
+
+struct emit_library {
+    const char *func;  /* FUNC: stem of all names that it defines */
+    const char *entry; /* the bundle's function, in another object of the library */
+    /* For plain processors of the bundle's architecture, floats passed as there. */
+    const struct target *target;
+    /* What the bundle's code needs; NULL: it has several parts, and ENTRY_select and ENTRY_run. */
+    const char *features;
+    const struct program *program; /* planned; of several parts the first */
+    const int *in, *out;           /* buffers, in the model's order */
+    size_t n_in, n_out;
+    /* The input that tells how many items of their first dimension the others have, at most
+       max_items; -1: none. */
+    int items;
+    int64_t max_items;
+    const int *random; /* states {key, counter} of random operators */
+    size_t n_random;
+    const char *weights_path; /* NULL: in the object of emit_library_weights */
+    uint64_t weights_digest;  /* XXH64, where there is a path */
+};
+
+/* Whether the input has as many items as another one says. */
+bool emit_library_is_counted(const struct emit_library *lib, int buf);
+/* Whether the tensor has extents that are known at run time only. */
+bool emit_library_has_extents(const struct pbuf *b);
+/* Whether some output has: then there is FUNC_run_sized. */
+bool emit_library_is_sized(const struct emit_library *lib);
+/* Bytes of a context: the mutable area and the activations, and what comes with them. */
+uint64_t emit_library_context_bytes(const struct emit_library *lib);
+
+/* FUNC, FUNC_init and the others. */
+bool emit_library_functions(struct arena *a, const struct emit_library *lib,
+                            struct bytes *out_object, struct error *err);
+/* sheaf_ext_malloc and the others, all weak: the same for every library of a target. */
+bool emit_library_hooks(struct arena *a, const struct target *t, struct bytes *out_object,
+                        struct error *err);
+/* The constant area as read-only data FUNC_constants. */
+bool emit_library_weights(struct arena *a, const struct emit_library *lib, struct bytes weights,
+                          struct bytes *out_object, struct error *err);
+/* Functions of these names that do nothing: what a linker needs to see of a library that is on
+   another machine. */
+bool emit_library_stub(struct arena *a, const struct target *t, const char *const *names, size_t n,
+                       struct bytes *out_object, struct error *err);
+
+#endif

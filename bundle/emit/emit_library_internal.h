@@ -1,0 +1,47 @@
+/*
+ * emit_library_internal.h: what the files of emit_library.h share.
+ */
+#ifndef SHEAF_BUNDLE_EMIT_LIBRARY_INTERNAL_H
+#define SHEAF_BUNDLE_EMIT_LIBRARY_INTERNAL_H
+
+#include "bundle/emit/emit_library.h"
+#include "bundle/emit/emit_plain.h"
+
+/* The module of FUNC under construction. */
+struct library {
+    struct emit e;
+    const struct emit_library *req;
+    LLVMTypeRef state_type;
+    LLVMValueRef state; /* all that the library writes to */
+    LLVMValueRef init;  /* int init(const char *path) */
+};
+
+/* The fields of the state; zero is how it starts. */
+enum library_field {
+    LIBRARY_PHASE,     /* i32: 0, LIBRARY_READY, LIBRARY_BUSY, or the status of what failed */
+    LIBRARY_SEED,      /* i32, of FUNC_seed */
+    LIBRARY_STREAMS,   /* i32: how many sequences of random numbers were begun */
+    LIBRARY_VARIANT,   /* i32, of ENTRY_select */
+    LIBRARY_CONSTANTS, /* ptr: the mapped weights */
+    LIBRARY_N_FIELDS
+};
+enum { LIBRARY_READY = -1, LIBRARY_BUSY = -2 };
+
+LLVMValueRef library_field(struct library *l, enum library_field field);
+const char *library_name(struct library *l, const char *suffix); /* FUNC_suffix */
+/* Calls ENTRY and its kin, which lie in the library and are not seen outside. */
+LLVMValueRef library_call_bundle(struct library *l, const char *suffix, const LLVMValueRef *args,
+                                 size_t n);
+/* A function that applications see. */
+LLVMValueRef library_export(struct library *l, const char *suffix, LLVMTypeRef result,
+                            const LLVMTypeRef *params, size_t n);
+
+/* ---- emit_library_init.c ---- */
+/* init, FUNC_init, FUNC_status, FUNC_seed and FUNC_weights. */
+void library_emit_init(struct library *l);
+
+/* ---- emit_digest.c ---- */
+/* XXH64 of n bytes at data. */
+LLVMValueRef emit_digest(struct emit *e, LLVMValueRef data, uint64_t n_bytes);
+
+#endif

@@ -1,0 +1,187 @@
+#include "bundle/write/library.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "bundle/read/object.h"
+#include "bundle/write/archive.h"
+#include "bundle/write/bundle.h"
+#include "bundle/write/file.h"
+#include "bundle/write/library_header.h"
+#include "bundle/write/link.h"
+
+static const int64_t OBJECT_LIMIT_BYTES = INT64_C(1) << 31;
+/* Code reaches constants by an offset of 32 bits with a sign, from behind them; some is left for
+   the code. */
+static const size_t INSIDE_LIMIT_BYTES = (size_t)1900 << 20;
+
+/* What the functions and hooks of bundle/emit call. */
+static const char *const C_LIBRARY[] = {
+    "abort",           "close",          "free",           "getauxval",      "lseek",
+    "malloc",          "memcpy",         "memset",         "mmap",           "munmap",
+    "sched_yield",     "open",           "__aeabi_memcpy", "__aeabi_memset", "__aeabi_memclr",
+    "__aeabi_memclr4", "__aeabi_memclr8"};
+
+struct parts {
+    struct archive_member *members;
+    size_t n;
+};
+
+/* ---- objects ---- */
+
+/* The bundle's symbols are for the library alone: hidden, so that neither a shared library nor a
+   program that links the static one shows them. */
+static struct bytes hide_symbols(struct arena *a, struct bytes object)
+{
+    struct object o;
+    struct object_section table;
+    uint8_t *data = arena_copy(a, object.data, object.size);
+    if (object_open(data, object.size, &o) || !object_section(&o, o.symbol_section, &table))
+        return object;
+    size_t other = o.is_64 ? offsetof(Elf64_Sym, st_other) : offsetof(Elf32_Sym, st_other);
+    for (uint32_t i = 1; i < o.n_symbols; i++) {
+        struct object_symbol s;
+        if (object_symbol(&o, i, &s) && !s.is_local)
+            data[table.offset + i * table.entry_size + other] |= STV_HIDDEN;
+    }
+    return (struct bytes){data, object.size};
+}
+
+static void add_member(struct parts *p, const char *name, struct bytes data)
+{
+    p->members[p->n++] = (struct archive_member){name, data};
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool is_taken(const struct parts *p, const char *name)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (strcmp(p->members[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Objects of the user: ELF, and for the same machine. */
+static bool add_extra(struct arena *a, const struct library_request *req, struct parts *p,
+                      struct error *err)
+{
+    struct object own;
+    object_open(req->object.data, req->object.size, &own);
+    for (size_t i = 0; i < req->n_extra; i++) {
+        const char *path = req->extra[i], *name = last_part(path);
+        uint8_t *data;
+        size_t size;
+        struct object o;
+        if (!file_read(a, path, OBJECT_LIMIT_BYTES, &data, &size, err))
+            return false;
+        const char *why = object_open(data, size, &o);
+        if (!why && o.type != ET_REL)
+            why = "it is linked already";
+        if (!why && (o.machine != own.machine || o.is_64 != own.is_64))
+            why = "it is for another machine";
+        if (why)
+            return error_set(err, SHEAF_ERROR_FORMAT, "%s: it is no object for %s: %s", path,
+                             req->name, why);
+        for (unsigned n = 1; is_taken(p, name); n++)
+            name = arena_printf(a, "%u_%s", n, last_part(path));
+        add_member(p, name, (struct bytes){data, size});
+    }
+    return true;
+}
+
+static bool make_parts(struct arena *a, const struct library_request *req,
+                       const struct emit_library *lib, struct parts *p, struct error *err)
+{
+    struct bytes functions, hooks, constants;
+    enum { N_OWN = 4 };
+    *p = (struct parts){.members = arena_array(a, N_OWN + req->n_extra, sizeof *p->members)};
+    if (!emit_library_functions(a, lib, &functions, err) ||
+        !emit_library_hooks(a, lib->target, &hooks, err))
+        return false;
+    add_member(p, arena_printf(a, "%s.o", req->name), functions);
+    add_member(p, arena_printf(a, "%s_network.o", req->name), hide_symbols(a, req->object));
+    if (!lib->weights_path) {
+        struct bytes weights = {req->weights.data, req->weights.size};
+        if (!emit_library_weights(a, lib, weights, &constants, err))
+            return false;
+        add_member(p, arena_printf(a, "%s_weights.o", req->name), constants);
+    }
+    add_member(p, "sheaf_ext.o", hooks);
+    return add_extra(a, req, p, err);
+}
+
+/* ---- files ---- */
+
+static bool make_shared(struct arena *a, const struct library_request *req, const char *file,
+                        const struct parts *p, struct bytes *out_library, struct error *err)
+{
+    struct link_request link = {
+        .soname = file,
+        .objects = p->members,
+        .n_objects = p->n,
+        .target = req->functions.target,
+        .emulation = req->emulation,
+        .output_format = req->output_format,
+        .is_native = req->is_native,
+        .library = C_LIBRARY,
+        .n_library = sizeof C_LIBRARY / sizeof *C_LIBRARY,
+        .may_need_more = req->n_extra > 0,
+    };
+    return link_shared(a, &link, out_library, err);
+}
+
+static bool write_files(struct arena *a, const struct library_request *req, const char *file,
+                        struct bytes library, struct error *err)
+{
+    const char *header = library_header_text(a, req), *weights = req->functions.weights_path;
+    struct file_group *g = file_group_create(a);
+    bool ok = file_group_make_dir(g, req->dir, err) &&
+              file_group_add(g, arena_printf(a, "%s/%s", req->dir, file), library.data,
+                             library.size, err) &&
+              file_group_add(g, arena_printf(a, "%s/%s.h", req->dir, req->name), header,
+                             strlen(header), err) &&
+              (!weights || file_group_add(g, weights, req->weights.data, req->weights.size, err)) &&
+              file_group_commit(g, err);
+    if (!ok)
+        file_group_abort(g);
+    return ok;
+}
+
+static void note(const struct library_request *req, const char *file, struct strbuf *out)
+{
+    strbuf_printf(out, "Please link with:\n    -L%s\n    -l:%s\n", req->dir, file);
+}
+
+bool library_write(struct arena *a, const struct library_request *req, struct strbuf *out_note,
+                   struct error *err)
+{
+    struct emit_library lib = req->functions;
+    bool is_shared = req->kind == LIBRARY_SHARED;
+    const char *file = arena_printf(a, "%s.%s", req->name, is_shared ? "so" : "a");
+    struct parts parts;
+    struct bytes library;
+    if (!bundle_check_object(&req->object, req->entry->name, err))
+        return false;
+    if (!lib.weights_path && req->weights.size > INSIDE_LIMIT_BYTES)
+        return error_set(err, SHEAF_ERROR_UNSUPPORTED,
+                         "%s: the weights have %zu bytes, too many to lie inside a library: option "
+                         "-weights puts them beside it",
+                         file, req->weights.size);
+    lib.weights_digest = XXH64(req->weights.data, req->weights.size, 0);
+    if (!make_parts(a, req, &lib, &parts, err))
+        return false;
+    if (!(is_shared ? make_shared(a, req, file, &parts, &library, err)
+                    : archive_make(a, parts.members, parts.n, &library, err)))
+        return false;
+    if (!write_files(a, req, file, library, err))
+        return false;
+    note(req, file, out_note);
+    return true;
+}

@@ -1,0 +1,32 @@
+/*
+ * library.h: a bundle as a library: libNN.so or libNN.a, libNN.h and where it is asked for the
+ * weights beside them: all or none.
+ */
+#ifndef SHEAF_BUNDLE_WRITE_LIBRARY_H
+#define SHEAF_BUNDLE_WRITE_LIBRARY_H
+
+#include "bundle/emit/emit_library.h"
+#include "bundle/write/weights.h"
+#include "ir/strbuf.h"
+
+enum library_kind { LIBRARY_SHARED, LIBRARY_STATIC };
+
+struct library_request {
+    enum library_kind kind;
+    const char *dir;  /* made where missing; its parent must exist */
+    const char *name; /* of the files: libNN */
+    const struct emit_entry *entry;
+    struct emit_library functions; /* its weights_digest is not read */
+    struct bytes object;           /* the bundle's code */
+    struct weights weights;
+    const char *const *extra; /* paths of further objects */
+    size_t n_extra;
+    const char *emulation, *output_format; /* see link.h; NULL: the usual */
+    bool is_native;
+};
+
+/* Adds to `out_note` what the application's linker must be told. */
+bool library_write(struct arena *a, const struct library_request *req, struct strbuf *out_note,
+                   struct error *err);
+
+#endif

@@ -1,0 +1,360 @@
+#include "bundle/write/library_header.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "bundle/write/header.h"
+#include "bundle/write/names.h"
+#include "ir/version.h"
+
+struct library_header {
+    struct strbuf out;
+    const struct library_request *req;
+    const struct emit_library *lib;
+    const char *context;     /* the name of the parameter for it */
+    const char **in, **out_; /* names of the tensors as parameters */
+    const char **dims;       /* of FUNC_run_sized, for each output; NULL: its extents are fixed */
+};
+
+/* ---- names of parameters ---- */
+
+static bool is_used(const struct library_header *h, const char *name)
+{
+    if (h->context && strcmp(h->context, name) == 0)
+        return true;
+    const char **const lists[] = {h->in, h->out_, h->dims};
+    const size_t n[] = {h->lib->n_in, h->lib->n_out, h->lib->n_out};
+    for (size_t k = 0; k < sizeof n / sizeof *n; k++)
+        for (size_t i = 0; i < n[k]; i++)
+            if (lists[k][i] && strcmp(lists[k][i], name) == 0)
+                return true;
+    return false;
+}
+
+/* Types of parameters must not become names of others. */
+static bool is_type(const char *name)
+{
+    static const char *const types[] = {"int8_t",  "int16_t",  "int32_t",  "int64_t",
+                                        "uint8_t", "uint16_t", "uint32_t", "uint64_t"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(name, types[i]) == 0)
+            return true;
+    return false;
+}
+
+static const char *new_name(struct library_header *h, const char *base)
+{
+    const char *name = base;
+    for (unsigned i = 1; is_type(name) || is_used(h, name); i++)
+        name = arena_printf(h->out.arena, "%s_%u", base, i);
+    return name;
+}
+
+static const struct pbuf *buf_of(const struct library_header *h, int buf)
+{
+    return &h->lib->program->bufs[buf];
+}
+
+static const char *tensor_name(struct library_header *h, int buf)
+{
+    return new_name(h, names_legalise(h->out.arena, buf_of(h, buf)->name));
+}
+
+static void choose_names(struct library_header *h)
+{
+    struct arena *a = h->out.arena;
+    size_t n_in = h->lib->n_in, n_out = h->lib->n_out;
+    h->in = arena_array(a, n_in, sizeof *h->in);
+    h->out_ = arena_array(a, n_out, sizeof *h->out_);
+    h->dims = arena_array(a, n_out, sizeof *h->dims);
+    for (size_t i = 0; i < n_in; i++)
+        h->in[i] = tensor_name(h, h->lib->in[i]);
+    for (size_t i = 0; i < n_out; i++)
+        h->out_[i] = tensor_name(h, h->lib->out[i]);
+    for (size_t i = 0; i < n_out; i++)
+        if (emit_library_has_extents(buf_of(h, h->lib->out[i])))
+            h->dims[i] = new_name(h, arena_printf(a, "%s_dims", h->out_[i]));
+    h->context = new_name(h, "ctx");
+}
+
+/* ---- the comment on top ---- */
+
+static void line(struct library_header *h, const char *what, const char *text)
+{
+    strbuf_printf(&h->out, " * %s", what);
+    header_comment_text(&h->out, text);
+    strbuf_add(&h->out, "\n");
+}
+
+static int64_t dense_bytes(const struct pbuf *b)
+{
+    int64_t bits = (int64_t)dtype_bits(b->dtype);
+    for (int d = 0; d < b->rank; d++)
+        bits *= b->dims[d];
+    return (bits + 7) / 8;
+}
+
+static void tensor_line(struct library_header *h, size_t number, int buf, const char *role,
+                        const char *name)
+{
+    struct strbuf *out = &h->out;
+    const struct pbuf *b = buf_of(h, buf);
+    bool is_counted = emit_library_is_counted(h->lib, buf);
+    strbuf_printf(out, " *   L%zu, %s: %s, %s[", number, name, role, dtype_name(b->dtype));
+    for (int d = 0; d < b->rank; d++)
+        strbuf_printf(out, "%s%s%" PRId64, d ? "," : "",
+                      b->extent_buf[d] < 0 && (d || !is_counted) ? "" : "<=", b->dims[d]);
+    strbuf_printf(out, "], %s%" PRId64 " bytes",
+                  emit_library_has_extents(b) || is_counted ? "at most " : "", dense_bytes(b));
+    if (buf == h->lib->items)
+        strbuf_printf(out, ", how many items there are, 1 to %" PRId64, h->lib->max_items);
+    if (b->quant.scale != 0)
+        strbuf_printf(out, ", (stored - %" PRId32 ") * %.9g", b->quant.zero_point,
+                      (double)b->quant.scale);
+    strbuf_add(out, ", \"");
+    header_comment_text(out, b->name);
+    strbuf_add(out, "\"\n");
+}
+
+static void top_comment(struct library_header *h)
+{
+    struct strbuf *out = &h->out;
+    const struct emit_library *lib = h->lib;
+    const struct emit_entry *entry = h->req->entry;
+    strbuf_printf(out, "/*\n * %s.h: a trained network as C functions.\n *\n", h->req->name);
+    strbuf_printf(out, " * Made by %s; do not edit.\n *\n", SHEAF_TOOL);
+    line(h, "Model:     ", entry->model);
+    line(h, "Target:    ", entry->parts[0].target->triple);
+    for (size_t i = 0; i < entry->n_parts; i++) {
+        line(h, "Processor: ", entry->parts[i].target->cpu);
+        line(h, "Features:  ", entry->parts[i].target->features);
+    }
+    strbuf_printf(out, " * Weights:   %zu bytes, ", h->req->weights.size);
+    if (lib->weights_path)
+        line(h, "in the file ", lib->weights_path);
+    else
+        strbuf_add(out, "inside the library, read-only\n");
+    strbuf_printf(
+        out, " * Work:      %" PRIu64 " bytes for each call that runs, %s_context_size()\n *\n",
+        emit_library_context_bytes(lib), lib->func);
+    strbuf_add(out,
+               " * Tensors: parameter of the plain and of the checked function, role, type and "
+               "shape, size,\n * name in the model. All are dense, the last dimension varies "
+               "fastest.\n");
+    for (size_t i = 0; i < lib->n_in; i++)
+        tensor_line(h, i, lib->in[i], "input", h->in[i]);
+    for (size_t i = 0; i < lib->n_out; i++)
+        tensor_line(h, lib->n_in + i, lib->out[i], "output", h->out_[i]);
+    strbuf_add(out,
+               " *\n"
+               " * Every function may be called by any number of threads at once, a context is "
+               "for one call at\n * a time. Statuses are those of enum sheaf_status, at the "
+               "end of this file.\n */\n");
+}
+
+/* ---- functions ---- */
+
+/* A declaration, with as many parameters in a line as fit. */
+static void declare(struct library_header *h, const char *head, const char *const *params, size_t n)
+{
+    enum { WIDTH = 100, INDENT = 8 };
+    struct strbuf *out = &h->out;
+    size_t column = strlen(head);
+    strbuf_add(out, head);
+    for (size_t i = 0; i < n; i++) {
+        const char *end = i + 1 < n ? "," : ");";
+        size_t length = strlen(params[i]) + strlen(end);
+        if (i && column + 1 + length > WIDTH) {
+            strbuf_printf(out, "\n%*s", INDENT, "");
+            column = INDENT;
+        } else if (i) {
+            strbuf_add(out, " ");
+            column++;
+        }
+        strbuf_printf(out, "%s%s", params[i], end);
+        column += length;
+    }
+    strbuf_add(out, "\n\n");
+}
+
+static const char *parameter(struct library_header *h, int buf, const char *form, const char *name)
+{
+    return arena_printf(h->out.arena, form, header_c_type(buf_of(h, buf)->dtype), name);
+}
+
+static void plain_function(struct library_header *h)
+{
+    struct arena *a = h->out.arena;
+    const struct emit_library *lib = h->lib;
+    const char **params = arena_array(a, 1 + lib->n_in + lib->n_out, sizeof *params);
+    size_t n = 0;
+    params[n++] = "void *ctx";
+    for (size_t i = 0; i < lib->n_in; i++)
+        params[n++] = parameter(h, lib->in[i], "const %s *%s", arena_printf(a, "L%zu", i));
+    for (size_t i = 0; i < lib->n_out; i++)
+        params[n++] = parameter(h, lib->out[i], "%s **%s", arena_printf(a, "L%zu", lib->n_in + i));
+    strbuf_printf(
+        &h->out,
+        "/*\n"
+        " * Runs the network. Each output is allocated with sheaf_ext_malloc() and stored "
+        "through its\n"
+        " * pointer; the caller gives it back with sheaf_ext_free(), or with free() where "
+        "the allocator was\n"
+        " * not replaced. ctx is NULL, or a context. There is no status: whatever "
+        "prevents a run (a NULL\n"
+        " * pointer, no memory, a processor that is too old) ends in abort(), and nothing "
+        "is printed.\n"
+        " * %s_run() and %s_status() tell.\n"
+        " */\n",
+        lib->func, lib->func);
+    declare(h, arena_printf(a, "void %s(", lib->func), params, n);
+}
+
+static void checked_function(struct library_header *h, const char *suffix, bool sized)
+{
+    struct arena *a = h->out.arena;
+    const struct emit_library *lib = h->lib;
+    const char **params = arena_array(a, 1 + lib->n_in + 2 * lib->n_out, sizeof *params);
+    size_t n = 0;
+    params[n++] = arena_printf(a, "void *%s", h->context);
+    for (size_t i = 0; i < lib->n_in; i++)
+        params[n++] = parameter(h, lib->in[i], "const %s *%s", h->in[i]);
+    for (size_t i = 0; i < lib->n_out; i++) {
+        params[n++] = parameter(h, lib->out[i], "%s *%s", h->out_[i]);
+        if (sized && h->dims[i])
+            params[n++] = arena_printf(a, "int64_t *%s", h->dims[i]);
+    }
+    declare(h, arena_printf(a, "int %s_%s(", lib->func, suffix), params, n);
+}
+
+static void checked_functions(struct library_header *h)
+{
+    strbuf_add(
+        &h->out,
+        "/*\n"
+        " * The same, checked: the outputs are the caller's memory, with room for the sizes "
+        "stated above.\n"
+        " * Returns 0, or why there was no run: SHEAF_ERROR_ARGUMENT (a NULL pointer, a "
+        "context of another\n"
+        " * library), SHEAF_ERROR_MEMORY, SHEAF_ERROR_SHAPE (a number of items out of bounds), or "
+        "what prevents\n"
+        " * all runs: SHEAF_ERROR_PROCESSOR, and with weights in a file SHEAF_ERROR_IO and "
+        "SHEAF_ERROR_FORMAT.\n"
+        " * It never aborts.\n"
+        " */\n");
+    checked_function(h, "run", false);
+    if (!emit_library_is_sized(h->lib))
+        return;
+    strbuf_add(&h->out,
+               "/*\n"
+               " * The same, and tells the extents of outputs that are known only after the run: "
+               "one number for\n"
+               " * each dimension, NULL where they are not wanted.\n"
+               " */\n");
+    checked_function(h, "run_sized", true);
+}
+
+static void start_functions(struct library_header *h)
+{
+    struct strbuf *out = &h->out;
+    const char *func = h->lib->func;
+    strbuf_printf(out,
+                  "/*\n"
+                  " * Makes the library ready, which the first run does by itself: once, whichever "
+                  "thread comes first;\n"
+                  " * the others wait. deviceIdx is the number of a device; a processor has but "
+                  "one, so it is not\n"
+                  " * looked at.\n"
+                  " */\n"
+                  "void %s_init(const int deviceIdx);\n\n",
+                  func);
+    strbuf_printf(out,
+                  "/* The same, and tells: 0, SHEAF_ERROR_PROCESSOR where the processor lacks a "
+                  "feature%s. */\n"
+                  "int %s_status(void);\n\n",
+                  h->lib->weights_path ? ", or what is\n   wrong with the weights" : "", func);
+    strbuf_printf(out,
+                  "/*\n"
+                  " * Where the network draws random numbers, they follow from this seed; without "
+                  "a call it is 0. Each\n"
+                  " * context has a sequence of its own, and so has each run without one. Returns "
+                  "0.\n"
+                  " */\n"
+                  "int %s_seed(const int seed);\n\n",
+                  func);
+    if (h->lib->weights_path)
+        strbuf_printf(
+            out,
+            "/*\n"
+            " * Before the first run: the weights are in this file, not in the one named "
+            "above. Returns as\n"
+            " * %s_status(). May be tried again after a failure; once the library has its "
+            "weights, the path\n"
+            " * is not looked at. The file stays mapped and must not be changed.\n"
+            " */\n"
+            "int %s_weights(const char *path);\n\n",
+            func, func);
+}
+
+static void context_functions(struct library_header *h)
+{
+    const char *func = h->lib->func;
+    strbuf_printf(&h->out,
+                  "/*\n"
+                  " * A context is the memory of a run, and holds the network's state from one run "
+                  "to the next; without\n"
+                  " * one (ctx NULL) each run allocates its memory with sheaf_ext_malloc() and "
+                  "starts with state zero.\n"
+                  " * It is plain memory of %s_context_size() bytes, of any alignment, the "
+                  "caller's, and made a\n"
+                  " * context by %s_context_init(), which also resets the state; with it "
+                  "%s_run()\n"
+                  " * allocates nothing. There is nothing to undo.\n"
+                  " */\n"
+                  "size_t %s_context_size(void);\n"
+                  "int %s_context_init(void *memory);\n\n",
+                  func, func, func, func, func);
+}
+
+/* The same in every library, so that several can be included. */
+static const char HOOKS[] =
+    "#ifndef SHEAF_EXT_DECLARED\n"
+    "#define SHEAF_EXT_DECLARED\n"
+    "/*\n"
+    " * The memory of outputs and runs: malloc() and free() of the C library, unless the program\n"
+    " * replaces them: by functions sheaf_ext_malloc and sheaf_ext_free of its own (both; the\n"
+    " * libraries' are weak), or at run time, before anything is allocated (NULL, NULL: the C\n"
+    " * library's again). Blocks must be aligned as malloc()'s are. The sol_ext_ names call the\n"
+    " * same.\n"
+    " */\n"
+    "void *sheaf_ext_malloc(size_t size);\n"
+    "void sheaf_ext_free(void *block);\n"
+    "void sheaf_ext_set_allocator(void *(*malloc_fn)(size_t size), void (*free_fn)(void *block));\n"
+    "void *sol_ext_malloc(size_t size);\n"
+    "void sol_ext_free(void *block);\n"
+    "#endif\n\n";
+
+const char *library_header_text(struct arena *a, const struct library_request *req)
+{
+    struct library_header h = {.req = req, .lib = &req->functions};
+    const char *guard = names_legalise(a, req->name);
+    strbuf_init(&h.out, a);
+    choose_names(&h);
+    top_comment(&h);
+    strbuf_printf(&h.out,
+                  "#ifndef SHEAF_LIBRARY_%s_H\n"
+                  "#define SHEAF_LIBRARY_%s_H\n\n"
+                  "#include <stddef.h>\n"
+                  "#include <stdint.h>\n\n"
+                  "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
+                  guard, guard);
+    start_functions(&h);
+    plain_function(&h);
+    checked_functions(&h);
+    context_functions(&h);
+    strbuf_add(&h.out, HOOKS);
+    strbuf_add(&h.out, "#ifdef __cplusplus\n}\n#endif\n\n");
+    header_contract(&h.out);
+    strbuf_add(&h.out, "\n#endif\n");
+    return strbuf_text(&h.out);
+}

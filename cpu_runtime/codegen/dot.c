@@ -1,0 +1,179 @@
+/*
+ * Intel: Software Developer's Manual, VPDPBUSD, PMADDWD.  Arm: Architecture Reference Manual for
+ * A-profile, SDOT, SMMLA, SMLAL (by element); Armv8-M Architecture Reference Manual, SMLAD,
+ * VMLADAV. WebAssembly: core specification, i32x4.dot_i16x8_s.
+ *
+ * Costs on ARM are instructions, for its small cores start one or two a cycle.
+ */
+#include "cpu_runtime/codegen/dot.h"
+
+#include <string.h>
+
+/* Two products a cycle. */
+static const struct dot_kind VNNI = {.dot = SCHEDULE_DOT4,
+                                     .group = 4,
+                                     .at_once = 1,
+                                     .regs = {.per_sum = 1, .per_vector = 1, .spare = 1},
+                                     .cost = {.product = 1, .per_cycle = 2}};
+
+/* Without AVX-512 the instruction names the lower half of the registers only. */
+static const struct dot_kind AVX_VNNI = {
+    .dot = SCHEDULE_DOT4,
+    .group = 4,
+    .at_once = 1,
+    .regs = {.all = 16, .per_sum = 1, .per_vector = 1, .spare = 1},
+    .cost = {.product = 1, .per_cycle = 2}};
+
+/* Two products and two additions, two instructions per row and three per vector of B to extend the
+   bytes. */
+static const struct dot_kind PAIRS = {
+    .dot = SCHEDULE_DOT2,
+    .group = 4,
+    .at_once = 1,
+    .only_adds = true,
+    .regs = {.per_sum = 1, .per_vector = 2, .spare = 4},
+    .cost = {.product = 4, .row = 2, .vector = 3, .per_cycle = 2.5}};
+
+static const struct dot_kind SDOT = {
+    .dot = SCHEDULE_DOT4,
+    .group = 4,
+    .at_once = 4,
+    .regs = {.per_sum = 1, .per_vector = 1, .per_row = 1, .spare = 3},
+    .cost = {.product = 1, .per_cycle = 2}};
+
+static const struct dot_kind SMMLA = {.dot = SCHEDULE_DOT_SQUARE,
+                                      .group = 8,
+                                      .at_once = 1,
+                                      .regs = {.per_sum = 1, .per_vector = 2, .spare = 6},
+                                      .cost = {.product = 1, .row = 0.5, .per_cycle = 2}};
+
+/* Eight sums take two registers.  Bytes are extended with one instruction for eight of them. */
+static const struct dot_kind SMLAL = {
+    .dot = SCHEDULE_DOT1,
+    .group = 1,
+    .at_once = 8,
+    .only_adds = true,
+    .regs = {.per_sum = 2, .per_vector = 1, .per_row = 1, .spare = 3},
+    .cost = {.product = 2, .row = 0.25, .vector = 1, .per_cycle = 2}};
+static const struct dot_kind VMLAL = {
+    .dot = SCHEDULE_DOT1,
+    .group = 1,
+    .at_once = 8,
+    .only_adds = true,
+    .load8 = "llvm.arm.neon.vld1",
+    .regs = {.per_sum = 2, .per_vector = 1, .per_row = 1, .spare = 1},
+    .cost = {.product = 2, .row = 0.25, .vector = 1, .per_cycle = 2}};
+
+/* Sums lie in the even general registers, of which eight are free; the instruction and a load take
+   two cycles each. */
+static const struct dot_kind VMLADAV = {
+    .dot = SCHEDULE_DOT16,
+    .group = 16,
+    .at_once = 1,
+    .regs = {.all = 8, .per_sum = 1, .spare = 3},
+    .cost = {.product = 1, .row = 1, .vector = 1, .per_cycle = 0.5}};
+
+/* Two products; a load and two instructions to extend the bytes per row and per vector. */
+static const struct dot_kind SMLAD = {
+    .dot = SCHEDULE_DOT2,
+    .group = 4,
+    .at_once = 1,
+    .regs = {.all = -1, .per_sum = 1, .per_fewer = 2, .spare = 6},
+    .cost = {.product = 2, .row = 3, .vector = 3, .per_cycle = 1}};
+
+#define ANY_SIGNS(name)                                                                            \
+    {                                                                                              \
+        {name, name},                                                                              \
+        {                                                                                          \
+            name, name                                                                             \
+        }                                                                                          \
+    }
+
+static const struct cpu_dot DOTS[] = {
+    {"x86_64", "+avx512vnni", &VNNI, 64, {[0][1] = "llvm.x86.avx512.vpdpbusd.512"}},
+    {"x86_64", "+avx512vnni,+avx512vl", &VNNI, 32, {[0][1] = "llvm.x86.avx512.vpdpbusd.256"}},
+    {"x86_64", "+avxvnni", &AVX_VNNI, 32, {[0][1] = "llvm.x86.avx512.vpdpbusd.256"}},
+    {"x86_64", "+avx512vnni,+avx512vl", &VNNI, 16, {[0][1] = "llvm.x86.avx512.vpdpbusd.128"}},
+    {"x86_64", "+avxvnni", &AVX_VNNI, 16, {[0][1] = "llvm.x86.avx512.vpdpbusd.128"}},
+    {"x86_64", "+avx512bw", &PAIRS, 64, ANY_SIGNS("llvm.x86.avx512.pmaddw.d.512")},
+    {"x86_64", "+avx2", &PAIRS, 32, ANY_SIGNS("llvm.x86.avx2.pmadd.wd")},
+    {"x86_64", "+sse2", &PAIRS, 16, ANY_SIGNS("llvm.x86.sse2.pmadd.wd")},
+
+    {"aarch64",
+     "+i8mm",
+     &SMMLA,
+     16,
+     {{"llvm.aarch64.neon.ummla", "llvm.aarch64.neon.usmmla"}, {NULL, "llvm.aarch64.neon.smmla"}}},
+    {"aarch64",
+     "+i8mm,+dotprod",
+     &SDOT,
+     16,
+     {{"llvm.aarch64.neon.udot", "llvm.aarch64.neon.usdot"}, {NULL, "llvm.aarch64.neon.sdot"}}},
+    {"aarch64",
+     "+dotprod",
+     &SDOT,
+     16,
+     {[0][0] = "llvm.aarch64.neon.udot", [1][1] = "llvm.aarch64.neon.sdot"}},
+    {"aarch64", "+neon", &SMLAL, 32, ANY_SIGNS("llvm.aarch64.neon.smull")},
+    {"armv7", "+neon", &VMLAL, 32, ANY_SIGNS("llvm.arm.neon.vmulls")},
+
+    {"thumbv8.1m",
+     "+mve",
+     &VMLADAV,
+     4,
+     {[0][0] = "llvm.arm.mve.vmldava", [1][1] = "llvm.arm.mve.vmldava"}},
+    {"thumb", "+dsp", &SMLAD, 4, ANY_SIGNS("llvm.arm.smlad")},
+
+    {"wasm32", "+simd128", &PAIRS, 16, ANY_SIGNS("llvm.wasm.dot")},
+};
+enum { N_DOTS = sizeof DOTS / sizeof DOTS[0] };
+
+static bool is_there(const struct target *t, const struct cpu_dot *d)
+{
+    if (strncmp(t->triple, d->arch, strlen(d->arch)) != 0)
+        return false;
+    for (const char *p = d->needs; *p;) {
+        size_t n = strcspn(p, ",");
+        if (!target_lists(t->features, p + 1, n - 1))
+            return false;
+        p += n + (p[n] == ',');
+    }
+    return true;
+}
+
+const struct cpu_dot *cpu_dot_next(const struct target *t, const struct cpu_dot *last)
+{
+    for (const struct cpu_dot *d = last ? last + 1 : DOTS; d < DOTS + N_DOTS; d++)
+        if (d->bytes / d->kind->regs.per_sum <= t->vector_bytes && is_there(t, d))
+            return d;
+    return NULL;
+}
+
+const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_entry *e)
+{
+    int bytes = 4 * e->vector;
+    for (const struct cpu_dot *d = DOTS; d < DOTS + N_DOTS; d++)
+        if (d->kind->dot == e->dot && (d->bytes == bytes || e->dot == SCHEDULE_DOT1) &&
+            is_there(t, d))
+            return d;
+    return NULL;
+}
+
+/* Rows and columns cannot be exchanged in a square.  Flipping makes A fit only where no exchange is
+   needed on top.  Of like signs A comes second, where ARM's instructions take a lane. */
+struct dot_product cpu_dot_product(const struct cpu_dot *d, enum dtype a, enum dtype b)
+{
+    bool as = a == DTYPE_I8, bs = b == DTYPE_I8, is_square = d->kind->dot == SCHEDULE_DOT_SQUARE;
+    struct dot_product p = {.name = d->product[as][bs]};
+    if (!p.name && as != bs && !is_square) {
+        p.name = d->product[bs][as];
+        p.exchanged = p.name != NULL;
+    }
+    if (!p.name && !is_square) {
+        p.name = d->product[!as][bs];
+        p.flipped = p.name != NULL;
+    }
+    if ((as != bs) == p.flipped && !is_square)
+        p.exchanged = true;
+    return p;
+}

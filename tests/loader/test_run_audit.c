@@ -1,0 +1,158 @@
+/*
+ * -audit: the report, and the exit code, which says whether the object stands by itself.
+ */
+#include "tests/loader/bundle_run.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    write_net("net.onnx", "2", 2);
+    compile("-m net.onnx -target=thumbv7em -mcpu=cortex-m4 -emit-bundle o");
+    compile("-m net.onnx -mcpu=x86-64-v3 -target=x86_64 -emit-bundle x");
+    return 0;
+}
+
+static char *audit_of(const char *file)
+{
+    char *out, *errout;
+    int status = tool_run(support_printf("-audit %s", file), &out, &errout);
+    if (status != 0 || *errout)
+        fail_msg("-audit %s exits with %d: %s", file, status, errout);
+    free(errout);
+    return out;
+}
+
+static void expect_words(const char *text, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strstr(text, words[i]))
+            fail_msg("'%s' is not in:\n%s", words[i], text);
+}
+
+static void of_a_bundle(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "o/net.o: ELF, ARM, little-endian\n",
+        "Needed from elsewhere: nothing\n",
+        "Writable data: none\n",
+        "Floats are passed in general registers (soft)\n",
+        "Entry net: ",
+        "  stack: at most ",
+        "; multiplications: 3072\n", /* 2 x 16 x 64 + 2 x 64 x 8 */
+        "R_ARM_ABS32: ",
+        "Functions:\n     bytes  name\n",
+    };
+    char *text = audit_of("o/net.o");
+    expect_words(text, words, sizeof words / sizeof *words);
+    assert_null(strstr(text, "type "));
+    free(text);
+}
+
+/* The header, the audit and the object itself say the same. */
+static void the_header_says_the_same(void **state)
+{
+    (void)state;
+    static const char *const dirs[] = {"o", "x"};
+    for (int i = 0; i < 2; i++) {
+        char *text = audit_of(support_printf("%s/net.o", dirs[i]));
+        char *header = support_read_file(path_of(support_printf("%s/net.h", dirs[i])), NULL);
+        unsigned long long stack, macs;
+        const char *line = strstr(text, "  stack: at most ");
+        assert_non_null(line);
+        assert_int_equal(
+            sscanf(line, "  stack: at most %llu bytes; multiplications: %llu", &stack, &macs), 2);
+        assert_non_null(strstr(header, support_printf("#define NET_STACK_BYTES %llu\n", stack)));
+        assert_non_null(strstr(header, support_printf("#define NET_MACS %llu\n", macs)));
+        assert_non_null(strstr(header, support_printf("%llu of stack at most", stack)));
+        free(text);
+        free(header);
+    }
+    struct linked_entry e = open_entry("x/net", "net");
+    assert_int_equal(e.info->macs, 3072);
+    assert_true(e.info->stack_bytes >= 8);
+}
+
+/* Frames with vectors of RISC-V are as large as the processor makes them. */
+static void a_stack_that_is_not_known(void **state)
+{
+    (void)state;
+    compile("-m net.onnx -target=riscv64 -mcpu=sifive-p670 -emit-bundle v");
+    compile("-m net.onnx -target=riscv64 -emit-bundle r");
+    char *text = audit_of("v/net.o"), *header = support_read_file(path_of("v/net.h"), NULL);
+    assert_non_null(strstr(text, "  stack: not known; multiplications: 3072\n"));
+    assert_null(strstr(header, "NET_STACK_BYTES"));
+    assert_null(strstr(header, "of stack"));
+    assert_non_null(strstr(header, "NET_MACS 3072"));
+    free(text);
+    free(header);
+    text = audit_of("r/net.o");
+    assert_non_null(strstr(text, "  stack: at most "));
+    free(text);
+}
+
+/* The largest function comes first. */
+static void functions_by_size(void **state)
+{
+    (void)state;
+    char *text = audit_of("o/net.o");
+    unsigned long last = ~0ul, size, n = 0;
+    int used;
+    char name[512];
+    const char *at = strstr(text, "     bytes  name\n");
+    assert_non_null(at);
+    for (at = strchr(at, '\n') + 1; sscanf(at, "%lu %511s%n", &size, name, &used) == 2;
+         at += used) {
+        assert_true(size <= last);
+        last = size;
+        n++;
+    }
+    assert_true(n >= 2);
+    free(text);
+}
+
+static void expect_verdict(const char *source, const char *words)
+{
+    char *out, *errout;
+    support_write_file(path_of("a.c"), source, strlen(source));
+    run_or_fail(support_printf("cd %s && %s -c a.c", support_tmp(), support_cc()), NULL);
+    assert_int_equal(tool_run("-audit a.o", &out, &errout), 1);
+    if (!strstr(errout, words))
+        fail_msg("%s", errout);
+    assert_non_null(strstr(out, "Functions:"));
+    free(out);
+    free(errout);
+}
+
+static void what_does_not_stand_alone(void **state)
+{
+    (void)state;
+    expect_verdict("int other(void), more(void); int f(void); int f(void)"
+                   "{ return other() + more(); }\n",
+                   "a.o needs 2 symbols from elsewhere, the first is '");
+    expect_verdict("int n = 3; int f(void); int f(void) { return n++; }\n",
+                   "a.o has writable data in section '");
+}
+
+static void faults(void **state)
+{
+    (void)state;
+    support_write_file(path_of("text"), "no object", 9);
+    tool_expect_fault("-audit text", "text is no object that can be audited: ");
+    tool_expect_fault("-audit absent.o", "absent.o");
+    tool_expect_fault("-audit o/net.o -m net.onnx", "exclude each other");
+    tool_expect_fault("-audit o/net.o picture.png", "-audit reads one file");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_a_bundle),
+        cmocka_unit_test(a_stack_that_is_not_known),
+        cmocka_unit_test(the_header_says_the_same),
+        cmocka_unit_test(functions_by_size),
+        cmocka_unit_test(what_does_not_stand_alone),
+        cmocka_unit_test(faults),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,42 @@
+/*
+ * contractions.h: contractions in text form, for tests of what they are compiled to.
+ *
+ * Shapes are chosen against the generator: channels that are no multiple of a group or a block,
+ * padding on every side with zero and with another number, windows larger than the image, strides,
+ * dilation, groups, images in rows and in blocks of channels.  What lies in a layout's padding, and
+ * the weights, take any value of their type.
+ */
+#ifndef SHEAF_TESTS_CONTRACTIONS_H
+#define SHEAF_TESTS_CONTRACTIONS_H
+
+#include "tests/support/compiled.h"
+
+struct conv {
+    int c, h, w, o, window, stride, pad, pad_value, dilation, group;
+    int block; /* of input and output channels; 0: plain */
+};
+
+struct product {
+    int m, k, n;
+    bool constant; /* operand B */
+    int scale;     /* of quantized weights: 0 none, 1 per column, more: per block of K */
+};
+
+/* How the sums leave the kernel. */
+enum contraction_result { SUMS, REQUANTIZED };
+
+enum { N_CONVS = 22, N_PRODUCTS = 10, N_WEIGHTS_ONLY = 4, N_BYTES = 4 };
+extern const struct conv CONVS[N_CONVS];
+extern const struct product PRODUCTS[N_PRODUCTS], WEIGHTS_ONLY[N_WEIGHTS_ONLY];
+extern const char *const BYTES[N_BYTES][2]; /* types of A and B */
+
+/* The kernel's text, with operands and sums of these types. */
+const char *conv_text(struct arena *a, const struct conv *from, const char *x_type,
+                      const char *w_type, const char *acc, enum contraction_result result);
+const char *product_text(struct arena *a, const struct product *p, const char *a_type,
+                         const char *b_type, const char *acc);
+
+/* Fills the inputs, every byte of the storage, layout padding included; floats are small. */
+void contraction_fill(struct compiled *c);
+
+#endif
