@@ -3,15 +3,10 @@
  * the processor when it meets a breakpoint with the number 0xab ("Semihosting for AArch32 and
  * AArch64", Arm).
  */
-#include "board.h"
+#include "board_bare.h"
 
 /* Given by the linker script. */
-extern uint32_t stack_limit[], stack_top[], data_start[], data_end[], data_load[], bss_start[],
-    bss_end[];
-
-int main(void);
-
-const uint32_t board_hz = BOARD_HZ;
+extern uint32_t stack_limit[], stack_top[];
 
 /* ---- start ---- */
 
@@ -40,13 +35,9 @@ static void fault(void)
     board_stop(1);
 }
 
-/* The accesses are volatile so that the compiler makes no call of memcpy or memset of them. */
 void reset(void)
 {
-    for (volatile uint32_t *to = data_start, *from = data_load; to < data_end;)
-        *to++ = *from++;
-    for (volatile uint32_t *p = bss_start; p < bss_end;)
-        *p++ = 0;
+    bare_start();
 #if __ARM_ARCH >= 7
     *at(CPACR) |= CPACR_FPU;
     __asm__ volatile("dsb\n\tisb" ::: "memory");
@@ -66,26 +57,11 @@ __attribute__((section(".vectors"), used)) static const struct {
 
 /* ---- semihosting ---- */
 
-enum { SYS_WRITE0 = 0x04, SYS_EXIT_EXTENDED = 0x20, APPLICATION_EXIT = 0x20026 };
-
-static void semihost(uint32_t operation, const void *argument)
+void bare_semihost(uint32_t operation, const void *argument)
 {
     register uint32_t r0 __asm__("r0") = operation;
     register const void *r1 __asm__("r1") = argument;
     __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
-
-void board_say(const char *text)
-{
-    semihost(SYS_WRITE0, text);
-}
-
-void board_stop(int status)
-{
-    uint32_t block[2] = {APPLICATION_EXIT, (uint32_t)status};
-    semihost(SYS_EXIT_EXTENDED, block);
-    for (;;)
-        ;
 }
 
 /* ---- measuring a call ---- */

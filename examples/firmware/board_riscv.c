@@ -3,14 +3,7 @@
  * its place, looks at the processor when it meets a breakpoint between two instructions that do
  * nothing ("RISC-V Semihosting", RISC-V International).
  */
-#include "board.h"
-
-/* Given by the linker script. */
-extern uint32_t data_start[], data_end[], data_load[], bss_start[], bss_end[];
-
-int main(void);
-
-const uint32_t board_hz = BOARD_HZ;
+#include "board_bare.h"
 
 /* ---- start ---- */
 
@@ -33,21 +26,15 @@ __attribute__((aligned(4))) void fault(void)
     board_stop(1);
 }
 
-/* The accesses are volatile so that the compiler makes no call of memcpy or memset of them. */
 void start(void)
 {
-    for (volatile uint32_t *to = data_start, *from = data_load; to < data_end;)
-        *to++ = *from++;
-    for (volatile uint32_t *p = bss_start; p < bss_end;)
-        *p++ = 0;
+    bare_start();
     board_stop(main());
 }
 
 /* ---- semihosting ---- */
 
-enum { SYS_WRITE0 = 0x04, SYS_EXIT_EXTENDED = 0x20, APPLICATION_EXIT = 0x20026 };
-
-static void semihost(uint32_t operation, const void *argument)
+void bare_semihost(uint32_t operation, const void *argument)
 {
     register uint32_t a0 __asm__("a0") = operation;
     register const void *a1 __asm__("a1") = argument;
@@ -61,19 +48,6 @@ static void semihost(uint32_t operation, const void *argument)
                      : "+r"(a0)
                      : "r"(a1)
                      : "memory");
-}
-
-void board_say(const char *text)
-{
-    semihost(SYS_WRITE0, text);
-}
-
-void board_stop(int status)
-{
-    uint32_t block[2] = {APPLICATION_EXIT, (uint32_t)status};
-    semihost(SYS_EXIT_EXTENDED, block);
-    for (;;)
-        ;
 }
 
 /* ---- measuring a call ---- */
