@@ -54,8 +54,10 @@ typedef struct BundleConfig BundleConfig;
 /* The type of NAME(). */
 typedef int (*sheaf_entry_fn)(uint8_t *constants, uint8_t *mutables, uint8_t *activations);
 
+#ifndef SHEAF_STATUS_DEFINED
+#define SHEAF_STATUS_DEFINED
 /*
- * Status of every call that can fail, in the tool, the library and the runtimes.  The numbers are
+ * Status of every call that can fail, in the tool, the libraries and the runtimes.  The numbers are
  * part of the contract: they never change meaning.
  */
 enum sheaf_status {
@@ -73,6 +75,7 @@ enum sheaf_status {
     SHEAF_ERROR_DEVICE = 11,     /* a device is missing or reported a failure */
     SHEAF_ERROR_DIVERGED = 12    /* a verification found a difference */
 };
+#endif
 
 /*
  * Element types.  The numbers are those of ONNX's TensorProto.DataType (onnx/onnx.proto), so that
@@ -192,7 +195,8 @@ struct sheaf_weights_trailer {
     uint8_t magic[8];     /* SHEAF_WEIGHTS_MAGIC */
     uint8_t layout_id[8]; /* that of NAME_info, its low byte first */
     uint8_t digest[16];   /* XXH3-128 of the area, canonical (big-endian) bytes */
-    uint8_t reserved[32]; /* 0 */
+    uint8_t digest64[8];  /* of a library's file, XXH64 of the area, its low byte first; else 0 */
+    uint8_t reserved[24]; /* 0 */
 };
 
 #define SHEAF_WEIGHTS_MAGIC "SHEAFWT1"

@@ -72,17 +72,30 @@ static int is_missing(const char *name, size_t length)
 
 #endif
 
+/* The next feature of a list that is not one to do without, behind *at; NULL at its end. */
+static const char *next_wanted(const char **at, size_t *out_length)
+{
+    while (**at) {
+        const char *p = *at;
+        size_t length = strcspn(p, ","), sign = *p == '+' || *p == '-';
+        *at += length;
+        *at += **at == ',';
+        *out_length = length - sign;
+        if (*p != '-')
+            return p + sign;
+    }
+    return NULL;
+}
+
 const char *sheaf_cpu_missing_feature(const char *features, size_t *out_length)
 {
-    for (const char *p = features; *p;) {
-        size_t length = strcspn(p, ",");
-        size_t sign = *p == '+' || *p == '-';
-        if (*p != '-' && is_missing(p + sign, length - sign)) {
-            *out_length = length - sign;
-            return p + sign;
+    const char *name;
+    size_t length;
+    while ((name = next_wanted(&features, &length)) != NULL) {
+        if (is_missing(name, length)) {
+            *out_length = length;
+            return name;
         }
-        p += length;
-        p += *p == ',';
     }
     return NULL;
 }
@@ -110,14 +123,10 @@ static int permits_tiles(void)
 int sheaf_cpu_permit(const char *features)
 {
     static const char tiles[] = "amx-tile";
-    for (const char *p = features; *p;) {
-        size_t length = strcspn(p, ",");
-        size_t sign = *p == '+' || *p == '-';
-        if (*p != '-' && length - sign == sizeof tiles - 1 &&
-            memcmp(p + sign, tiles, sizeof tiles - 1) == 0)
+    const char *name;
+    size_t length;
+    while ((name = next_wanted(&features, &length)) != NULL)
+        if (length == sizeof tiles - 1 && memcmp(name, tiles, length) == 0)
             return permits_tiles();
-        p += length;
-        p += *p == ',';
-    }
     return 1;
 }

@@ -66,8 +66,9 @@ static const struct x86_feature X86_FEATURES[] = {
 };
 
 static const struct arm64_feature ARM64_FEATURES[] = {
-    {"neon", ARM64_PFR0, 20, 0},  {"fullfp16", ARM64_PFR0, 20, 1}, {"dotprod", ARM64_ISAR0, 44, 1},
-    {"bf16", ARM64_ISAR1, 44, 1}, {"i8mm", ARM64_ISAR1, 52, 1},
+    {"neon", ARM64_PFR0, 20, 0},     {"fullfp16", ARM64_PFR0, 20, 1},
+    {"dotprod", ARM64_ISAR0, 44, 1}, {"fp16fml", ARM64_ISAR0, 48, 1},
+    {"bf16", ARM64_ISAR1, 44, 1},    {"i8mm", ARM64_ISAR1, 52, 1},
 };
 
 static int is_named(const char *feature, const char *name, size_t length)

@@ -69,14 +69,6 @@ static void domain_of(const struct contraction *c, enum kiter kind, struct domai
     }
 }
 
-static int64_t coef_of(const struct kaffine *a, kval var)
-{
-    for (int t = 0; t < a->n_terms; t++)
-        if (a->term[t].var == var)
-            return a->term[t].coef;
-    return 0;
-}
-
 /* Logical indices as functions of k, over the whole domain of k. */
 static void prepare_k_part(struct contraction *c, struct side *s, int d)
 {
@@ -84,7 +76,7 @@ static void prepare_k_part(struct contraction *c, struct side *s, int d)
     int64_t at[KREGION_MAX_DIMS] = {0};
     for (int64_t k = 0; k < c->k.points; k++) {
         for (int j = 0; j < c->k.n; j++)
-            part[k] += coef_of(&s->o->dim[d], c->k.index[j]) * at[j];
+            part[k] += kaffine_coef(&s->o->dim[d], c->k.index[j]) * at[j];
         for (int j = c->k.n - 1; j >= 0 && ++at[j] == c->k.extent[j]; j--)
             at[j] = 0;
         if (k == 0 || part[k] < s->k_min[d])
@@ -106,7 +98,7 @@ static void prepare_side(struct contraction *c, struct side *s, const struct kop
     for (int d = 0; d < s->buf->rank; d++) {
         bool by_row = false;
         for (int j = 0; j < s->row.n; j++) {
-            s->coef[d][j] = coef_of(&o->dim[d], s->row.index[j]);
+            s->coef[d][j] = kaffine_coef(&o->dim[d], s->row.index[j]);
             by_row |= s->coef[d][j] != 0;
         }
         prepare_k_part(c, s, d);
@@ -125,12 +117,8 @@ static void start_side(struct contraction *c, struct side *s)
         const struct kaffine *a = &s->o->dim[d];
         s->start[d] = a->offset;
         for (int t = 0; t < a->n_terms; t++) {
-            bool inner = false;
-            for (int j = 0; j < s->row.n; j++)
-                inner |= s->row.index[j] == a->term[t].var;
-            for (int j = 0; j < c->k.n; j++)
-                inner |= c->k.index[j] == a->term[t].var;
-            if (!inner)
+            int i = kregion_index_of(c->r, a->term[t].var);
+            if (i < 0 || c->r->contract->kind[i] == KITER_BATCH)
                 s->start[d] += a->term[t].coef * c->e->slot[a->term[t].var]->i[0];
         }
     }

@@ -120,13 +120,8 @@ static bool is_uniform(const struct inner *in, kval v)
         return true;
     if (i->op == KOP_CONST)
         return true;
-    if (i->op == KOP_INDEX) {
-        const struct kregion *r = kernel_inst(in->e->k, in->region)->region;
-        for (int d = 0; d < r->n_dims; d++)
-            if (r->index[d] == v)
-                return false;
-        return true;
-    }
+    if (i->op == KOP_INDEX)
+        return kregion_index_of(kernel_inst(in->e->k, in->region)->region, v) < 0;
     if (i->op == KOP_PARAM || i->op == KOP_RESULT || i->region)
         return false;
     for (int a = 0; a < i->n_args; a++)
@@ -176,6 +171,11 @@ static bool prepare_region(const struct kernel *k, kval v, void *arg)
     in->region = v;
     in->lockstep = true;
     scan_region(in, v);
+    const struct kcontract *c = kernel_inst(k, v)->region->contract;
+    if (c && c->a.padded)
+        capture(&(kval){c->a.pad}, in);
+    if (c && c->b.padded)
+        capture(&(kval){c->b.pad}, in);
     in->e->lockstep[v] = in->lockstep;
     return true;
 }

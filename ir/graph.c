@@ -279,6 +279,12 @@ const struct value *value_behind_views(const struct value *v)
     return v;
 }
 
+bool value_is_true(const struct value *v)
+{
+    v = value_behind_views(v);
+    return value_is_constant(v) && tensor_get_int(v->constant, 0) != 0;
+}
+
 bool node_reads_constants(const struct node *n)
 {
     for (size_t i = 0; i < n->n_in; i++)

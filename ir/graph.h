@@ -147,6 +147,8 @@ bool value_is_constant(const struct value *v);
 void value_become_constant(struct value *v, const struct tensor *t);
 /* The value that it shows through views such as Identity; itself where there are none. */
 const struct value *value_behind_views(const struct value *v);
+/* Whether it is known to be true, or another number but 0. */
+bool value_is_true(const struct value *v);
 /* Whether all inputs are constant, those that are left out aside. */
 bool node_reads_constants(const struct node *n);
 

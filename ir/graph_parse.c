@@ -589,70 +589,100 @@ static bool parse_inner_block(struct parser *p, struct node *n, size_t *cap)
     return resolve_extents(p) && expect(p, "{") && parse_block(p, b);
 }
 
-/* The outputs are on the left of the operator, so they are collected before there is a node. */
-static bool parse_node(struct parser *p, struct block *b)
+struct values {
+    struct value **v;
+    size_t n, cap;
+};
+
+/* Left of '='; '_' is an output that there is none of. */
+static bool parse_outputs(struct parser *p, struct values *out)
 {
-    struct value **out = NULL, **in = NULL;
-    size_t n_out = 0, cap_out = 0, n_in = 0, cap_in = 0, cap_blocks = 0;
-    const char *name = NULL;
     bool more = !at(p, "=");
     while (more) {
         struct value *v = NULL;
         if (at(p, "_") ? !advance(p) : !parse_definition(p, VALUE_TEMP, false, &v))
             return false;
-        ARENA_PUSH(p->arena, out, n_out, cap_out) = v;
+        ARENA_PUSH(p->arena, out->v, out->n, out->cap) = v;
         if (!accept(p, ",", &more))
             return false;
     }
-    if (!expect(p, "="))
+    return expect(p, "=");
+}
+
+static bool parse_inputs(struct parser *p, struct values *in)
+{
+    bool closed;
+    if (!expect(p, "(") || !accept(p, ")", &closed))
+        return false;
+    while (!closed) {
+        struct value *v;
+        if (!parse_use(p, true, &v))
+            return false;
+        ARENA_PUSH(p->arena, in->v, in->n, in->cap) = v;
+        if (!accept(p, ")", &closed) || (!closed && !expect(p, ",")))
+            return false;
+    }
+    return true;
+}
+
+static bool parse_region(struct parser *p, struct node *n)
+{
+    bool given;
+    int64_t region;
+    if (!accept(p, "region", &given))
+        return false;
+    if (!given)
+        return true;
+    if (!parse_int(p, 1, UINT32_MAX, &region))
+        return false;
+    n->region = (uint32_t)region;
+    if (n->region > p->g->n_regions)
+        p->g->n_regions = n->region;
+    return true;
+}
+
+static bool parse_inner_blocks(struct parser *p, struct node *n)
+{
+    size_t cap = 0;
+    for (;;) {
+        bool more;
+        if (!accept(p, "do", &more))
+            return false;
+        if (!more)
+            return true;
+        if (!parse_inner_block(p, n, &cap))
+            return false;
+    }
+}
+
+/* The outputs are on the left of the operator, so they are collected before there is a node. */
+static bool parse_node(struct parser *p, struct block *b)
+{
+    struct values out = {NULL, 0, 0}, in = {NULL, 0, 0};
+    const char *name = NULL;
+    if (!parse_outputs(p, &out))
         return false;
     enum op op = p->token.kind == TOKEN_WORD ? op_by_id(p->token.text) : OP_NONE;
     if (op == OP_NONE)
         return fail_at(p, p->token.line, "there is no operator '%.40s'", p->token.text);
     if (!advance(p) || (p->token.kind == TOKEN_STRING && !parse_string(p, "", &name)) ||
-        !expect(p, "(") || !accept(p, ")", &more))
+        !parse_inputs(p, &in))
         return false;
-    for (more = !more; more;) {
-        struct value *v;
-        bool closed;
-        if (!parse_use(p, true, &v))
-            return false;
-        ARENA_PUSH(p->arena, in, n_in, cap_in) = v;
-        if (!accept(p, ")", &closed) || (!closed && !expect(p, ",")))
-            return false;
-        more = !closed;
-    }
-    if (n_in > PARSE_MAX_ARITY || n_out > PARSE_MAX_ARITY)
+    if (in.n > PARSE_MAX_ARITY || out.n > PARSE_MAX_ARITY)
         return fail_at(p, p->token.line, "a node has more than %d inputs or outputs",
                        PARSE_MAX_ARITY);
-    struct node *n = graph_add_node(p->g, b, op, name, n_in, n_out);
-    for (size_t i = 0; i < n_in; i++)
-        n->in[i] = in[i];
-    for (size_t i = 0; i < n_out; i++) {
-        n->out[i] = out[i];
-        if (out[i])
-            out[i]->producer = n;
+    struct node *n = graph_add_node(p->g, b, op, name, in.n, out.n);
+    for (size_t i = 0; i < in.n; i++)
+        n->in[i] = in.v[i];
+    for (size_t i = 0; i < out.n; i++) {
+        n->out[i] = out.v[i];
+        if (out.v[i])
+            out.v[i]->producer = n;
     }
     if (!n->name)
         n->name = graph_text_node_name(n);
-    if (!resolve_extents(p) || !parse_attrs(p, n) || !accept(p, "region", &more))
-        return false;
-    if (more) {
-        int64_t region;
-        if (!parse_int(p, 1, UINT32_MAX, &region))
-            return false;
-        n->region = (uint32_t)region;
-        if (n->region > p->g->n_regions)
-            p->g->n_regions = n->region;
-    }
-    for (;;) {
-        if (!accept(p, "do", &more))
-            return false;
-        if (!more)
-            return true;
-        if (!parse_inner_block(p, n, &cap_blocks))
-            return false;
-    }
+    return resolve_extents(p) && parse_attrs(p, n) && parse_region(p, n) &&
+           parse_inner_blocks(p, n);
 }
 
 static size_t position(struct value *const *v, size_t n, const struct value *one)

@@ -118,7 +118,7 @@ struct koperand {
     int buf;
     struct kaffine dim[MAX_RANK]; /* one per dimension of the buffer */
     bool padded;
-    kval pad;               /* a CONST of the buffer's type; 0 where not padded */
+    kval pad;               /* of the buffer's type; 0 where not padded */
     struct kblock prologue; /* parameter: the raw element; empty: cast to the accumulator's type */
 };
 
@@ -253,6 +253,14 @@ bool kernel_is_const_int(const struct kernel *k, kval v, int64_t *out_value);
 bool kernel_has_region(const struct kernel *k, const struct kblock *b);
 /* The coefficient of a variable, 0 where it has no term. */
 int64_t kaffine_coef(const struct kaffine *a, kval var);
+/* What coef times 0 .. extent - 1 adds to a range; false where it is too much for 64 bits. */
+bool kaffine_reach(int64_t coef, int64_t extent, int64_t *least, int64_t *most);
+/* The least and the greatest value, over indices of the region alone, whose extents are constant
+   and not 0; false where there is more to it. */
+bool kernel_affine_range(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
+                         int64_t *out_least, int64_t *out_most);
+/* Which of the region's indices a value is, or -1. */
+int kregion_index_of(const struct kregion *r, kval v);
 /* Extent d of a region where it is a constant, else 0. */
 int64_t kernel_static_extent(const struct kernel *k, const struct kregion *r, int d);
 
@@ -285,6 +293,10 @@ bool kernel_fuse(struct kernel *k);
 /* ---- kernel_fuse_operand.c: a map that only converts what one operand of a contract reads becomes
    its prologue.  Returns whether anything changed. ---- */
 bool kernel_fuse_operand(struct kernel *k);
+
+/* ---- kernel_fuse_load.c: a map that fills a local buffer from inputs is computed at the one load
+   that reads it.  Returns whether anything changed. ---- */
+bool kernel_fuse_load(struct kernel *k);
 
 /* ---- kernel_expand.c: `contract` as map, reduce and load_or, for targets and shapes without a
    special generator.  Returns whether there was one. ---- */

@@ -33,14 +33,6 @@ struct pair {
     kval partner[KREGION_MAX_DIMS]; /* by dimension of S2; 0: none yet */
 };
 
-static int dim_of(const struct kregion *r, kval index)
-{
-    for (int d = 0; d < r->n_dims; d++)
-        if (r->index[d] == index)
-            return d;
-    return -1;
-}
-
 static bool is_const(const struct kernel *k, kval v, int64_t value)
 {
     int64_t c;
@@ -121,7 +113,7 @@ static int64_t digits_extent(const struct kernel *k, const struct kregion *r,
     if (a->offset)
         return -1;
     for (int t = 0; t < a->n_terms; t++) {
-        int at = dim_of(r, a->term[t].var);
+        int at = kregion_index_of(r, a->term[t].var);
         if (at < 0 || !kernel_is_const_int(k, r->extent[at], &extent[t]) || extent[t] < 1)
             return -1;
         done[t] = extent[t] == 1;
@@ -156,7 +148,7 @@ static bool describe_store(const struct kernel *k, kval s1, kval store, struct c
     for (int d = 0; d < k->bufs[i->buf].rank; d++) {
         struct coordinate *c = &out[d];
         struct kaffine a;
-        int at = dim_of(r, i->args[d]);
+        int at = kregion_index_of(r, i->args[d]);
         *c = (struct coordinate){.value = i->args[d], .extent = -1};
         if (at >= 0) {
             if (used[at])
@@ -210,7 +202,7 @@ static bool match_load(struct pair *p, const struct coordinate *coordinates, kva
     const struct kinst *ld = kernel_inst(k, load);
     for (int d = 0; d < k->bufs[ld->buf].rank; d++) {
         const struct coordinate *c = &coordinates[d];
-        int at = dim_of(r2, ld->args[d]);
+        int at = kregion_index_of(r2, ld->args[d]);
         if (at < 0) {
             bool unit = c->extent == 1 && is_const(k, ld->args[d], 0);
             if (c->fixed ? !same_fixed(k, c->value, ld->args[d]) : !unit)

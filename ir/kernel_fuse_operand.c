@@ -20,69 +20,14 @@
 struct move {
     struct kernel *k;
     struct arena *scratch;
-    kval map, store, element;     /* what the map stores, and the load that is converted */
-    int dim_of[KREGION_MAX_DIMS]; /* by index of the map: the dimension of T it runs over; -1 */
+    kval map;
+    struct kfill fill; /* T by the map */
+    kval element;      /* the load that is converted */
     kval contract;
     struct koperand *operand;
 };
 
 /* ---- the map ---- */
-
-static int index_at(const struct kregion *r, kval v)
-{
-    for (int d = 0; d < r->n_dims; d++)
-        if (r->index[d] == v)
-            return d;
-    return -1;
-}
-
-/* Loads of inputs, arithmetic, and one store. */
-static bool find_store(struct move *m)
-{
-    const struct kernel *k = m->k;
-    const struct kblock *b = &kernel_inst(k, m->map)->region->block[0];
-    m->store = 0;
-    for (size_t j = 0; j < b->n; j++) {
-        const struct kinst *i = kernel_inst(k, b->insts[j]);
-        if (i->region || i->op == KOP_LOAD_OR)
-            return false;
-        if (i->op == KOP_LOAD && k->bufs[i->buf].role != KBUF_IN)
-            return false;
-        if (i->op != KOP_STORE)
-            continue;
-        if (m->store || k->bufs[i->buf].role != KBUF_LOCAL)
-            return false;
-        m->store = b->insts[j];
-    }
-    return m->store != 0;
-}
-
-/* The store fills T whole: every dimension is an index of the map of the same extent, or the one
-   element there is. */
-static bool fills_buffer(struct move *m)
-{
-    const struct kernel *k = m->k;
-    const struct kregion *r = kernel_inst(k, m->map)->region;
-    const struct kinst *st = kernel_inst(k, m->store);
-    const struct kbuf *t = &k->bufs[st->buf];
-    for (int j = 0; j < r->n_dims; j++)
-        m->dim_of[j] = -1;
-    for (int d = 0; d < t->rank; d++) {
-        int j = index_at(r, st->args[d]);
-        int64_t c;
-        if (t->extent_buf[d] >= 0)
-            return false;
-        if (j < 0 && t->dims[d] == 1 && kernel_is_const_int(k, st->args[d], &c) && c == 0)
-            continue;
-        if (j < 0 || m->dim_of[j] >= 0 || kernel_static_extent(k, r, j) != t->dims[d])
-            return false;
-        m->dim_of[j] = d;
-    }
-    for (int j = 0; j < r->n_dims; j++)
-        if (m->dim_of[j] < 0 && kernel_static_extent(k, r, j) != 1)
-            return false;
-    return true;
-}
 
 static bool runs_over_all(const struct kernel *k, const struct kregion *r, const struct kinst *ld)
 {
@@ -92,7 +37,7 @@ static bool runs_over_all(const struct kernel *k, const struct kregion *r, const
         if (k->bufs[ld->buf].extent_buf[d] >= 0 || !kernel_affine_of(k, ld->args[d], &a))
             return false;
         for (int t = 0; t < a.n_terms; t++) {
-            int j = index_at(r, a.term[t].var);
+            int j = kregion_index_of(r, a.term[t].var);
             if (j < 0)
                 return false;
             used[j] = true;
@@ -108,7 +53,7 @@ static bool find_element(struct move *m)
 {
     const struct kernel *k = m->k;
     const struct kregion *r = kernel_inst(k, m->map)->region;
-    enum dtype type = k->bufs[kernel_inst(k, m->store)->buf].dtype;
+    enum dtype type = k->bufs[kernel_inst(k, m->fill.store)->buf].dtype;
     for (size_t j = 0; j < r->block[0].n; j++) {
         const struct kinst *i = kernel_inst(k, r->block[0].insts[j]);
         if (i->op == KOP_LOAD && k->bufs[i->buf].dtype != type && runs_over_all(k, r, i)) {
@@ -150,7 +95,7 @@ static bool note_reader(const struct kernel *k, kval v, void *arg)
    element is loaded from: a padded operand stays. */
 static bool find_operand(struct move *m)
 {
-    struct readers found = {.buf = kernel_inst(m->k, m->store)->buf};
+    struct readers found = {.buf = kernel_inst(m->k, m->fill.store)->buf};
     kernel_walk(m->k, note_reader, &found);
     m->contract = found.contract;
     m->operand = found.operand;
@@ -169,7 +114,7 @@ static bool compose(const struct move *m, struct kaffine *out)
         kernel_affine_of(k, ld->args[d], &a);
         out[d] = kaffine_const(a.offset);
         for (int t = 0; t < a.n_terms; t++) {
-            int dim = m->dim_of[index_at(r, a.term[t].var)];
+            int dim = m->fill.dim_of[kregion_index_of(r, a.term[t].var)];
             if (dim < 0)
                 continue; /* an index of one value */
             const struct kaffine *at = &m->operand->dim[dim];
@@ -227,13 +172,14 @@ static void become_prologue(struct move *m)
     struct kblock old = o->prologue, *p = &o->prologue;
     struct kregion *r = kernel_inst(k, m->map)->region;
     const struct kblock *body = &r->block[0];
-    kval stored = kernel_inst(k, m->store)->args[k->bufs[kernel_inst(k, m->store)->buf].rank];
+    kval stored =
+        kernel_inst(k, m->fill.store)->args[k->bufs[kernel_inst(k, m->fill.store)->buf].rank];
     kval values[KREGION_MAX_DIMS];
     memset(p, 0, sizeof *p);
     kval raw = kernel_raw_param(k, p, k->bufs[kernel_inst(k, m->element)->buf].dtype);
     for (int j = 0; j < r->n_dims; j++) {
         struct kaffine zero = kaffine_const(0);
-        values[j] = value_of(k, p, m->dim_of[j] < 0 ? &zero : &o->dim[m->dim_of[j]]);
+        values[j] = value_of(k, p, m->fill.dim_of[j] < 0 ? &zero : &o->dim[m->fill.dim_of[j]]);
     }
     /* Two more values than there are now: the last cast and the yield. */
     kval *subst = arena_array(m->scratch, k->n_insts + 2, sizeof *subst);
@@ -241,7 +187,7 @@ static void become_prologue(struct move *m)
         subst[r->index[j]] = values[j];
     subst[m->element] = raw;
     for (size_t j = 0; j < body->n; j++)
-        if (body->insts[j] != m->element && body->insts[j] != m->store)
+        if (body->insts[j] != m->element && body->insts[j] != m->fill.store)
             kernel_raw_append(k, p, body->insts[j]);
     if (old.n) {
         subst[old.param[0]] = stored;
@@ -262,8 +208,8 @@ static bool try_move(struct kernel *k, struct kblock *b, size_t at, struct arena
 {
     struct move m = {.k = k, .scratch = scratch, .map = b->insts[at]};
     struct kaffine dims[MAX_RANK];
-    if (kernel_inst(k, m.map)->op != KOP_MAP || !find_store(&m) || !fills_buffer(&m) ||
-        !find_element(&m) || !find_operand(&m) || !compose(&m, dims))
+    if (!kernel_raw_fill(k, m.map, &m.fill) || !find_element(&m) || !find_operand(&m) ||
+        !compose(&m, dims))
         return false;
     int buf = kernel_inst(k, m.element)->buf;
     become_prologue(&m);

@@ -37,6 +37,17 @@ void kernel_raw_each_use(const struct kernel *k, kval v, void (*fn)(kval *use, v
 void kernel_raw_each_use_within(const struct kernel *k, kval v, void (*fn)(kval *use, void *arg),
                                 void *arg);
 
+/*
+ * A map that fills a local buffer T whole, each element once, and does nothing else: loads of
+ * inputs and arithmetic, so that it holds the same wherever it is computed (kernel_fill.c).
+ */
+struct kfill {
+    kval store;                   /* to T */
+    int dim_of[KREGION_MAX_DIMS]; /* by index of the map: the dimension of T it runs over; -1: it
+                                     has one value only */
+};
+bool kernel_raw_fill(const struct kernel *k, kval map, struct kfill *out_fill);
+
 /* Removes instructions that have no effect and whose values nothing uses, stores to local buffers
    that nothing reads, and the local buffers that are then left over (kernel_dead.c).  The
    others keep their order. */

@@ -35,13 +35,10 @@ static bool stays_inside(const struct simplify *s, const struct kaffine *a, int6
 {
     int64_t lo = a->offset, hi = a->offset;
     for (int t = 0; t < a->n_terms; t++) {
-        int64_t n, reach;
+        int64_t n;
         kval e = s->extent[a->term[t].var];
         if (!e || !kernel_is_const_int(s->k, e, &n) || n <= 0 ||
-            __builtin_mul_overflow(a->term[t].coef, n - 1, &reach))
-            return false;
-        if (__builtin_add_overflow(lo, reach < 0 ? reach : 0, &lo) ||
-            __builtin_add_overflow(hi, reach > 0 ? reach : 0, &hi))
+            !kaffine_reach(a->term[t].coef, n, &lo, &hi))
             return false;
     }
     return lo >= 0 && hi < extent;

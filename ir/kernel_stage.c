@@ -38,14 +38,6 @@ static struct kblock *find_block(const struct kernel *k, struct kblock *b, kval 
     return NULL;
 }
 
-static int own_index(const struct kregion *r, kval var)
-{
-    for (int i = 0; i < r->n_dims; i++)
-        if (r->index[i] == var)
-            return i;
-    return -1;
-}
-
 void kernel_stage_split(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
                         struct kaffine *out_own, struct kaffine *out_rest, int64_t *out_extent)
 {
@@ -53,14 +45,12 @@ void kernel_stage_split(const struct kernel *k, const struct kregion *r, const s
     *out_own = kaffine_const(0);
     *out_rest = kaffine_const(a->offset);
     for (int i = 0; i < a->n_terms; i++) {
-        int at = own_index(r, a->term[i].var);
-        int64_t coef = a->term[i].coef;
-        kaffine_add(at < 0 ? out_rest : out_own, a->term[i].var, coef);
-        if (at < 0)
-            continue;
-        int64_t span = coef * (kernel_static_extent(k, r, at) - 1);
-        *(span < 0 ? &least : &most) += span;
+        kval var = a->term[i].var;
+        kaffine_add(kregion_index_of(r, var) < 0 ? out_rest : out_own, var, a->term[i].coef);
     }
+    bool known = kernel_affine_range(k, r, out_own, &least, &most);
+    assert(known);
+    (void)known;
     out_own->offset = -least;
     out_rest->offset += least;
     *out_extent = most - least + 1;
@@ -146,7 +136,7 @@ int kernel_widen_operand(struct kernel *k, kval contract)
     kernel_store(k, local, index, kernel_cast(k, c->acc, v));
     kernel_map_end(k);
     if (a->padded)
-        a->pad = kernel_const(k, c->acc, kernel_inst(k, a->pad)->imm.f);
+        a->pad = kernel_cast(k, c->acc, a->pad);
     k->n_open--;
     insert_before(k, contract, &copy);
     a->buf = local;

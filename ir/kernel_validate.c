@@ -238,28 +238,6 @@ static void set_dims(struct check *c, const struct kregion *r, enum scope scope)
         c->scope[r->index[d]] = (uint8_t)scope;
 }
 
-/* Smallest and largest value of an affine access over constant extents. */
-static bool affine_range(const struct check *c, const struct kregion *r, const struct kaffine *a,
-                         int64_t *out_min, int64_t *out_max)
-{
-    int64_t lo = a->offset, hi = a->offset;
-    for (int t = 0; t < a->n_terms; t++) {
-        int64_t extent = -1;
-        for (int d = 0; d < r->n_dims; d++)
-            if (r->index[d] == a->term[t].var)
-                kernel_is_const_int(c->k, r->extent[d], &extent);
-        int64_t reach;
-        if (extent <= 0 || __builtin_mul_overflow(a->term[t].coef, extent - 1, &reach))
-            return false;
-        if (__builtin_add_overflow(lo, reach < 0 ? reach : 0, &lo) ||
-            __builtin_add_overflow(hi, reach > 0 ? reach : 0, &hi))
-            return false;
-    }
-    *out_min = lo;
-    *out_max = hi;
-    return true;
-}
-
 static bool check_operand(struct check *c, kval v, const struct koperand *o, enum kiter foreign)
 {
     const struct kregion *r = kernel_inst(c->k, v)->region;
@@ -276,20 +254,19 @@ static bool check_operand(struct check *c, kval v, const struct koperand *o, enu
                 return fail(c, v, "has an index map over something that is no visible index");
             if (a->term[t].coef == 0)
                 return fail(c, v, "has an index map with a coefficient of 0");
-            for (int j = 0; j < r->n_dims; j++)
-                if (r->index[j] == x && r->contract->kind[j] == foreign)
-                    return fail(c, v, "has an operand that depends on the other one's index");
+            int j = kregion_index_of(r, x);
+            if (j >= 0 && r->contract->kind[j] == foreign)
+                return fail(c, v, "has an operand that depends on the other one's index");
         }
         int64_t lo, hi;
-        if (!o->padded && b->extent_buf[d] < 0 && affine_range(c, r, a, &lo, &hi) &&
+        if (!o->padded && b->extent_buf[d] < 0 && kernel_affine_range(c->k, r, a, &lo, &hi) &&
             (lo < 0 || hi >= b->dims[d]))
             return fail(c, v, "reads outside an operand that is not padded");
     }
     if (!o->padded)
         return o->pad == 0 ? true : fail(c, v, "has a pad value for an operand without padding");
-    if (!is_value(c, o->pad) || kernel_inst(c->k, o->pad)->op != KOP_CONST ||
-        type_of(c, o->pad) != b->dtype)
-        return fail(c, v, "needs a constant of the operand's type as pad value");
+    if (!is_value(c, o->pad) || kregion_index_of(r, o->pad) >= 0 || type_of(c, o->pad) != b->dtype)
+        return fail(c, v, "needs a value of the operand's type, the same for all, as pad value");
     return true;
 }
 

@@ -247,9 +247,41 @@ int64_t kaffine_coef(const struct kaffine *a, kval var)
     return 0;
 }
 
+bool kaffine_reach(int64_t coef, int64_t extent, int64_t *least, int64_t *most)
+{
+    int64_t reach;
+    if (__builtin_mul_overflow(coef, extent - 1, &reach))
+        return false;
+    int64_t *end = reach < 0 ? least : most;
+    return !__builtin_add_overflow(*end, reach, end);
+}
+
+int kregion_index_of(const struct kregion *r, kval v)
+{
+    for (int d = 0; d < r->n_dims; d++)
+        if (r->index[d] == v)
+            return d;
+    return -1;
+}
+
 int64_t kernel_static_extent(const struct kernel *k, const struct kregion *r, int d)
 {
     int64_t n = 0;
     kernel_is_const_int(k, r->extent[d], &n);
     return n;
+}
+
+bool kernel_affine_range(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
+                         int64_t *out_least, int64_t *out_most)
+{
+    int64_t least = a->offset, most = a->offset;
+    for (int t = 0; t < a->n_terms; t++) {
+        int d = kregion_index_of(r, a->term[t].var);
+        int64_t extent = d < 0 ? 0 : kernel_static_extent(k, r, d);
+        if (extent <= 0 || !kaffine_reach(a->term[t].coef, extent, &least, &most))
+            return false;
+    }
+    *out_least = least;
+    *out_most = most;
+    return true;
 }

@@ -11,6 +11,7 @@
  *   3. Repair: in the order of the best greedy packing a random item moves forward; kept where the
  *      area does not grow.  This serves where many items are alive at once.
  *   4. Search again, in less and less slack.
+ * Where some items have their places already only 1. and 3. are tried, with the others.
  * Everything is deterministic: ties break by position, the random numbers have a fixed seed, and
  * budgets count steps, not time.
  */
@@ -31,7 +32,9 @@ struct packing {
     int64_t *best_offset;
     size_t *best_order; /* of the best greedy packing */
     int64_t best_greedy;
-    size_t *placed; /* scratch: items placed, by offset */
+    size_t *placed;       /* scratch: items placed, by offset */
+    const size_t *pinned; /* those that have their places, by offset */
+    size_t n_pinned, n_free;
 };
 
 static int64_t align_up(int64_t bytes, int64_t align)
@@ -101,8 +104,14 @@ static void keep_if_best(struct packing *p, int64_t area)
 static int64_t place_greedily(struct packing *p, const size_t *order, bool tightest, int64_t limit)
 {
     int64_t area = 0;
-    for (size_t k = 0; k < p->n; k++) {
-        struct plan_item *item = &p->items[order[k]];
+    for (size_t k = 0; k < p->n_pinned; k++) {
+        const struct plan_item *item = &p->items[p->pinned[k]];
+        p->placed[k] = p->pinned[k];
+        area = item->offset + item->bytes > area ? item->offset + item->bytes : area;
+    }
+    for (size_t k = p->n_pinned; k < p->n; k++) {
+        size_t next = order[k - p->n_pinned];
+        struct plan_item *item = &p->items[next];
         int64_t end = 0, offset = -1, best_gap = INT64_MAX;
         for (size_t i = 0; i < k; i++) {
             const struct plan_item *other = &p->items[p->placed[i]];
@@ -126,7 +135,7 @@ static int64_t place_greedily(struct packing *p, const size_t *order, bool tight
         size_t at = k;
         for (; at && p->items[p->placed[at - 1]].offset > item->offset; at--)
             p->placed[at] = p->placed[at - 1];
-        p->placed[at] = order[k];
+        p->placed[at] = next;
     }
     keep_if_best(p, area);
     return area;
@@ -179,8 +188,10 @@ static void make_order(const struct packing *p, enum order kind, uint32_t peak_t
         }
     }
     qsort(rank, p->n, sizeof *rank, by_rank);
+    size_t n = 0;
     for (size_t i = 0; i < p->n; i++)
-        order[i] = rank[i].item;
+        if (!p->items[rank[i].item].pinned)
+            order[n++] = rank[i].item;
 }
 
 static void pack_greedily(struct packing *p, struct arena *scratch, uint32_t peak_time)
@@ -195,7 +206,7 @@ static void pack_greedily(struct packing *p, struct arena *scratch, uint32_t pea
             if (area >= p->best_greedy || tightest)
                 continue;
             p->best_greedy = area;
-            memcpy(p->best_order, order, p->n * sizeof *order);
+            memcpy(p->best_order, order, p->n_free * sizeof *order);
         }
     }
 }
@@ -247,26 +258,42 @@ static void search_with_slack(struct packing *p, int64_t align)
 static void pack_by_repair(struct packing *p, struct arena *scratch)
 {
     size_t *order = p->best_order;
-    size_t *trial = arena_array(scratch, p->n, sizeof *trial);
+    size_t n = p->n_free, *trial = arena_array(scratch, n, sizeof *trial);
     int64_t current = p->best_greedy;
     uint64_t random = UINT64_C(0x853c49e6748fea9b);
-    size_t rounds = (size_t)REPAIR_WORK / (p->n * p->n + 1);
+    size_t rounds = n ? (size_t)REPAIR_WORK / (p->n * p->n + 1) : 0;
     for (size_t round = 0; round < rounds && p->best > p->bound; round++) {
         random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         uint32_t r = (uint32_t)(random >> 33);
         /* Some item, more often a late one, goes to some earlier place. */
-        size_t from = p->n - 1 - (r & 0xffff) * (p->n - 1) / 0x10000;
+        size_t from = n - 1 - (r & 0xffff) * (n - 1) / 0x10000;
         size_t to = (r >> 16) * from / 0x8000;
-        memcpy(trial, order, p->n * sizeof *trial);
+        memcpy(trial, order, n * sizeof *trial);
         size_t moved = trial[from];
         memmove(trial + to + 1, trial + to, (from - to) * sizeof *trial);
         trial[to] = moved;
         int64_t area = place_greedily(p, trial, false, current);
         if (area <= current) {
             current = area;
-            memcpy(order, trial, p->n * sizeof *trial);
+            memcpy(order, trial, n * sizeof *trial);
         }
     }
+}
+
+/* By offset. */
+static void find_pinned(struct packing *p, struct arena *scratch)
+{
+    size_t *pinned = arena_array(scratch, p->n, sizeof *pinned);
+    for (size_t i = 0; i < p->n; i++) {
+        if (!p->items[i].pinned)
+            continue;
+        size_t at = p->n_pinned++;
+        for (; at && p->items[pinned[at - 1]].offset > p->items[i].offset; at--)
+            pinned[at] = pinned[at - 1];
+        pinned[at] = i;
+    }
+    p->pinned = pinned;
+    p->n_free = p->n - p->n_pinned;
 }
 
 int64_t plan_pack(struct arena *scratch, struct plan_item *items, size_t n, int64_t align)
@@ -286,12 +313,13 @@ int64_t plan_pack(struct arena *scratch, struct plan_item *items, size_t n, int6
         p.items[i] = items[i];
         p.items[i].bytes = align_up(items[i].bytes, align);
     }
+    find_pinned(&p, scratch);
     pack_greedily(&p, scratch, peak_time);
-    if (p.best > p.bound)
+    if (p.best > p.bound && !p.n_pinned)
         search_both_ways(&p, p.bound);
     if (p.best > p.bound)
         pack_by_repair(&p, scratch);
-    if (p.best > p.bound)
+    if (p.best > p.bound && !p.n_pinned)
         search_with_slack(&p, align);
     for (size_t i = 0; i < n; i++)
         items[i].offset = p.best_offset[i];

@@ -7,6 +7,7 @@
 #ifndef SHEAF_IR_PLAN_H
 #define SHEAF_IR_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ struct plan_item {
     int64_t bytes;        /* > 0 */
     uint32_t first, last; /* alive during first..last inclusive */
     int64_t offset;       /* result, a multiple of the alignment */
+    bool pinned;          /* it has its offset already, apart from others that have */
 };
 
 /* Sizes are rounded up to `align` first.  Returns the bytes of the area. */

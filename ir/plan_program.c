@@ -12,41 +12,36 @@
 #include <string.h>
 
 #include "ir/plan.h"
-#include "ir/program.h"
+#include "ir/plan_program.h"
 
 /* The loops around a step; the outermost has no loop step. */
-struct scope {
-    const struct scope *outer;
+struct plan_scope {
+    const struct plan_scope *outer;
     uint32_t first, last; /* ids of the steps inside, the loop's own included */
     int depth;
-};
-
-struct life {
-    uint32_t first, last;
-    const struct scope *home; /* innermost scope of all accesses; NULL: none yet */
 };
 
 struct liveness {
     const struct program *p;
     struct arena *arena;
-    struct life *life; /* per buffer; of views, at their source */
+    struct plan_life *life; /* per buffer; of views, at their source */
 };
 
 /* An access at step `id` in `scope`. */
-static void access_buf(struct liveness *l, int buf, uint32_t id, const struct scope *scope)
+static void access_buf(struct liveness *l, int buf, uint32_t id, const struct plan_scope *scope)
 {
     if (buf < 0)
         return;
     for (int d = 0; d < l->p->bufs[buf].rank; d++)
         access_buf(l, l->p->bufs[buf].extent_buf[d], id, scope);
-    struct life *life = &l->life[program_storage_of(l->p, buf)];
+    struct plan_life *life = &l->life[program_storage_of(l->p, buf)];
     uint32_t first = id, last = id;
     if (!life->home) {
-        *life = (struct life){.first = first, .last = last, .home = scope};
+        *life = (struct plan_life){.first = first, .last = last, .home = scope};
         return;
     }
     /* Up to the scope that both share; each loop that is left counts whole. */
-    const struct scope *home = life->home;
+    const struct plan_scope *home = life->home;
     while (home != scope) {
         if (home->depth >= scope->depth) {
             life->first = home->first < life->first ? home->first : life->first;
@@ -72,7 +67,8 @@ static uint32_t last_id(const struct step *s)
     return last;
 }
 
-static void walk_steps(struct liveness *l, const struct steps *steps, const struct scope *scope)
+static void walk_steps(struct liveness *l, const struct steps *steps,
+                       const struct plan_scope *scope)
 {
     for (size_t i = 0; i < steps->n; i++) {
         const struct step *s = steps->step[i];
@@ -81,10 +77,10 @@ static void walk_steps(struct liveness *l, const struct steps *steps, const stru
                 access_buf(l, s->args[j], s->id, scope);
             continue;
         }
-        const struct scope *inner = scope;
+        const struct plan_scope *inner = scope;
         if (s->kind == STEP_LOOP) {
-            struct scope *loop = arena_new(l->arena, struct scope);
-            *loop = (struct scope){
+            struct plan_scope *loop = arena_new(l->arena, struct plan_scope);
+            *loop = (struct plan_scope){
                 .outer = scope, .first = s->id, .last = last_id(s), .depth = scope->depth + 1};
             inner = loop;
             /* Read and written between the rounds. */
@@ -102,7 +98,7 @@ static void walk_steps(struct liveness *l, const struct steps *steps, const stru
 }
 
 /* The client reads extents of outputs after the run, and outputs; it wrote inputs before. */
-static void access_by_client(struct liveness *l, const struct scope *scope)
+static void access_by_client(struct liveness *l, const struct plan_scope *scope)
 {
     for (size_t i = 0; i < l->p->n_bufs; i++) {
         const struct pbuf *b = &l->p->bufs[i];
@@ -139,8 +135,8 @@ static void place_in_order(struct program *p, enum area area)
     p->area_bytes[area] = end;
 }
 
-static void place_activations(struct program *p, struct arena *scratch, const struct life *life,
-                              bool keep_all)
+static void place_activations(struct program *p, struct arena *scratch,
+                              const struct plan_life *life, bool keep_all, const int64_t *pins)
 {
     struct plan_item *items = arena_array(scratch, p->n_bufs, sizeof *items);
     size_t *buf_of = arena_array(scratch, p->n_bufs, sizeof *buf_of);
@@ -151,6 +147,10 @@ static void place_activations(struct program *p, struct arena *scratch, const st
             continue;
         items[n] =
             (struct plan_item){.bytes = b->bytes, .first = life[i].first, .last = life[i].last};
+        if (pins && pins[i] >= 0) {
+            items[n].offset = pins[i];
+            items[n].pinned = true;
+        }
         buf_of[n++] = i;
     }
     p->peak_live_bytes = plan_peak_live(items, n, PROGRAM_ALIGNMENT);
@@ -163,7 +163,19 @@ static void place_activations(struct program *p, struct arena *scratch, const st
         p->bufs[buf_of[i]].offset = items[i].offset;
 }
 
-void plan_program(struct program *p, bool keep_all)
+const struct plan_life *plan_lives(const struct program *p, struct arena *scratch)
+{
+    struct plan_scope *whole = arena_new(scratch, struct plan_scope);
+    *whole = (struct plan_scope){.first = 0, .last = p->n_steps};
+    struct liveness l = {.p = p,
+                         .arena = scratch,
+                         .life = arena_array(scratch, p->n_bufs, sizeof(struct plan_life))};
+    walk_steps(&l, &p->body, whole);
+    access_by_client(&l, whole);
+    return l.life;
+}
+
+void plan_around(struct program *p, bool keep_all, const int64_t *pins)
 {
     struct arena scratch;
     arena_init(&scratch);
@@ -173,38 +185,18 @@ void plan_program(struct program *p, bool keep_all)
         /* A target may have packed a constant since the program was built. */
         b->bytes = b->unused ? 0 : dtype_bytes(b->dtype, layout_elems(&b->layout, b->dims));
     }
-    const struct scope whole = {.first = 0, .last = p->n_steps};
-    struct liveness l = {
-        .p = p, .arena = &scratch, .life = arena_array(&scratch, p->n_bufs, sizeof(struct life))};
-    walk_steps(&l, &p->body, &whole);
-    access_by_client(&l, &whole);
-
+    const struct plan_life *life = plan_lives(p, &scratch);
     place_in_order(p, AREA_CONSTANT);
     place_in_order(p, AREA_MUTABLE);
-    place_activations(p, &scratch, l.life, keep_all);
-    for (size_t i = 0; i < p->n_bufs; i++) {
+    place_activations(p, &scratch, life, keep_all, pins);
+    for (size_t i = 0; i < p->n_bufs; i++)
         p->bufs[i].offset = p->bufs[program_storage_of(p, (int)i)].offset;
-    }
     arena_done(&scratch);
 }
 
-static int64_t bytes_to_write(const struct program *p)
+void plan_program(struct program *p, bool keep_all)
 {
-    return program_align_up(p->area_bytes[AREA_MUTABLE]) + p->area_bytes[AREA_ACTIVATION];
-}
-
-void plan_overlay_io(struct program *p, bool keep_all)
-{
-    plan_program(p, keep_all);
-    int64_t before = bytes_to_write(p);
-    for (size_t i = 0; i < p->n_bufs; i++) {
-        struct pbuf *b = &p->bufs[i];
-        if (b->area == AREA_MUTABLE &&
-            (b->role == SHEAF_ROLE_INPUT || b->role == SHEAF_ROLE_OUTPUT))
-            b->area = AREA_ACTIVATION;
-    }
-    plan_program(p, keep_all);
-    p->overlay_saved_bytes = before - bytes_to_write(p);
+    plan_around(p, keep_all, NULL);
 }
 
 void program_pack_into(const struct program *p, uint8_t *area)

@@ -111,8 +111,13 @@ struct program_group {
     size_t n;
 };
 
+/* Plans programs anew that plan_overlay_io planned one by one: in all of a group an input or output
+   lies at the same place. */
+void plan_overlay_group(const struct program_group *group);
+
 /* Moves planned programs onto common areas (program_join.c).  together[i * n + k], which is
-   symmetric: whether groups i and k may run at the same time. */
+   symmetric: whether groups i and k may run at the same time.  NULL: each group has a mutable area
+   and activations of its own, and only constants are common. */
 void program_join(struct program_group *groups, size_t n, const bool *together, struct arena *a);
 
 /* The initial content of the constants area, area_bytes[AREA_CONSTANT] bytes in the arena; or

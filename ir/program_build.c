@@ -209,6 +209,7 @@ static void finish_kernel(struct kernel *k)
     while (changed) {
         changed = kernel_fuse(k);
         changed |= kernel_fuse_operand(k);
+        changed |= kernel_fuse_load(k);
         changed |= kernel_simplify(k);
     }
     struct error err;

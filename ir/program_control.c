@@ -214,12 +214,6 @@ void lower_if(struct lower *l)
 
 /* ---- Loop: a hidden output behind those of the body is the extent of scan outputs ---- */
 
-static bool is_constant_true(const struct value *v)
-{
-    v = value_behind_views(v);
-    return value_is_constant(v) && tensor_get_int(v->constant, 0) != 0;
-}
-
 /* A value for the next round: copied to `to` at the end of this one. */
 struct carry {
     const struct value *next;
@@ -265,8 +259,8 @@ static int loop_condition(struct program_builder *b, const struct node *n, struc
     const struct block *body = n->blocks[0];
     const struct value *arg = body->in[1], *next = body->out[0];
     const struct value *first = n->n_in > 1 ? n->in[1] : NULL;
-    bool always = !first || (is_constant_true(first) &&
-                             (value_behind_views(next) == arg || is_constant_true(next)));
+    bool always = !first || (value_is_true(first) &&
+                             (value_behind_views(next) == arg || value_is_true(next)));
     if (always) {
         if (b->uses.count[arg->id] > (next == arg))
             store_scalar(b, program_buf_of(b, arg), 1);

@@ -7,7 +7,8 @@
  * never run at the same time share storage; those that may are kept apart.  With the sizes of the
  * entries and the pairs that may meet given, the smallest area is a colouring of a weighted graph,
  * which is hard in general; entries are few, so they are placed largest first at the lowest offset
- * that is free of those they may meet, which is exact where all may meet or none.
+ * that is free of those they may meet, which is exact where all may meet or none.  Where entries
+ * have areas of their own, all this holds for the programs of each.
  */
 #include <assert.h>
 #include <string.h>
@@ -90,9 +91,10 @@ static int64_t group_bytes(const struct program_group *g, enum area area)
 }
 
 /* The first of the client's tensors from `from` on, n_bufs where there is none. */
-static size_t find_mutable(const struct program *p, size_t from)
+static size_t find_tensor(const struct program *p, size_t from)
 {
-    while (from < p->n_bufs && !(p->bufs[from].area == AREA_MUTABLE && p->bufs[from].view_of < 0))
+    while (from < p->n_bufs && !(p->bufs[from].area == AREA_MUTABLE && p->bufs[from].view_of < 0) &&
+           !program_is_overlaid(&p->bufs[from]))
         from++;
     return from;
 }
@@ -121,16 +123,16 @@ static void place_extent(const struct program_group *g, const size_t *at, int di
     }
 }
 
-/* The client's tensors of a group lie at one place already, for their order is the graph's.  The
-   extents that go with them get one behind all else, so that NAME_info need not know which program
-   ran. */
+/* The client's tensors of a group lie at one place already: their order is the graph's, or
+   plan_overlay_group saw to it.  The extents that go with them get one behind all else, so that
+   NAME_info need not know which program ran. */
 static void join_group(const struct program_group *g, struct arena *a)
 {
     int64_t first = group_bytes(g, AREA_ACTIVATION), end = first;
     size_t *at = arena_array(a, g->n, sizeof *at);
     const struct program *p = g->programs[0];
     for (size_t k = 0; k < g->n; k++)
-        at[k] = find_mutable(g->programs[k], 0);
+        at[k] = find_tensor(g->programs[k], 0);
     while (at[0] < p->n_bufs) {
         const struct pbuf *b = &p->bufs[at[0]];
         for (size_t k = 1; k < g->n; k++) {
@@ -142,7 +144,7 @@ static void join_group(const struct program_group *g, struct arena *a)
             if (b->extent_buf[d] >= 0)
                 place_extent(g, at, d, first, &end);
         for (size_t k = 0; k < g->n; k++)
-            at[k] = find_mutable(g->programs[k], at[k] + 1);
+            at[k] = find_tensor(g->programs[k], at[k] + 1);
     }
     if (end > first)
         for (size_t k = 0; k < g->n; k++)
@@ -183,6 +185,7 @@ static void join_activations(struct program_group *groups, size_t n, const bool 
 {
     int64_t *size = arena_array(a, n, sizeof *size), *at = arena_array(a, n, sizeof *at);
     bool *placed = arena_array(a, n, sizeof *placed);
+    const bool none = false;
     int64_t end = 0;
     for (size_t i = 0; i < n; i++)
         size[i] = group_bytes(&groups[i], AREA_ACTIVATION);
@@ -191,7 +194,8 @@ static void join_activations(struct program_group *groups, size_t n, const bool 
         for (size_t i = 0; i < n; i++)
             if (!placed[i] && (next == n || size[i] > size[next]))
                 next = i;
-        at[next] = free_offset(size, at, placed, together + next * n, n, size[next]);
+        at[next] =
+            free_offset(size, at, placed, together ? together + next * n : &none, n, size[next]);
         placed[next] = true;
         move_area(&groups[next], AREA_ACTIVATION, at[next]);
         end = at[next] + size[next] > end ? at[next] + size[next] : end;
@@ -227,8 +231,14 @@ void program_join(struct program_group *groups, size_t n, const bool *together, 
     for (size_t i = 0; i < n; i++)
         if (groups[i].n > 1)
             join_group(&groups[i], a);
-    join_mutables(groups, n);
-    join_activations(groups, n, together, a);
+    for (size_t i = 0; !together && i < n; i++) {
+        join_mutables(&groups[i], 1);
+        join_activations(&groups[i], 1, NULL, a);
+    }
+    if (together) {
+        join_mutables(groups, n);
+        join_activations(groups, n, together, a);
+    }
     for (size_t i = 0; i < n_programs; i++)
         for (size_t k = 0; k < all[i]->n_bufs; k++)
             all[i]->bufs[k].offset = all[i]->bufs[program_storage_of(all[i], (int)k)].offset;

@@ -45,7 +45,7 @@ static void print_contract(const struct schedule_entry *e, const struct kernel *
         strbuf_printf(out, " k d%d/%d", e->k_iter, e->k_block);
     if (e->dot != SCHEDULE_MULTIPLY_ADD)
         strbuf_printf(out, " dot %s", dot_names[e->dot]);
-    if (e->dot != SCHEDULE_MULTIPLY_ADD || e->at_once > 1)
+    if (e->group_iter >= 0 && (e->dot != SCHEDULE_MULTIPLY_ADD || e->at_once > 1))
         strbuf_printf(out, " of d%d", e->group_iter);
     if (e->at_once > 1)
         strbuf_printf(out, " at once %d", e->at_once);

@@ -33,7 +33,7 @@ enum schedule_dot {
     SCHEDULE_MULTIPLY_ADD, /* one K value: multiply and add */
     SCHEDULE_DOT4,         /* four bytes of K at once ("dot 4") */
     SCHEDULE_DOT2,         /* four bytes of K as two pairs of 16 bits ("dot 2") */
-    SCHEDULE_DOT1,         /* one byte of K, extended to 16 bits ("dot 1") */
+    SCHEDULE_DOT1,         /* one byte of K, extended to 16 bits, or a float of 16 ("dot 1") */
     SCHEDULE_DOT16,        /* sixteen bytes of K, of one column ("dot 16") */
     SCHEDULE_DOT_SQUARE,   /* eight bytes of K of two rows and two columns ("dot 2x8x2") */
     SCHEDULE_DOT_TILE      /* rows x columns x K in tile registers ("dot tile") */

@@ -4,10 +4,23 @@
 
 #include "ir/strbuf.h"
 
+bool target_next_feature(const char **list, const char **out_feature, size_t *out_length)
+{
+    if (!**list)
+        return false;
+    *out_feature = *list;
+    *out_length = strcspn(*list, ",");
+    *list += *out_length;
+    *list += **list == ',';
+    return true;
+}
+
 bool target_lists(const char *features, const char *name, size_t length)
 {
-    for (const char *p = features; (p = strchr(p, '+')) != NULL; p++)
-        if (strncmp(p + 1, name, length) == 0 && (p[1 + length] == ',' || p[1 + length] == '\0'))
+    const char *f;
+    size_t n;
+    while (target_next_feature(&features, &f, &n))
+        if (*f == '+' && n == length + 1 && strncmp(f + 1, name, length) == 0)
             return true;
     return false;
 }
@@ -21,11 +34,10 @@ const char *target_common(struct arena *a, const char *features, const char *oth
 {
     struct strbuf out;
     strbuf_init(&out, a);
-    for (const char *p = features; *p;) {
-        size_t n = strcspn(p, ",");
-        if (target_lists(others, p + 1, n - 1))
-            strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
-        p += n + (p[n] == ',');
-    }
+    const char *f;
+    size_t n;
+    while (target_next_feature(&features, &f, &n))
+        if (target_lists(others, f + 1, n - 1))
+            strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, f);
     return strbuf_text(&out);
 }

@@ -21,19 +21,27 @@ struct target {
     const char *dropped;   /* what that processor brings all the same and code must not use: "-x" */
     const char *abi;       /* LLVM's name of the calling convention, "": the triple's own */
     bool is_position_independent;
-    int stack_align;    /* bytes, at a call */
-    int call_bytes;     /* that a call itself puts on the stack */
-    int red_zone_bytes; /* that a function may use below its frame */
-    int vector_bytes;   /* of the widest vector register to use; 4: of one float */
+    int stack_align;            /* bytes, at a call */
+    int call_bytes;             /* that a call itself puts on the stack */
+    int red_zone_bytes;         /* that a function may use below its frame */
+    bool realigns_frames;       /* a frame is moved down where vectors in it need it */
+    bool frames_vary;           /* those with vectors, whose length only the processor knows */
+    bool has_function_sections; /* one for each function: so the linkers of firmware want it */
+    int vector_bytes;           /* of the widest vector register to use; 4: of one float */
     int n_vector_regs;
     int n_general_regs; /* that code may use for numbers and addresses */
+    bool optimize_size; /* few bytes of code come before few instructions */
     bool has_lanes;     /* a product takes one lane of a vector and all of another */
+    bool loads_anew;    /* each step of a contraction: values that are kept from one step to
+                           the next take registers that sums need */
     bool has_fma;
     bool has_float_registers;
-    bool has_round;      /* floor, ceil, trunc and rint are instructions */
-    bool has_f16;        /* so are conversions between half and float */
-    bool unsigned_bytes; /* 8-bit activations of integer contractions are u8, not i8: what the
-                            processor's dot product takes */
+    bool has_round;         /* floor, ceil, trunc and rint are instructions */
+    bool has_f16;           /* so are conversions between half and float */
+    bool has_even_products; /* the even 32-bit lanes of two vectors make 64-bit products */
+    bool has_wide_shift;    /* arithmetic shifts right of vectors of 64 bits are instructions */
+    bool unsigned_bytes;    /* 8-bit activations of integer contractions are u8, not i8: what the
+                               processor's dot product takes */
 
     /* Preferred layouts for the buffers of a kernel, one per buffer, preset to plain by the caller.
        Returns false where the target has no preference. */
@@ -54,6 +62,9 @@ struct target {
                           const struct schedule_entry *entry);
 };
 
+/* Takes the next feature off a list: its sign and its name, `*out_length` characters together.
+   False at the end. */
+bool target_next_feature(const char **list, const char **out_feature, size_t *out_length);
 /* Whether a list of features has +name, of `length` characters, as a whole word. */
 bool target_lists(const char *features, const char *name, size_t length);
 bool target_has(const struct target *t, const char *feature);

@@ -1,5 +1,7 @@
 #include "loader/image_plan.h"
 
+#include <float.h>
+#include <math.h>
 #include <stddef.h>
 
 /* In red, green, blue; of values in 0..1. */
@@ -22,9 +24,8 @@ static bool find_layout(const struct loader_options *opt, const struct value *in
     bool ok = false;
     if (rank != 3 && rank != 4) {
         error_set(err, SHEAF_ERROR_SHAPE,
-                  "input '%s' has shape %s, which holds no images (rank 3 or 4 is needed): fill it "
-                  "with -input",
-                  input->name, shape);
+                  "input '%s' has shape %s, which holds no images (rank 3 or 4 is needed)%s",
+                  input->name, shape, opt->fold_preprocessing ? "" : ": fill it with -input");
         goto done;
     }
     const int64_t *dims = input->shape.dims + (rank - 3); /* without the batch */
@@ -77,6 +78,21 @@ static bool set_channels(const char *option, const struct option_floats *given,
     return true;
 }
 
+/* What becomes of the darkest and the brightest pixel must be a float. */
+static bool check_range(const struct preprocess *plan, struct error *err)
+{
+    for (int c = 0; c < plan->channels; c++)
+        for (int v = 0; v <= 255; v += 255) {
+            double x = (v - plan->mean[c]) / plan->stddev[c] * (plan->high - plan->low) / 255;
+            if (!(fabs(x + plan->low) <= FLT_MAX))
+                return error_set(err, SHEAF_ERROR_ARGUMENT,
+                                 "options -mean and -stddev make %g of pixels of %d in channel %d, "
+                                 "which is no float",
+                                 x + plan->low, v, c);
+        }
+    return true;
+}
+
 bool image_plan(const struct loader_options *opt, const struct value *input,
                 struct preprocess *out_plan, struct error *err)
 {
@@ -98,6 +114,8 @@ bool image_plan(const struct loader_options *opt, const struct value *input,
             plan.stddev[c] = imagenet_stddev[plan.bgr ? 2 - c : c];
         }
     }
+    if (!check_range(&plan, err))
+        return false;
     *out_plan = plan;
     return true;
 }

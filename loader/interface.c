@@ -41,13 +41,18 @@ static bool find_picture(const struct loader_options *opt, const struct graph *g
                          struct value **out_input, struct preprocess *out_plan, struct error *err)
 {
     const struct block *b = &g->body;
+    struct error almost; /* of an input that holds pictures, but not as the options say */
     size_t n = 0;
+    error_init(&almost);
     for (size_t i = 0; i < b->n_in; i++) {
         struct error fault;
         struct preprocess plan;
         error_init(&fault);
-        if (!image_plan(opt, b->in[i], &plan, b->n_in == 1 ? err : &fault))
+        if (!image_plan(opt, b->in[i], &plan, b->n_in == 1 ? err : &fault)) {
+            if (fault.status != SHEAF_OK && fault.status != SHEAF_ERROR_SHAPE)
+                almost = fault;
             continue;
+        }
         *out_input = b->in[i];
         *out_plan = plan;
         n++;
@@ -56,6 +61,12 @@ static bool find_picture(const struct loader_options *opt, const struct graph *g
         return true;
     if (b->n_in == 1)
         return false;
+    if (n == 0 && almost.status != SHEAF_OK)
+        return error_set(err, almost.status, "%s", almost.text);
+    if (b->n_in == 0)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -fold-preprocessing needs one input that holds pictures, and the "
+                         "network has no inputs");
     return error_set(err, SHEAF_ERROR_ARGUMENT,
                      "option -fold-preprocessing needs one input that holds pictures; of the "
                      "inputs %s, %s does",
@@ -147,10 +158,12 @@ static bool check_binding(const struct loader_options *opt, const struct graph *
                          "and order stay as they are",
                          changed);
     if (g->max_items)
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "option -bind: state is of one item, but '%s' is left open "
-                         "(-onnx-define-symbol)",
-                         g->items);
+        return error_set(
+            err, SHEAF_ERROR_ARGUMENT,
+            "option -bind: '%s' is left open (-onnx-define-symbol), and the items of a "
+            "run are not the steps of a sequence: each would need a state of its own, "
+            "as a run of its own on areas of its own has",
+            g->items);
     if (out->dtype == in->dtype && shape_equal(&out->shape, &in->shape) &&
         shape_is_static(&in->shape) && out->quant.scale == in->quant.scale &&
         out->quant.zero_point == in->quant.zero_point)

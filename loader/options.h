@@ -102,6 +102,7 @@ struct loader_options {
     struct import_symbol *symbols;
     struct tensor_arg *inputs, *outputs;
     size_t n_inputs;
+    const char *entry; /* the -add-entry that these are about; NULL: -model */
     const char *items; /* the symbol that -onnx-define-symbol leaves open up to max_items */
     int64_t max_items;
     struct interface_change *changes; /* of -input-type and its kin */
@@ -129,9 +130,12 @@ bool options_check(struct arena *a, struct loader_options *opt, struct error *er
 bool options_entries(struct arena *a, struct loader_options *opt, struct error *err);
 /* Says those of -emit-lib in the terms of a bundle's. */
 bool options_library(struct arena *a, struct loader_options *opt, struct error *err);
+/* The bundle's function behind function FUNC of a library. */
+const char *options_library_entry(struct arena *a, const char *func);
 bool model_input_type(const char *word, enum dtype *out_dtype, bool *out_quantized);
-bool model_input_parse(struct arena *a, const char *text, struct import_input *out_input,
-                       struct error *err);
+/* `said`: the option and its value, for sentences. */
+bool model_input_parse(struct arena *a, const char *said, const char *text,
+                       struct import_input *out_input, struct error *err);
 
 void options_print_help(struct strbuf *out);
 void options_print_markdown(struct strbuf *out); /* the table in docs/manual.md */

@@ -17,22 +17,23 @@ static const struct {
     const char *why;
 } conflicts[] = {
     {OPTION_ID_cpu, OPTION_ID_interpreter, "each says what runs the network"},
-    {OPTION_ID_emit_bundle, OPTION_ID_interpreter, "a bundle is compiled code"},
+    {OPTION_ID_emit_bundle, OPTION_ID_interpreter, "what is written is compiled code"},
+    {OPTION_ID_optimize_size, OPTION_ID_interpreter, "it is about compiled code"},
     {OPTION_ID_verify, OPTION_ID_interpreter, "-verify runs both compiled code and evaluator"},
-    {OPTION_ID_emit_bundle, OPTION_ID_verify, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_input, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_input_dir, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_input_list, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_output, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_topk, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_labels, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_label_offset, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_compute_softmax, "a bundle holds the network as it is"},
-    {OPTION_ID_emit_bundle, OPTION_ID_expected_labels, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_expected_labels_file, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_time, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_reset_state, "writing a bundle runs nothing"},
-    {OPTION_ID_emit_bundle, OPTION_ID_iterations, "writing a bundle runs nothing"},
+    {OPTION_ID_emit_bundle, OPTION_ID_verify, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_input, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_input_dir, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_input_list, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_output, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_topk, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_labels, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_label_offset, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_compute_softmax, "the network is written as it is"},
+    {OPTION_ID_emit_bundle, OPTION_ID_expected_labels, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_expected_labels_file, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_time, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_reset_state, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_iterations, "what is written is not run"},
     {OPTION_ID_verify, OPTION_ID_output, "-verify writes no tensors"},
     {OPTION_ID_verify, OPTION_ID_topk, "-verify prints no labels"},
     {OPTION_ID_verify, OPTION_ID_labels, "-verify prints no labels"},
@@ -69,7 +70,7 @@ static const struct {
      "it is about models that are quantized already"},
     {OPTION_ID_compare_qdq, OPTION_ID_dump_profile, "each decides what the network is run for"},
     {OPTION_ID_compare_qdq, OPTION_ID_verify, "each decides what the network is run for"},
-    {OPTION_ID_compare_qdq, OPTION_ID_emit_bundle, "writing a bundle runs nothing"},
+    {OPTION_ID_compare_qdq, OPTION_ID_emit_bundle, "what is written is not run"},
     {OPTION_ID_compare_qdq, OPTION_ID_interpreter, "compiled code is compared"},
     {OPTION_ID_compare_qdq, OPTION_ID_output, "-compare-qdq writes no tensors"},
     {OPTION_ID_compare_qdq, OPTION_ID_topk, "-compare-qdq prints no labels"},
@@ -82,6 +83,8 @@ static const struct {
     {OPTION_ID_compare_qdq, OPTION_ID_iterations, "-compare-qdq runs once"},
     {OPTION_ID_expected_labels, OPTION_ID_expected_labels_file, "each states what is right"},
     {OPTION_ID_emit_lib, OPTION_ID_weights_format, "-weights says where a library's weights lie"},
+    {OPTION_ID_emit_lib, OPTION_ID_may_run_together,
+     "each function of a library has memory of its own, so all may run together"},
     {OPTION_ID_repack_weights, OPTION_ID_weights_format, "repacking writes the file NAME.weights"},
     {OPTION_ID_device, OPTION_ID_target, "each names the machine"},
     {OPTION_ID_march, OPTION_ID_mcpu, "each names the processor"},
@@ -104,13 +107,13 @@ static const struct {
 } needs[] = {
     {OPTION_ID_network_name, OPTION_ID_emit_bundle, "it names the files of a bundle"},
     {OPTION_ID_main_entry_name, OPTION_ID_emit_bundle, "it names the function of a bundle"},
-    {OPTION_ID_save_asm, OPTION_ID_emit_bundle, "the file is written beside the bundle"},
-    {OPTION_ID_debug_info, OPTION_ID_emit_bundle, "debuggers look at a bundle's object"},
-    {OPTION_ID_replaceable_weights, OPTION_ID_emit_bundle, "it is about the weights of a bundle"},
-    {OPTION_ID_repack_weights, OPTION_ID_emit_bundle, "it is about the weights of a bundle"},
+    {OPTION_ID_save_asm, OPTION_ID_emit_bundle, "the file is written beside what it is of"},
+    {OPTION_ID_debug_info, OPTION_ID_emit_bundle, "debuggers look at compiled code in files"},
+    {OPTION_ID_replaceable_weights, OPTION_ID_emit_bundle, "it is about weights in files"},
+    {OPTION_ID_repack_weights, OPTION_ID_emit_bundle, "it is about weights in files"},
     {OPTION_ID_weights_format, OPTION_ID_emit_bundle, "they belong to a bundle"},
     {OPTION_ID_section, OPTION_ID_weights_format, "it is where an array of weights lies"},
-    {OPTION_ID_add_entry, OPTION_ID_emit_bundle, "only a bundle has several functions"},
+    {OPTION_ID_add_entry, OPTION_ID_emit_bundle, "what runs here is one network"},
     {OPTION_ID_entry_profile, OPTION_ID_add_entry, "it is about a further model"},
     {OPTION_ID_entry_input, OPTION_ID_add_entry, "it is about a further model"},
     {OPTION_ID_may_run_together, OPTION_ID_add_entry, "it is about several functions"},
@@ -130,16 +133,30 @@ static const struct {
     {OPTION_ID_lib_name, OPTION_ID_emit_lib, "it names the files of a library"},
     {OPTION_ID_func_name, OPTION_ID_emit_lib, "it names the function of a library"},
     {OPTION_ID_path, OPTION_ID_emit_lib, "it is the folder of a library"},
-    {OPTION_ID_device, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_device, OPTION_ID_emit_lib, "-target names the machine of a bundle"},
     {OPTION_ID_host, OPTION_ID_emit_lib, "it is about a library"},
-    {OPTION_ID_march, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_march, OPTION_ID_emit_lib, "-mcpu names the processor of a bundle"},
     {OPTION_ID_mtune, OPTION_ID_emit_lib, "it is about a library"},
     {OPTION_ID_elf, OPTION_ID_emit_lib, "it is about linking a library"},
     {OPTION_ID_oformat, OPTION_ID_emit_lib, "it is about linking a library"},
-    {OPTION_ID_vector, OPTION_ID_emit_lib, "it is about a library"},
+    {OPTION_ID_vector, OPTION_ID_emit_lib, "-mcpu and -mattr say it of a bundle"},
     {OPTION_ID_weights, OPTION_ID_emit_lib, "the file belongs to a library"},
     {OPTION_ID_bundle_objects, OPTION_ID_emit_lib, "they become part of a library"},
 };
+
+/* What needs -emit-bundle in the table, and has enough in -emit-lib. */
+static bool is_for_libraries_too(enum option_id id)
+{
+    static const enum option_id ids[] = {
+        OPTION_ID_save_asm,       OPTION_ID_debug_info, OPTION_ID_replaceable_weights,
+        OPTION_ID_repack_weights, OPTION_ID_add_entry,  OPTION_ID_target,
+        OPTION_ID_float_abi,
+    };
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
 
 /* A bundle can be asked for in one go with what its network is measured on. */
 static bool is_measured_on(const struct loader_options *opt, enum option_id id)
@@ -161,8 +178,7 @@ static bool is_measured_on(const struct loader_options *opt, enum option_id id)
     return false;
 }
 
-/* What excludes -emit-bundle excludes -emit-lib; what needs it is about bundles alone, but for the
-   machine. */
+/* What excludes -emit-bundle excludes -emit-lib. */
 static enum option_id or_library(const struct loader_options *opt, enum option_id id)
 {
     bool is_library = id == OPTION_ID_emit_bundle && option_active(opt, OPTION_ID_emit_lib);
@@ -181,14 +197,15 @@ static bool check_pairs(const struct loader_options *opt, struct error *err)
     }
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
         enum option_id needed = needs[i].needed;
-        if (needs[i].a == OPTION_ID_target || needs[i].a == OPTION_ID_float_abi)
+        bool or_lib = is_for_libraries_too(needs[i].a);
+        if (or_lib)
             needed = or_library(opt, needed);
         if (needed == OPTION_ID_load_profile && option_active(opt, OPTION_ID_entry_profile))
             continue; /* it is about a further model's profile */
         if (option_active(opt, needs[i].a) && !option_active(opt, needed))
-            return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s needs -%s: %s",
+            return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s needs -%s%s: %s",
                              option_table[needs[i].a].name, option_table[needed].name,
-                             needs[i].why);
+                             or_lib ? " or -emit-lib" : "", needs[i].why);
     }
     return true;
 }
@@ -306,10 +323,6 @@ static bool check_values(const struct loader_options *opt, struct error *err)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -mcpu names %zu processors: only a bundle holds code for several",
                          opt->mcpu.n);
-    if (opt->mcpu.n > 1 && opt->overlay_io)
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "options -overlay-io and -mcpu with several processors exclude each "
-                         "other: each places its activations in its own way");
     if (!check_until(opt, err) || !check_section(opt, err))
         return false;
     for (size_t i = 0; i < opt->stddev.n; i++)
@@ -373,14 +386,14 @@ static bool parse_dims(struct arena *a, const char *text, struct import_input *i
     return true;
 }
 
-bool model_input_parse(struct arena *a, const char *text, struct import_input *out_input,
-                       struct error *err)
+bool model_input_parse(struct arena *a, const char *said, const char *text,
+                       struct import_input *out_input, struct error *err)
 {
     struct import_input in = {.rank = -1};
     const char *rest = text;
     in.name = next_field(a, &rest);
     if (!*in.name)
-        return error_set(err, SHEAF_ERROR_ARGUMENT, "-model-input '%s': the name is empty", text);
+        return error_set(err, SHEAF_ERROR_ARGUMENT, "%s: the name is empty", said);
     if (!rest) {
         *out_input = in;
         return true;
@@ -388,8 +401,7 @@ bool model_input_parse(struct arena *a, const char *text, struct import_input *o
     const char *word = next_field(a, &rest);
     bool quantized;
     if (!model_input_type(word, &in.dtype, &quantized))
-        return error_set(err, SHEAF_ERROR_ARGUMENT, "-model-input '%s': '%s' is no type", text,
-                         word);
+        return error_set(err, SHEAF_ERROR_ARGUMENT, "%s: '%s' is no type", said, word);
     if (quantized) {
         double scale = 0;
         int64_t offset = 0;
@@ -397,17 +409,16 @@ bool model_input_parse(struct arena *a, const char *text, struct import_input *o
             !option_parse_int(next_field(a, &rest), &offset) || offset < INT32_MIN ||
             offset > INT32_MAX || !((float)scale > 0) || isinf((float)scale))
             return error_set(err, SHEAF_ERROR_ARGUMENT,
-                             "-model-input '%s': %s is followed by a positive scale and a whole "
-                             "offset",
-                             text, word);
+                             "%s: %s is followed by a positive scale and a whole offset", said,
+                             word);
         in.quant.scale = (float)scale;
         in.quant.zero_point = (int32_t)offset;
     }
     if (!rest || !parse_dims(a, rest, &in))
         return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "-model-input '%s': the end must be dimensions as in [1,3,224,224], at "
-                         "most %d, each positive",
-                         text, MAX_RANK);
+                         "%s: the end must be dimensions as in [1,3,224,224], at most %d, each "
+                         "positive",
+                         said, MAX_RANK);
     *out_input = in;
     return true;
 }
@@ -418,7 +429,8 @@ static bool parse_model_inputs(struct arena *a, struct loader_options *opt, stru
     opt->model_inputs = arena_array(a, n, sizeof *opt->model_inputs);
     for (size_t i = 0; i < n; i++) {
         struct import_input *in = &opt->model_inputs[i];
-        if (!model_input_parse(a, opt->model_input.item[i], in, err))
+        const char *text = opt->model_input.item[i];
+        if (!model_input_parse(a, arena_printf(a, "-model-input '%s'", text), text, in, err))
             return false;
         for (size_t j = 0; j < i; j++)
             if (strcmp(in->name, opt->model_inputs[j].name) == 0)
@@ -439,6 +451,7 @@ static bool leave_open(struct loader_options *opt, struct import_symbol *s, stru
     opt->items = s->name;
     opt->max_items = s->value;
     s->value = 1;
+    s->is_batch = true;
     return true;
 }
 
@@ -455,7 +468,7 @@ static bool parse_symbols(struct arena *a, struct loader_options *opt, struct er
             s->value < 1 || s->value > INT32_MAX)
             return error_set(err, SHEAF_ERROR_ARGUMENT,
                              "-onnx-define-symbol '%s': a name, a comma (or <=) and a positive "
-                             "whole number are needed, as in batch,1 or batch<=8",
+                             "whole number below 2^31 are needed, as in batch,1 or batch<=8",
                              text);
         s->name = arena_strndup(a, text, (size_t)(end - text));
         if (!comma && !leave_open(opt, s, err))

@@ -99,7 +99,8 @@ static bool parse_inputs(struct arena *a, struct loader_options *opt, struct err
         struct entry_arg *e =
             find_entry(a, opt, OPTION_ID_entry_input, opt->entry_input.item[i], &text, err);
         struct import_input in;
-        if (!e || !model_input_parse(a, text, &in, err))
+        const char *said = arena_printf(a, "-entry-input '%s'", opt->entry_input.item[i]);
+        if (!e || !model_input_parse(a, said, text, &in, err))
             return false;
         for (size_t j = 0; j < e->n_inputs; j++)
             if (strcmp(e->inputs[j].name, in.name) == 0)

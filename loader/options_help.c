@@ -43,7 +43,7 @@ void options_print_help(struct strbuf *out)
 {
     strbuf_add(out, "usage: loader [IMAGE.png ...] -m MODEL [OPTION ...]\n\n"
                     "Compiles a trained network and runs it, or writes it as a bundle of object "
-                    "code.\n"
+                    "code\nor as a C library.\n"
                     "Options take one dash or two, '-opt value' or '-opt=value'; hyphens and\n"
                     "underscores are the same.\n");
     for (int id = 0; id < OPTION_ID_COUNT; id++) {

@@ -106,10 +106,6 @@ static bool parse_bindings(struct arena *a, struct loader_options *opt, struct e
 
 bool interface_parse(struct arena *a, struct loader_options *opt, struct error *err)
 {
-    if (opt->overlay_io && opt->mcpu.n > 1)
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "options -overlay-io and -mcpu with several processors exclude each "
-                         "other: each of them has its activations in another order");
     const struct {
         const struct option_texts *texts;
         enum option_id id;

@@ -4,22 +4,62 @@
  */
 #include <string.h>
 
+#include "bundle/emit/emit_library.h"
 #include "bundle/write/names.h"
 #include "cpu_runtime/codegen/cpu_gcc.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 #include "loader/options.h"
 
-/* Functions that the library calls, or that every program has. */
+/* Functions that the library calls, or that every program has; names of the allocator's. */
 static bool is_taken(const char *name)
 {
-    static const char *const names[] = {
-        "main", "abort",  "close",  "free",        "getauxval", "lseek",   "malloc",    "memcpy",
-        "mmap", "memset", "munmap", "sched_yield", "open",      "sol_ext", "sheaf_ext",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
+    static const char *const hooks[] = {"sol_ext", "sheaf_ext"};
+    for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)
+        if (strncmp(name, hooks[i], strlen(hooks[i])) == 0)
             return true;
-    return false;
+    return strcmp(name, "main") == 0 || emit_library_is_needed(name);
+}
+
+const char *options_library_entry(struct arena *a, const char *func)
+{
+    return arena_printf(a, "%s_network", func);
+}
+
+static bool check_function(struct arena *a, const char *option, const char *func, struct error *err)
+{
+    if (strcmp(names_legalise(a, func), func) == 0 && !is_taken(func))
+        return true;
+    return error_set(err, SHEAF_ERROR_ARGUMENT,
+                     "option -%s: '%s' cannot be the name of a C function", option, func);
+}
+
+/* Of entry i of -add-entry, behind which the main one comes. */
+static const char *function_name(const struct loader_options *opt, size_t i)
+{
+    return i < opt->n_entries ? opt->entries[i].name : opt->func_name;
+}
+
+static bool check_functions(struct arena *a, const struct loader_options *opt, struct error *err)
+{
+    if (!check_function(a, "func-name", opt->func_name, err))
+        return false;
+    for (size_t i = 0; i < opt->n_entries; i++)
+        if (!check_function(a, "add-entry", opt->entries[i].name, err))
+            return false;
+    for (size_t i = 0; i <= opt->n_entries; i++)
+        for (size_t k = 0; k <= opt->n_entries; k++) {
+            const char *one = function_name(opt, i), *other = function_name(opt, k);
+            if (i != k && strcmp(one, other) == 0)
+                return error_set(err, SHEAF_ERROR_ARGUMENT,
+                                 "option -add-entry: two functions of the library are named '%s'",
+                                 one);
+            if (i != k && emit_library_has_name(one, other))
+                return error_set(err, SHEAF_ERROR_ARGUMENT,
+                                 "option -add-entry: '%s' is a name that the function '%s' brings "
+                                 "with it",
+                                 other, one);
+        }
+    return true;
 }
 
 static bool choose_names(struct arena *a, struct loader_options *opt, struct error *err)
@@ -29,13 +69,11 @@ static bool choose_names(struct arena *a, struct loader_options *opt, struct err
                          "option -lib-name: '%s' cannot be the name of a file (-path names the "
                          "folder)",
                          opt->lib_name);
-    if (strcmp(names_legalise(a, opt->func_name), opt->func_name) != 0 || is_taken(opt->func_name))
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "option -func-name: '%s' cannot be the name of a C function",
-                         opt->func_name);
+    if (!check_functions(a, opt, err))
+        return false;
     bool has_lib = strncmp(opt->lib_name, "lib", 3) == 0;
     opt->network_name = arena_printf(a, "%s%s", has_lib ? "" : "lib", opt->lib_name);
-    opt->main_entry_name = arena_printf(a, "%s_network", opt->func_name);
+    opt->main_entry_name = options_library_entry(a, opt->func_name);
     return true;
 }
 
@@ -165,6 +203,11 @@ bool options_library(struct arena *a, struct loader_options *opt, struct error *
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -%s needs -emit-lib=shared: a static library is not linked",
                          opt->elf ? "elf" : "oformat");
+    if ((opt->replaceable_weights || opt->repack_weights) && !opt->weights)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -%s needs -weights with -emit-lib: weights inside a library are "
+                         "part of it",
+                         opt->repack_weights ? "repack-weights" : "replaceable-weights");
     const struct cpu_arch *arch = choose_device(opt, err);
     return arch && choose_names(a, opt, err) && choose_processor(a, opt, arch, err);
 }

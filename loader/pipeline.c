@@ -76,6 +76,7 @@ static bool choose_target(struct pipeline *p, struct error *err)
         .features = opt->mattr.n ? strbuf_text(&features) : NULL,
         .float_abi = (enum cpu_float_abi)opt->float_abi,
         .tune = opt->tune,
+        .optimize_size = opt->optimize_size,
     };
     if (p->variant.here)
         target = (struct cpu_target_options){.cpu = "native"};
@@ -109,6 +110,7 @@ struct graph *pipeline_import(struct pipeline *p, const struct image_size *image
         .n_paths = opt->model.n,
         .inputs = opt->model_inputs,
         .n_inputs = opt->model_input.n,
+        .input_option = opt->entry ? arena_printf(p->arena, "-entry-input=%s", opt->entry) : NULL,
         .symbols = symbols_of(p, items),
         .n_symbols = opt->onnx_define_symbol.n,
     };
@@ -185,7 +187,7 @@ static void log_quantized(const struct pipeline *p)
     if (!p->log || !p->quantized.of_model)
         return;
     strbuf_init(&text, p->arena);
-    report_print_quantized(&text, p->quantized.of_model, true);
+    report_print_quantized(&text, p->opt->entry, p->quantized.of_model, true);
     fputs(strbuf_text(&text), p->log);
 }
 

@@ -112,13 +112,14 @@ const char *pipeline_entry_name(const struct pipeline *p); /* as the options say
 bool pipeline_sort_parts(struct pipeline_entry *entry, struct error *err);
 
 /* Writes NAME.o, NAME.weights, NAME.h and with -save-asm NAME.s into `dir`: all or none. `together`
-   as in program_join; not used for one entry.  The pipelines cannot be run afterwards. */
+   as in program_join; not NULL where there are more entries than one.  The pipelines cannot be run
+   afterwards. */
 bool pipeline_emit_bundle(const struct pipeline_entry *entries, size_t n, const bool *together,
                           const char *dir, struct error *err);
 
-/* Writes the library that -emit-lib asks for, all files or none; out_note receives what the tool
-   says of it.  The pipelines cannot be run afterwards. */
-bool pipeline_emit_library(const struct pipeline_entry *entry, struct strbuf *out_note,
+/* Writes the library that -emit-lib asks for, a function for each entry, all files or none;
+   out_note receives what the tool says of it.  The pipelines cannot be run afterwards. */
+bool pipeline_emit_library(const struct pipeline_entry *entries, size_t n, struct strbuf *out_note,
                            struct error *err);
 
 /* Makes the network ready to run in this process, through the evaluator where `interpreter`. */

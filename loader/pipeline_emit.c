@@ -7,6 +7,7 @@
 #include "bundle/write/bundle.h"
 #include "bundle/write/names.h"
 #include "bundle/write/repack.h"
+#include "bundle/write/weights_form.h"
 #include "loader/pipeline_internal.h"
 
 const char *pipeline_entry_name(const struct pipeline *p)
@@ -16,10 +17,11 @@ const char *pipeline_entry_name(const struct pipeline *p)
 
 static size_t count_features(const struct target *t)
 {
-    size_t n = 0;
-    for (const char *p = t->features; (p = strchr(p, '+')) != NULL; p++)
-        n++;
-    return n;
+    const char *rest = t->features, *f;
+    size_t count = 0, n;
+    while (target_next_feature(&rest, &f, &n))
+        count++;
+    return count;
 }
 
 bool pipeline_sort_parts(struct pipeline_entry *entry, struct error *err)
@@ -47,7 +49,13 @@ bool pipeline_sort_parts(struct pipeline_entry *entry, struct error *err)
     return true;
 }
 
-static void fill_entry(struct arena *a, const struct pipeline_entry *from, struct emit_entry *to)
+static const char *entry_name(const struct pipeline_entry *e)
+{
+    return e->name ? e->name : e->parts[0]->entry;
+}
+
+static void fill_entry(struct arena *a, const struct pipeline_entry *from,
+                       const struct names_of_entry *names, struct emit_entry *to)
 {
     struct emit_part *parts = arena_array(a, from->n_parts, sizeof *parts);
     for (size_t i = 0; i < from->n_parts; i++) {
@@ -55,11 +63,29 @@ static void fill_entry(struct arena *a, const struct pipeline_entry *from, struc
         parts[i] = (struct emit_part){p->program, p->target, p->schedules};
     }
     const struct pipeline *first = from->parts[0];
-    *to = (struct emit_entry){.name = from->name ? from->name : first->entry,
-                              .model = first->model,
-                              .parts = parts,
-                              .n_parts = from->n_parts};
-    to->symbols = names_symbols(a, parts, to->n_parts, &to->n_symbols);
+    *to = (struct emit_entry){
+        .name = entry_name(from), .model = first->model, .parts = parts, .n_parts = from->n_parts};
+    to->symbols = names_symbols_in(a, names, parts, to->n_parts, &to->n_symbols);
+}
+
+/* Of a library, whose header tells of functions alone, NULL. */
+static const struct names_of_entry *header_names(struct arena *a,
+                                                 const struct pipeline_entry *entries, size_t n)
+{
+    const struct pipeline *first = entries[0].parts[0];
+    const char *stem = names_legalise(a, first->name);
+    struct names_of_entry *names = arena_array(a, n, sizeof *names);
+    struct names_header *header = names_header_create(a);
+    if (first->opt->emit_lib != EMIT_LIB_NONE)
+        return NULL;
+    if (weights_is_array((enum weights_format)first->opt->weights_format))
+        names_header_reserve(header, arena_printf(a, "%s_weights", stem));
+    for (size_t i = 0; i < n; i++) {
+        const char *entry = entry_name(&entries[i]);
+        names[i] = (struct names_of_entry){header, entry, names_upper(a, n > 1 ? entry : stem)};
+        names_header_add(header, &names[i]);
+    }
+    return names;
 }
 
 static void join(struct arena *a, const struct pipeline_entry *entries, size_t n,
@@ -74,6 +100,8 @@ static void join(struct arena *a, const struct pipeline_entry *entries, size_t n
         groups[i] = (struct program_group){next, entries[i].n_parts};
         for (size_t k = 0; k < entries[i].n_parts; k++)
             *next++ = entries[i].parts[k]->program;
+        if (entries[i].n_parts > 1 && entries[0].parts[0]->opt->overlay_io)
+            plan_overlay_group(&groups[i]);
     }
     if (n_programs > 1)
         program_join(groups, n, together, a);
@@ -87,8 +115,9 @@ void pipeline_request(const struct pipeline_entry *entries, size_t n, const bool
     struct arena *a = first->arena;
     join(a, entries, n, together, &b->weights);
     b->entries = arena_array(a, n, sizeof *b->entries);
+    const struct names_of_entry *names = header_names(a, entries, n);
     for (size_t i = 0; i < n; i++)
-        fill_entry(a, &entries[i], &b->entries[i]);
+        fill_entry(a, &entries[i], names ? &names[i] : NULL, &b->entries[i]);
     b->request =
         (struct emit_request){.source = first->name, .entries = b->entries, .n_entries = n};
     memcpy(b->request.weights_digest, b->weights.digest, sizeof b->weights.digest);
@@ -107,23 +136,36 @@ bool pipeline_emit(struct pipeline *p, bool want_text, struct emit_result *out_r
     return ok;
 }
 
+bool pipeline_generate(const struct pipeline_entry *entries, size_t n, const bool *together,
+                       struct bundle_parts *b, struct emit_result *out_code, struct error *err)
+{
+    struct pipeline *first = entries[0].parts[0];
+    const struct loader_options *opt = first->opt;
+    pipeline_request(entries, n, together, b);
+    b->request.replaceable_weights = opt->replaceable_weights || opt->repack_weights;
+    if (b->request.replaceable_weights)
+        memset(b->request.weights_digest, 0, sizeof b->request.weights_digest);
+    if (opt->debug_info)
+        b->request.listing_name = arena_printf(first->arena, "%s.kernels", first->name);
+    if (!emit_object(first->arena, &b->request, opt->save_asm, out_code, err))
+        return false;
+    pipeline_log(first, "code generation");
+    b->digest64 = weights_digest64(&b->weights);
+    if (b->request.replaceable_weights)
+        b->weights =
+            weights_with_trailer(first->arena, &b->weights, repack_layout_id(&out_code->object),
+                                 opt->emit_lib != EMIT_LIB_NONE);
+    return true;
+}
+
 bool pipeline_emit_bundle(const struct pipeline_entry *entries, size_t n, const bool *together,
                           const char *dir, struct error *err)
 {
     struct pipeline *first = entries[0].parts[0];
     struct bundle_parts b;
     struct emit_result code;
-    pipeline_request(entries, n, together, &b);
-    b.request.replaceable_weights = first->opt->replaceable_weights || first->opt->repack_weights;
-    if (b.request.replaceable_weights)
-        memset(b.request.weights_digest, 0, sizeof b.request.weights_digest);
-    if (first->opt->debug_info)
-        b.request.listing_name = arena_printf(first->arena, "%s.kernels", first->name);
-    if (!emit_object(first->arena, &b.request, first->opt->save_asm, &code, err))
+    if (!pipeline_generate(entries, n, together, &b, &code, err))
         return false;
-    pipeline_log(first, "code generation");
-    if (b.request.replaceable_weights)
-        b.weights = weights_with_trailer(first->arena, &b.weights, repack_layout_id(&code.object));
     if (first->opt->repack_weights)
         return repack_write(first->arena, dir, first->name, &code.object, &b.weights, err);
     struct bundle_request bundle = {

@@ -43,9 +43,14 @@ struct bundle_parts {
     struct emit_entry *entries;
     struct weights weights;
     struct emit_request request;
+    uint64_t digest64; /* of the weights' area, of pipeline_generate */
 };
 void pipeline_request(const struct pipeline_entry *entries, size_t n, const bool *together,
                       struct bundle_parts *out_parts);
+/* The same, and its code as the options want it; the trailer is behind replaceable weights. */
+bool pipeline_generate(const struct pipeline_entry *entries, size_t n, const bool *together,
+                       struct bundle_parts *out_parts, struct emit_result *out_code,
+                       struct error *err);
 
 /* The model as it was written, with this many items for -onnx-define-symbol=NAME<=N. */
 struct graph *pipeline_import(struct pipeline *p, const struct image_size *image, int64_t items,

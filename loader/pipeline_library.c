@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bundle/write/library.h"
+#include "bundle/write/repack.h"
 #include "cpu_runtime/codegen/cpu_arch.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 #include "loader/pipeline_internal.h"
@@ -24,11 +25,11 @@ static const int *buffers_of(const struct pipeline *p, const struct emit_entry *
 }
 
 /* The input that tells how many items there are. */
-static int items_of(const struct pipeline *p, const struct emit_library *lib)
+static int items_of(const struct pipeline *p, const struct emit_library_function *fn)
 {
-    for (size_t i = 0; p->graph->max_items && i < lib->n_in; i++)
-        if (strcmp(p->program->bufs[lib->in[i]].name, p->graph->items) == 0)
-            return lib->in[i];
+    for (size_t i = 0; p->graph->max_items && i < fn->n_in; i++)
+        if (strcmp(p->program->bufs[fn->in[i]].name, p->graph->items) == 0)
+            return fn->in[i];
     return -1;
 }
 
@@ -55,45 +56,62 @@ static void find_random(struct states *s, const struct block *b)
 
 /* ---- the request ---- */
 
-static struct emit_library functions_of(const struct pipeline *p, const struct emit_entry *entry)
+static struct emit_library_function function_of(const struct pipeline *p,
+                                                const struct emit_entry *entry)
 {
     struct states random = {.p = p};
     find_random(&random, &p->graph->body);
-    struct emit_library lib = {
+    struct emit_library_function fn = {
         .func = p->opt->func_name,
-        .entry = p->entry,
-        .target = cpu_target_plain(p->arena, p->target),
-        .features = entry->n_parts > 1 ? NULL : p->target->features,
+        .entry = entry->name,
         .program = p->program,
         .random = random.bufs,
         .n_random = random.n,
-        .weights_path = p->opt->weights,
         .max_items = p->graph->max_items,
     };
-    lib.in = buffers_of(p, entry, SHEAF_ROLE_INPUT, &lib.n_in);
-    lib.out = buffers_of(p, entry, SHEAF_ROLE_OUTPUT, &lib.n_out);
-    lib.items = items_of(p, &lib);
-    return lib;
+    fn.in = buffers_of(p, entry, SHEAF_ROLE_INPUT, &fn.n_in);
+    fn.out = buffers_of(p, entry, SHEAF_ROLE_OUTPUT, &fn.n_out);
+    fn.items = items_of(p, &fn);
+    return fn;
 }
 
-bool pipeline_emit_library(const struct pipeline_entry *entry, struct strbuf *out_note,
+static struct emit_library functions_of(const struct pipeline_entry *entries, size_t n,
+                                        const struct bundle_parts *b,
+                                        const struct emit_result *code)
+{
+    const struct pipeline *first = entries[0].parts[0];
+    struct emit_library_function *functions = arena_array(first->arena, n, sizeof *functions);
+    for (size_t i = 0; i < n; i++)
+        functions[i] = function_of(entries[i].parts[0], &b->entries[i]);
+    return (struct emit_library){
+        .functions = functions,
+        .n_functions = n,
+        .target = cpu_target_plain(first->arena, first->target),
+        .features = entries[0].n_parts > 1 ? NULL : first->target->features,
+        .weights_path = first->opt->weights,
+        .weights_digest = b->digest64,
+        .weights_layout = b->request.replaceable_weights ? repack_layout_id(&code->object) : 0,
+    };
+}
+
+bool pipeline_emit_library(const struct pipeline_entry *entries, size_t n, struct strbuf *out_note,
                            struct error *err)
 {
-    struct pipeline *first = entry->parts[0];
+    struct pipeline *first = entries[0].parts[0];
     const struct loader_options *opt = first->opt;
     struct bundle_parts b;
     struct emit_result code;
-    pipeline_request(entry, 1, NULL, &b);
-    if (!emit_object(first->arena, &b.request, false, &code, err))
+    if (!pipeline_generate(entries, n, NULL, &b, &code, err))
         return false;
-    pipeline_log(first, "code generation");
     struct library_request library = {
         .kind = opt->emit_lib == EMIT_LIB_SHARED ? LIBRARY_SHARED : LIBRARY_STATIC,
         .dir = opt->path,
         .name = first->name,
-        .entry = &b.entries[0],
-        .functions = functions_of(first, &b.entries[0]),
+        .entries = b.entries,
+        .functions = functions_of(entries, n, &b, &code),
         .object = code.object,
+        .assembly = code.assembly,
+        .listing = code.listing,
         .weights = b.weights,
         .extra = opt->bundle_objects.item,
         .n_extra = opt->bundle_objects.n,
@@ -101,6 +119,8 @@ bool pipeline_emit_library(const struct pipeline_entry *entry, struct strbuf *ou
         .output_format = opt->oformat,
         .is_native = cpu_arch_find(first->target->triple, err) == cpu_arch_host(),
     };
+    if (opt->repack_weights)
+        return library_repack(first->arena, &library, err);
     if (!library_write(first->arena, &library, out_note, err))
         return false;
     pipeline_log(first, "writing");

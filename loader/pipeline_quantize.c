@@ -240,11 +240,14 @@ bool pipeline_quantize(struct quantize_step *step, struct error *err)
     if (quantize_report_survey(step->graph, &of_model))
         step->of_model = arena_copy(step->graph->arena, &of_model, sizeof of_model);
     /* Also in float: that network is measured first, which may take hours. */
-    if (opt->load_profile.n && step->of_model)
+    const char *profile = opt->load_profile.n ? "-load-profile"
+                          : opt->dump_profile ? "-dump-profile"
+                                              : NULL;
+    if (profile && step->of_model)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "%s: the model is quantized already and has scales of its own, so "
-                         "-load-profile has to be left out",
-                         step->model_name);
+                         "%s has to be left out",
+                         step->model_name, profile);
     if (step->variant->in_float)
         return true;
     if (opt->assert_all_nodes_quantized && !opt->load_profile.n && !step->of_model)

@@ -75,10 +75,15 @@ void report_print_tensor(struct strbuf *out, const char *name, const struct tens
     strbuf_add(out, n > SHOWN_ELEMS ? " ...\n" : "\n");
 }
 
-void report_print_quantized(struct strbuf *out, const struct quantize_report *r, bool all)
+void report_print_quantized(struct strbuf *out, const char *entry, const struct quantize_report *r,
+                            bool all)
 {
     size_t n_quantized = quantize_report_n_quantized(r), shown = 0;
-    strbuf_printf(out, "Quantized: %zu of %zu nodes", n_quantized, r->n);
+    if (entry)
+        strbuf_printf(out, "Quantized (%s): ", entry);
+    else
+        strbuf_add(out, "Quantized: ");
+    strbuf_printf(out, "%zu of %zu nodes", n_quantized, r->n);
     for (size_t i = 0; i < r->n && (all || shown < SHOWN_NODES); i++) {
         const struct quantize_note *note = &r->note[i];
         if (!note->quantized)

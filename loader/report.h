@@ -38,7 +38,8 @@ bool report_is_distribution(const double *values, size_t n);
 void report_print_tensor(struct strbuf *out, const char *name, const struct tensor *t);
 
 /* `Quantized: 53 of 57 nodes; in float: softmax 'prob' (softmax has no integer form), ...`: the
-   first few, or all. */
-void report_print_quantized(struct strbuf *out, const struct quantize_report *r, bool all);
+   first few, or all.  Of an -add-entry it begins with `Quantized (ENTRY)`; NULL: of -model. */
+void report_print_quantized(struct strbuf *out, const char *entry, const struct quantize_report *r,
+                            bool all);
 
 #endif

@@ -304,7 +304,7 @@ static void print_quantized(struct run *run)
     if (!report || run->opt->quantization_report)
         return;
     strbuf_init(&text, run->arena);
-    report_print_quantized(&text, report, run->opt->verbose);
+    report_print_quantized(&text, NULL, report, run->opt->verbose);
     print(run, &text);
 }
 

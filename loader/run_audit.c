@@ -31,7 +31,7 @@ static void print_functions(struct arena *a, const struct object *o, FILE *out)
             functions[n++] = (struct function){s.name, s.size};
     }
     qsort(functions, n, sizeof *functions, larger_first);
-    fprintf(out, "Functions:\n     bytes  name\n");
+    fprintf(out, n ? "Functions:\n     bytes  name\n" : "Functions: none\n");
     for (size_t i = 0; i < n; i++)
         fprintf(out, "%10" PRIu64 "  %s\n", functions[i].size, functions[i].name);
 }
@@ -63,9 +63,24 @@ static void print_sizes(const struct object *o, FILE *out)
     fprintf(out, ", %" PRIu64 " writable\n", s.writable);
 }
 
+struct relocations {
+    FILE *out;
+    bool any;
+};
+
 static void print_relocation(const char *name, uint64_t count, void *arg)
 {
-    fprintf(arg, "  %s: %" PRIu64 "\n", name, count);
+    struct relocations *r = arg;
+    fprintf(r->out, "%s  %s: %" PRIu64 "\n", r->any ? "" : "Relocations:\n", name, count);
+    r->any = true;
+}
+
+static void print_relocations(const struct object *o, FILE *out)
+{
+    struct relocations r = {.out = out};
+    audit_relocations(o, print_relocation, &r);
+    if (!r.any)
+        fprintf(out, "Relocations: none\n");
 }
 
 static void print_entries(const struct object *o, FILE *out)
@@ -81,13 +96,14 @@ static void print_entries(const struct object *o, FILE *out)
             fprintf(out, "at most %" PRIu64 " bytes", e.stack_bytes);
         else
             fprintf(out, "not known");
-        fprintf(out, "; multiplications: %" PRIu64 "\n", e.macs);
+        fprintf(out, "; products in a run: %" PRIu64 "\n", e.macs);
     }
 }
 
 static const char *spell_float_abi(enum audit_float_abi abi)
 {
-    static const char *const words[] = {[AUDIT_FLOAT_UNSTATED] = "not stated",
+    static const char *const words[] = {[AUDIT_FLOAT_UNSTATED] =
+                                            "in a way that the object does not state",
                                         [AUDIT_FLOAT_SOFT] = "in general registers (soft)",
                                         [AUDIT_FLOAT_HARD] = "in floating-point registers (hard)"};
     return words[abi];
@@ -111,15 +127,14 @@ bool run_audit(struct arena *a, const char *path, FILE *out, struct error *err)
     fprintf(out, "Floats are passed %s\n", spell_float_abi(audit_float_abi(&o)));
     print_sizes(&o, out);
     print_entries(&o, out);
-    fprintf(out, "Relocations:\n");
-    audit_relocations(&o, print_relocation, out);
+    print_relocations(&o, out);
     print_functions(a, &o, out);
     uint32_t n_undefined;
     const char *undefined = object_undefined(&o, &n_undefined);
     if (undefined)
         return error_set(err, SHEAF_ERROR_FORMAT,
-                         "%s needs %" PRIu32 " symbols from elsewhere, the first is '%s'", path,
-                         n_undefined, undefined);
+                         "%s needs %" PRIu32 " symbol%s from elsewhere, the first is '%s'", path,
+                         n_undefined, n_undefined == 1 ? "" : "s", undefined);
     if (object_writable(&o))
         return error_set(err, SHEAF_ERROR_FORMAT, "%s has writable data in section '%s'", path,
                          object_writable(&o));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bundle/write/names.h"
+#include "loader/report.h"
 
 struct compile {
     struct arena *arena;
@@ -42,12 +43,17 @@ static const struct loader_options *options_of(struct compile *c, const struct e
     struct loader_options *opt = arena_new(c->arena, struct loader_options);
     *opt = *c->opt;
     opt->model = e->model;
-    opt->main_entry_name = e->name;
+    bool is_library = opt->emit_lib != EMIT_LIB_NONE;
+    opt->func_name = e->name;
+    opt->main_entry_name = is_library ? options_library_entry(c->arena, e->name) : e->name;
     opt->load_profile = e->load_profile;
     opt->given[OPTION_ID_load_profile] = e->load_profile.n > 0;
     opt->model_inputs = e->inputs;
     opt->model_input.n = e->n_inputs;
+    opt->entry = e->name;
     opt->onnx_define_symbol.n = 0;
+    opt->items = NULL;
+    opt->max_items = 0;
     opt->keep_original_precision_for_nodes.n = 0;
     opt->n_changes = opt->bind.n = 0;
     opt->fold_preprocessing = false;
@@ -69,11 +75,19 @@ static bool add_entries(struct compile *c, struct pipeline *first, struct pipeli
         if (!add_parts(c, own, i == 0 ? 1 : 0, &entries[i], err))
             return false;
         entries[i].name = pipeline_entry_name(entries[i].parts[0]);
-        for (size_t j = 0; j < i; j++)
+        for (size_t j = 0; j < i && opt->emit_lib == EMIT_LIB_NONE; j++)
             if (!names_fit(entries[j].name, entries[i].name, err))
                 return false;
     }
     return true;
+}
+
+/* What -entry-profile led to. */
+static void note_quantized(const struct pipeline_entry *entry, bool all, struct strbuf *out)
+{
+    const struct quantize_report *report = pipeline_quantized(entry->parts[0]);
+    if (report)
+        report_print_quantized(out, entry->name, report, all);
 }
 
 bool run_bundle(struct arena *a, const struct loader_options *opt, struct pipeline *first,
@@ -83,12 +97,14 @@ bool run_bundle(struct arena *a, const struct loader_options *opt, struct pipeli
     struct compile c = {
         .arena = a, .opt = opt, .variant = variant, .image = first_image, .log = log};
     struct pipeline_entry *entries = arena_array(a, opt->n_entries + 1, sizeof *entries);
+    size_t n = opt->n_entries + 1;
     bool ok = add_entries(&c, first, entries, err);
+    for (size_t i = 1; ok && i < n; i++)
+        note_quantized(&entries[i], opt->verbose, out_note);
     if (ok && opt->emit_lib != EMIT_LIB_NONE)
-        ok = pipeline_emit_library(&entries[0], out_note, err);
+        ok = pipeline_emit_library(entries, n, out_note, err);
     else if (ok)
-        ok =
-            pipeline_emit_bundle(entries, opt->n_entries + 1, opt->together, opt->emit_bundle, err);
+        ok = pipeline_emit_bundle(entries, n, opt->together, opt->emit_bundle, err);
     for (size_t i = 0; i < c.n_opened; i++)
         pipeline_close(c.opened[i]);
     return ok;

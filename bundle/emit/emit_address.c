@@ -20,24 +20,15 @@ static bool split(const struct emit_kernel *ek, const struct eaffine *a, int64_t
         rest += block;
     *hi = eaffine_const((a->offset - rest) / block);
     *lo = eaffine_const(rest);
-    int64_t least = rest, most = rest;
     for (int i = 0; i < a->n_terms; i++) {
-        int var = a->term[i].var;
         int64_t coef = a->term[i].coef;
-        if (coef % block == 0) {
-            eaffine_add_term(hi, var, coef / block);
-            continue;
-        }
-        int64_t extent = ek->vars[var].extent;
-        if (extent == 0)
-            return false;
-        eaffine_add_term(lo, var, coef);
-        if (coef > 0)
-            most += coef * (extent - 1);
+        if (coef % block == 0)
+            eaffine_add_term(hi, a->term[i].var, coef / block);
         else
-            least += coef * (extent - 1);
+            eaffine_add_term(lo, a->term[i].var, coef);
     }
-    return least >= 0 && most < block;
+    int64_t least, most;
+    return eaffine_range(ek, lo, &least, &most) && least >= 0 && most < block;
 }
 
 static int64_t common_divisor(int64_t a, int64_t b)
@@ -249,7 +240,7 @@ LLVMValueRef emit_pointer(struct emit_kernel *ek, int buf, const struct eaffine 
     LLVMTypeRef t = emit_memory_type(e, ek->k->bufs[buf].dtype);
     LLVMValueRef i = eaffine_value(ek, &variable);
     LLVMValueRef off = emit_index(e, a->offset);
-    if (a->offset < 0) {
+    if (a->offset < 0 || e->target->optimize_size) {
         /* On the way to the element the address may lie behind the buffer's end. */
         LLVMValueRef p = LLVMBuildGEP2(e->b, t, ek->buf[buf], &i, 1, "");
         return LLVMBuildGEP2(e->b, t, p, &off, 1, "");
@@ -440,6 +431,53 @@ static LLVMValueRef test_index(struct emit_kernel *ek, const struct kinst *in, i
     return LLVMBuildICmp(e->b, LLVMIntULT, i, extent, "");
 }
 
+/* Whether an access is in range: what holds for all lanes, and lane by lane; NULL: it does. */
+struct in_range {
+    LLVMValueRef uniform, varying;
+};
+
+static struct in_range test_indices(struct emit_kernel *ek, const struct kinst *in)
+{
+    struct in_range r = {NULL, NULL};
+    for (int d = 0; d < ek->k->bufs[in->buf].rank; d++) {
+        bool vary;
+        LLVMValueRef c = test_index(ek, in, d, &vary);
+        if (!c)
+            continue;
+        LLVMValueRef *all = vary ? &r.varying : &r.uniform;
+        *all = *all ? LLVMBuildAnd(ek->e->b, *all, c, "") : c;
+    }
+    return r;
+}
+
+/* Element by element, for some lanes must not touch their address, or lie apart.  One condition is
+   for all lanes or for each. */
+static LLVMValueRef load_lanes(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef ok,
+                               bool for_each)
+{
+    struct emit *e = ek->e;
+    LLVMValueRef r = LLVMGetPoison(emit_lane_type(ek, ek->k->bufs[at->buf].dtype, true));
+    for (int i = 0; i < ek->lanes; i++) {
+        LLVMValueRef bit = for_each ? LLVMBuildExtractElement(e->b, ok, emit_index(e, i), "") : ok;
+        LLVMValueRef off = LLVMBuildSelect(e->b, bit, lane_offset(ek, at, i), emit_index(e, 0), "");
+        r = LLVMBuildInsertElement(e->b, r, load_element(ek, at->buf, off), emit_index(e, i), "");
+    }
+    return r;
+}
+
+/* All lanes in one load, from the start of the buffer where the condition does not hold. */
+static LLVMValueRef load_run(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef ok,
+                             bool *out_varying)
+{
+    struct emit *e = ek->e;
+    LLVMValueRef base = eaffine_value(ek, &at->affine);
+    struct eaffine safe =
+        eaffine_var(emit_add_var(ek, LLVMBuildSelect(e->b, ok, base, emit_index(e, 0), ""), 0));
+    eaffine_add_term(&safe, EVAR_LANE, eaffine_lane(&at->affine));
+    struct eaddress clamped = {.buf = at->buf, .affine = safe};
+    return emit_load(ek, &clamped, out_varying);
+}
+
 /*
  * load_or: where the indices are out of range, element 0 is read instead and dropped, so that no
  * branch is needed.  A buffer without elements may lie nowhere, but there the test is false when
@@ -449,64 +487,28 @@ void emit_load_or(struct emit_kernel *ek, kval v)
 {
     struct emit *e = ek->e;
     const struct kinst *in = kernel_inst(ek->k, v);
-    const struct kbuf *buf = &ek->k->bufs[in->buf];
     kval otherwise = in->args[in->n_args - 1];
-    LLVMValueRef uniform = NULL, varying = NULL;
-    for (int d = 0; d < buf->rank; d++) {
-        bool vary;
-        LLVMValueRef c = test_index(ek, in, d, &vary);
-        if (!c)
-            continue;
-        LLVMValueRef *all = vary ? &varying : &uniform;
-        *all = *all ? LLVMBuildAnd(e->b, *all, c, "") : c;
-    }
+    struct in_range test = test_indices(ek, in);
     struct eaddress at = emit_address(ek, in->buf, in->args);
-    if (!uniform && !varying) {
-        bool vary;
-        LLVMValueRef r = emit_load(ek, &at, &vary);
+    LLVMValueRef r, ok = test.uniform;
+    bool vary = true;
+    if (!test.uniform && !test.varying) {
+        r = emit_load(ek, &at, &vary);
         emit_set(ek, v, r, vary);
         return;
     }
-    LLVMValueRef r;
-    bool vary = false;
-    if (varying) {
-        /* Element by element: some lanes must not touch their address. */
-        LLVMValueRef ok =
-            uniform ? LLVMBuildAnd(e->b, varying, emit_splat(ek, uniform), "") : varying;
-        r = LLVMGetPoison(emit_lane_type(ek, buf->dtype, true));
-        for (int i = 0; i < ek->lanes; i++) {
-            LLVMValueRef bit = LLVMBuildExtractElement(e->b, ok, emit_index(e, i), "");
-            LLVMValueRef off =
-                LLVMBuildSelect(e->b, bit, lane_offset(ek, &at, i), emit_index(e, 0), "");
-            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_index(e, i),
-                                       "");
-        }
-        r = LLVMBuildSelect(e->b, ok, r, emit_get(ek, otherwise, true), "");
-        emit_set(ek, v, r, true);
-        return;
-    }
-    if (ek->lanes > 1 && !is_contiguous(ek, &at) && (at.varying || eaffine_lane(&at.affine))) {
-        /* Lanes are strided but in range together: guard each with the one condition. */
-        r = LLVMGetPoison(emit_lane_type(ek, buf->dtype, true));
-        for (int i = 0; i < ek->lanes; i++) {
-            LLVMValueRef off =
-                LLVMBuildSelect(e->b, uniform, lane_offset(ek, &at, i), emit_index(e, 0), "");
-            r = LLVMBuildInsertElement(e->b, r, load_element(ek, in->buf, off), emit_index(e, i),
-                                       "");
-        }
-        vary = true;
+    if (test.varying) {
+        ok = ok ? LLVMBuildAnd(e->b, test.varying, emit_splat(ek, ok), "") : test.varying;
+        r = load_lanes(ek, &at, ok, true);
+    } else if (ek->lanes > 1 && !is_contiguous(ek, &at) &&
+               (at.varying || eaffine_lane(&at.affine))) {
+        r = load_lanes(ek, &at, ok, false);
     } else {
-        LLVMValueRef base = eaffine_value(ek, &at.affine);
-        struct eaffine safe = eaffine_var(
-            emit_add_var(ek, LLVMBuildSelect(e->b, uniform, base, emit_index(e, 0), ""), 0));
-        struct eaffine lane = eaffine_var(EVAR_LANE);
-        eaffine_add(&safe, &lane, eaffine_lane(&at.affine));
-        struct eaddress clamped = {.buf = in->buf, .affine = safe};
-        r = emit_load(ek, &clamped, &vary);
+        r = load_run(ek, &at, ok, &vary);
     }
     vary = vary || ek->varying[otherwise];
     if (vary && LLVMGetTypeKind(LLVMTypeOf(r)) != LLVMVectorTypeKind)
         r = emit_splat(ek, r);
-    r = LLVMBuildSelect(e->b, uniform, r, emit_get(ek, otherwise, vary), "");
+    r = LLVMBuildSelect(e->b, ok, r, emit_get(ek, otherwise, vary), "");
     emit_set(ek, v, r, vary);
 }

@@ -62,9 +62,8 @@ bool eaffine_range(const struct emit_kernel *ek, const struct eaffine *a, int64_
     int64_t least = a->offset, most = a->offset;
     for (int i = 0; i < a->n_terms; i++) {
         int64_t extent = ek->vars[a->term[i].var].extent;
-        if (extent < 1)
+        if (extent < 1 || !kaffine_reach(a->term[i].coef, extent, &least, &most))
             return false;
-        *(a->term[i].coef < 0 ? &least : &most) += a->term[i].coef * (extent - 1);
     }
     *out_least = least;
     *out_most = most;
@@ -96,6 +95,7 @@ LLVMValueRef eaffine_value(struct emit_kernel *ek, const struct eaffine *affine)
 {
     struct emit *e = ek->e;
     struct eaffine a = join_terms(ek, affine);
+    bool in_full = e->target->optimize_size;
     LLVMValueRef sum = NULL;
     for (int i = 0; i < a.n_terms; i++) {
         if (a.term[i].var == EVAR_LANE)
@@ -103,13 +103,13 @@ LLVMValueRef eaffine_value(struct emit_kernel *ek, const struct eaffine *affine)
         /* A half of a joined pair has no value: what it is used in sees the pair. */
         LLVMValueRef v = ek->vars[a.term[i].var].value;
         assert(v);
-        if (a.term[i].coef != 1)
+        if (a.term[i].coef != 1 || in_full)
             v = LLVMBuildNSWMul(e->b, v, emit_index(e, a.term[i].coef), "");
         sum = sum ? LLVMBuildNSWAdd(e->b, sum, v, "") : v;
     }
     if (!sum)
         return emit_index(e, a.offset);
-    return a.offset ? LLVMBuildNSWAdd(e->b, sum, emit_index(e, a.offset), "") : sum;
+    return a.offset || in_full ? LLVMBuildNSWAdd(e->b, sum, emit_index(e, a.offset), "") : sum;
 }
 
 void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bundle/emit/emit_internal.h"
+#include "bundle/emit/emit_plain.h"
 #include "bundle/read/object.h"
 #include "ir/version.h"
 
@@ -18,16 +18,6 @@ static void put(struct field *f, LLVMValueRef v)
     f->v[f->n++] = v;
 }
 
-static LLVMValueRef u32(struct emit *e, uint32_t v)
-{
-    return LLVMConstInt(e->i32, v, 0);
-}
-
-static LLVMValueRef u64(struct emit *e, uint64_t v)
-{
-    return LLVMConstInt(e->i64, v, 0);
-}
-
 static LLVMValueRef constant(struct emit *e, const char *name, LLVMValueRef init)
 {
     LLVMValueRef g = LLVMAddGlobal(e->mod, LLVMTypeOf(init), name);
@@ -40,7 +30,7 @@ static LLVMValueRef constant(struct emit *e, const char *name, LLVMValueRef init
    a section that nothing refers to. */
 static LLVMValueRef in_own_section(struct emit *e, LLVMValueRef g)
 {
-    if (emit_has_function_sections(e))
+    if (e->target->has_function_sections)
         LLVMSetSection(g, ".rodata.bundle");
     return g;
 }
@@ -58,7 +48,7 @@ static LLVMValueRef string(struct emit *e, const char *s)
 {
     LLVMValueRef g = constant(e, "", LLVMConstStringInContext2(e->ctx, s, strlen(s), 0));
     LLVMSetLinkage(g, LLVMPrivateLinkage);
-    if (emit_has_function_sections(e))
+    if (e->target->has_function_sections)
         LLVMSetAlignment(g, 1);
     LLVMSetUnnamedAddress(g, LLVMGlobalUnnamedAddr);
     return g;
@@ -68,7 +58,7 @@ static LLVMValueRef u64_array(struct emit *e, const uint64_t *v, int n)
 {
     LLVMValueRef elem[MAX_RANK];
     for (int i = 0; i < n; i++)
-        elem[i] = u64(e, v[i]);
+        elem[i] = plain_i64(e, v[i]);
     return private_data(e, LLVMConstArray2(e->i64, elem, (uint64_t)n));
 }
 
@@ -110,13 +100,13 @@ static LLVMValueRef info_row(struct emit *e, const struct program *p, const stru
         dims[d] = (uint64_t)b->dims[d];
     struct field f = {.e = e};
     put(&f, string(e, b->name));
-    put(&f, u32(e, dtype_code(b->dtype)));
-    put(&f, u32(e, b->area == AREA_CONSTANT ? SHEAF_ROLE_CONSTANT : (uint32_t)b->role));
-    put(&f, u32(e, (uint32_t)b->rank));
+    put(&f, plain_i32(e, dtype_code(b->dtype)));
+    put(&f, plain_i32(e, b->area == AREA_CONSTANT ? SHEAF_ROLE_CONSTANT : (uint32_t)b->role));
+    put(&f, plain_i32(e, (uint32_t)b->rank));
     put(&f, LLVMConstReal(e->f32, (double)b->quant.scale));
-    put(&f, u32(e, (uint32_t)b->quant.zero_point));
-    put(&f, u32(e, 0));
-    put(&f, u64(e, (uint64_t)b->bytes));
+    put(&f, plain_i32(e, (uint32_t)b->quant.zero_point));
+    put(&f, plain_i32(e, 0));
+    put(&f, plain_i64(e, (uint64_t)b->bytes));
     put(&f, b->rank ? u64_array(e, dims, b->rank) : LLVMConstNull(e->ptr));
     put(&f, string(e, layout_print(&b->layout, e->arena)));
     put(&f, extents(e, p, b));
@@ -202,29 +192,29 @@ void emit_entry_data(struct emit *e, const struct emit_request *req, const struc
     bool several = entry->n_parts > 1;
     const struct target *t = several ? e->target : entry->parts[0].target;
     struct field f = {.e = e};
-    put(&f, u32(e, SHEAF_INFO_VERSION));
-    put(&f, u32(e, 0)); /* its size, see below */
+    put(&f, plain_i32(e, SHEAF_INFO_VERSION));
+    put(&f, plain_i32(e, 0)); /* its size, see below */
     put(&f, string(e, entry->name));
     put(&f, string(e, SHEAF_TOOL));
     put(&f, string(e, t->triple));
     put(&f, string(e, t->cpu));
     put(&f, string(e, t->features));
     put(&f, digest(e, req));
-    put(&f, u32(e, SHEAF_FP_CALLER));
-    put(&f, u32(e, several ? (uint32_t)entry->n_parts : 0));
+    put(&f, plain_i32(e, SHEAF_FP_CALLER));
+    put(&f, plain_i32(e, several ? (uint32_t)entry->n_parts : 0));
     put(&f, config_symbol);
     put(&f, table(e, entry, info_row));
     put(&f, several ? variants(e, entry) : LLVMConstNull(e->ptr));
     put(&f, several ? function(e, entry, "select") : LLVMConstNull(e->ptr));
     put(&f, several ? function(e, entry, "run") : LLVMConstNull(e->ptr));
     assert(f.n == late_position[EMIT_STACK_BYTES]);
-    put(&f, u64(e, 0)); /* see emit_set_late */
-    put(&f, u64(e, (uint64_t)program_macs(entry->parts[0].program)));
+    put(&f, plain_i64(e, 0)); /* see emit_set_late */
+    put(&f, plain_i64(e, (uint64_t)program_macs(entry->parts[0].program)));
     assert(f.n == late_position[EMIT_LAYOUT_ID]);
-    put(&f, u64(e, 0));
-    put(&f, u64(e, count_overlaid(entry)));
+    put(&f, plain_i64(e, 0));
+    put(&f, plain_i64(e, count_overlaid(entry)));
     LLVMTargetDataRef layout = LLVMGetModuleDataLayout(e->mod);
-    f.v[1] = u32(e, (uint32_t)LLVMABISizeOfType(layout, LLVMTypeOf(finish(&f))));
+    f.v[1] = plain_i32(e, (uint32_t)LLVMABISizeOfType(layout, LLVMTypeOf(finish(&f))));
     exported(e, entry, "info", finish(&f));
 }
 
@@ -260,7 +250,7 @@ void emit_set_late(struct emit *e, const struct emit_entry *entry, enum emit_lat
     unsigned at = late_position[field];
     struct field f = {.e = e};
     for (unsigned i = 0; i < LLVMCountStructElementTypes(type); i++)
-        put(&f, i == at ? u64(e, value) : LLVMGetAggregateElement(init, i));
+        put(&f, i == at ? plain_i64(e, value) : LLVMGetAggregateElement(init, i));
     LLVMSetInitializer(global, finish(&f));
     patch(e, object, name, LLVMOffsetOfElement(e->layout, type, at), value);
 }

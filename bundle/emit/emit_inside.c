@@ -14,21 +14,6 @@ struct inside {
     int n_loads;
 };
 
-/* Adds coef * (range of a reduction index) to the bounds, or reports it is no such index. */
-static bool add_reduced(const struct emit_kernel *ek, const struct kregion *r, kval var,
-                        int64_t coef, int64_t *least, int64_t *most)
-{
-    for (int i = 0; i < r->n_dims; i++) {
-        int64_t n;
-        if (r->index[i] != var)
-            continue;
-        kernel_is_const_int(ek->k, r->extent[i], &n);
-        *(coef < 0 ? least : most) += coef * (n - 1);
-        return true;
-    }
-    return false;
-}
-
 /* Tests 0 <= a + least and a + most < extent, at compile time where the ranges of variables tell.
  */
 static bool test_dim(struct emit_kernel *ek, struct inside *in, const struct eaffine *a,
@@ -60,9 +45,14 @@ static bool test_load(struct emit_kernel *ek, struct inside *in, const struct kr
             return false;
         struct eaffine a = eaffine_const(k.offset);
         int64_t least = 0, most = 0;
-        for (int i = 0; i < k.n_terms; i++)
-            if (!add_reduced(ek, r, k.term[i].var, k.term[i].coef, &least, &most))
-                eaffine_add(&a, &ek->bind[k.term[i].var], k.term[i].coef);
+        for (int i = 0; i < k.n_terms; i++) {
+            int64_t coef = k.term[i].coef;
+            int reduced = kregion_index_of(r, k.term[i].var);
+            if (reduced < 0)
+                eaffine_add(&a, &ek->bind[k.term[i].var], coef);
+            else if (!kaffine_reach(coef, kernel_static_extent(ek->k, r, reduced), &least, &most))
+                return false;
+        }
         if (!test_dim(ek, in, &a, least, most, buf->dims[d]))
             return false;
     }
@@ -106,7 +96,7 @@ void emit_block_inside(struct emit_kernel *ek, const struct kblock *blk)
 {
     struct emit *e = ek->e;
     struct inside in = {0};
-    if (!test_block(ek, &in, blk) || in.n_loads == 0) {
+    if (!test_block(ek, &in, blk) || in.n_loads == 0 || (in.all && e->target->optimize_size)) {
         emit_block(ek, blk);
         return;
     }

@@ -103,6 +103,8 @@ struct emit_kernel {
 /* ---- emit_kernel.c ---- */
 LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const struct schedule *s,
                                   const char *name);
+/* Its parameters: the buffers, and under -optimize-size the numbers that emit_share.c finds. */
+unsigned emit_kernel_params(const struct emit *e, const struct kernel *k);
 /* Emits a block's instructions but the yield; the yield's operands are then current values. */
 void emit_block(struct emit_kernel *ek, const struct kblock *blk);
 const struct kinst *emit_block_yield(const struct emit_kernel *ek, const struct kblock *blk);
@@ -216,6 +218,10 @@ enum emit_late_field { EMIT_STACK_BYTES, EMIT_LAYOUT_ID };
 void emit_set_late(struct emit *e, const struct emit_entry *entry, enum emit_late_field field,
                    uint64_t value, struct bytes *object);
 
+/* ---- emit_share.c ---- */
+/* Kernels whose functions differ in numbers only become one function.  Due before any pass. */
+void emit_share_kernels(struct emit *e);
+
 /* ---- emit_debug.c; all do nothing where no debug information is wanted ---- */
 void emit_debug_begin(struct emit *e, const char *listing_name);
 /* Behind it the module can be generated; the text that line numbers are of. */
@@ -232,8 +238,10 @@ void emit_debug_leave(struct emit_kernel *ek, LLVMMetadataRef before);
 /* ---- emit_stack.c ---- */
 /* A diagnostic of the back end: what it says of a frame is kept. */
 void emit_stack_note(struct emit *e, const char *diagnostic);
-/* Bytes of stack that a call of the entry needs at most, its return address included. */
-uint64_t emit_stack_of(struct emit *e, const struct bytes *object, const char *entry);
+/* Bytes of stack that a call of the entry needs at most, its return address included; 0: not
+   known. */
+uint64_t emit_stack_of(struct emit *e, const struct emit_request *req, const struct bytes *object,
+                       const char *entry);
 
 /* ---- emit_schedule.c ---- */
 struct emit_schedules {
@@ -250,16 +258,14 @@ struct emit_schedules {
 
 /* ---- emit_module.c: runs in the worker ---- */
 bool emit_is_arm(const struct emit *e); /* 32 bits */
-/* Whether a frame may be moved down, so that vectors in it are aligned. */
-bool emit_aligns_frames(const struct emit *e);
-/* Whether each function has a section of its own: so the linkers of firmware want it. */
-bool emit_has_function_sections(const struct emit *e);
 /* A module for e->target and e->features, which are set before, as is e->arena; emit_close is due
    after success. */
 bool emit_open(struct emit *e, const char *source, struct error *err);
 void emit_close(struct emit *e);
-/* Of a module that is complete but for the attributes of its functions. */
-bool emit_to_object(struct emit *e, struct bytes *out_object, struct error *err);
+/* Of a module that is complete but for the attributes of its functions.  What the back end calls is
+   made here, but for what is_outside names, which another library has; NULL: nothing. */
+bool emit_to_object(struct emit *e, bool (*is_outside)(const char *name), struct bytes *out_object,
+                    struct error *err);
 /* For the functions behind `after` (NULL: all): they do not unwind, and are for e->target. */
 void emit_function_attributes(struct emit *e, LLVMValueRef after);
 bool emit_module(struct arena *a, const struct emit_request *req, bool want_text,

@@ -173,15 +173,25 @@ static void declare_buffers(struct emit_kernel *ek)
         if (ek->k->bufs[i].role == KBUF_IN)
             add_attribute(e, ek->fn, i + 1, "readonly", 0);
     }
+    for (unsigned i = (unsigned)ek->k->n_bufs; i < LLVMCountParams(ek->fn); i++) {
+        add_attribute(e, ek->fn, i + 1, "noalias", 0);
+        add_attribute(e, ek->fn, i + 1, "readonly", 0);
+    }
+}
+
+unsigned emit_kernel_params(const struct emit *e, const struct kernel *k)
+{
+    return (unsigned)k->n_bufs + e->target->optimize_size;
 }
 
 LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const struct schedule *s,
                                   const char *name)
 {
     LLVMTypeRef *params = arena_array(e->arena, k->n_bufs + 1, sizeof *params);
-    for (size_t i = 0; i < k->n_bufs; i++)
+    unsigned n_params = emit_kernel_params(e, k);
+    for (size_t i = 0; i < n_params; i++)
         params[i] = e->ptr;
-    LLVMTypeRef t = LLVMFunctionType(e->void_, params, (unsigned)k->n_bufs, 0);
+    LLVMTypeRef t = LLVMFunctionType(e->void_, params, n_params, 0);
     LLVMValueRef fn = LLVMAddFunction(e->mod, name, t);
     LLVMSetLinkage(fn, LLVMInternalLinkage);
 

@@ -4,6 +4,7 @@
  */
 #include "bundle/emit/emit_library_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MARK_BYTES = 8 };
@@ -16,7 +17,7 @@ struct areas {
 
 static const struct pbuf *pbuf_of(const struct library *l, int buf)
 {
-    return &l->req->program->bufs[buf];
+    return &l->fn->program->bufs[buf];
 }
 
 bool emit_library_has_extents(const struct pbuf *b)
@@ -27,15 +28,15 @@ bool emit_library_has_extents(const struct pbuf *b)
     return false;
 }
 
-bool emit_library_is_counted(const struct emit_library *lib, int buf)
+bool emit_library_is_counted(const struct emit_library_function *fn, int buf)
 {
-    return lib->items >= 0 && buf != lib->items && lib->program->bufs[buf].role == SHEAF_ROLE_INPUT;
+    return fn->items >= 0 && buf != fn->items && fn->program->bufs[buf].role == SHEAF_ROLE_INPUT;
 }
 
-bool emit_library_is_sized(const struct emit_library *lib)
+bool emit_library_is_sized(const struct emit_library_function *fn)
 {
-    for (size_t i = 0; i < lib->n_out; i++)
-        if (emit_library_has_extents(&lib->program->bufs[lib->out[i]]))
+    for (size_t i = 0; i < fn->n_out; i++)
+        if (emit_library_has_extents(&fn->program->bufs[fn->out[i]]))
             return true;
     return false;
 }
@@ -50,7 +51,7 @@ static LLVMValueRef pointer(struct library *l, const struct areas *areas, int bu
 static LLVMValueRef extent(struct library *l, const struct areas *areas, int buf, int d)
 {
     const struct pbuf *b = pbuf_of(l, buf);
-    int from = d == 0 && emit_library_is_counted(l->req, buf) ? l->req->items : b->extent_buf[d];
+    int from = d == 0 && emit_library_is_counted(l->fn, buf) ? l->fn->items : b->extent_buf[d];
     if (from < 0)
         return plain_i64(&l->e, (uint64_t)b->dims[d]);
     return plain_load(&l->e, l->e.i64, pointer(l, areas, from));
@@ -75,23 +76,18 @@ static void copy(struct library *l, LLVMValueRef to, LLVMValueRef from, LLVMValu
 
 /* ---- work memory ---- */
 
-static int64_t round_up(int64_t v)
+uint64_t emit_library_context_bytes(const struct emit_library_function *fn)
 {
-    return (v + PROGRAM_ALIGNMENT - 1) / PROGRAM_ALIGNMENT * PROGRAM_ALIGNMENT;
-}
-
-uint64_t emit_library_context_bytes(const struct emit_library *lib)
-{
-    const int64_t *area = lib->program->area_bytes;
-    return (uint64_t)(MARK_BYTES + PROGRAM_ALIGNMENT - 1 + round_up(area[AREA_MUTABLE]) +
+    const int64_t *area = fn->program->area_bytes;
+    return (uint64_t)(MARK_BYTES + PROGRAM_ALIGNMENT - 1 + program_align_up(area[AREA_MUTABLE]) +
                       area[AREA_ACTIVATION]);
 }
 
-/* FNV-1a of what makes contexts of two libraries different. */
-static uint64_t mark_of(const struct emit_library *lib)
+/* FNV-1a of what makes contexts of two functions different. */
+static uint64_t mark_of(const struct emit_library_function *fn)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325) ^ emit_library_context_bytes(lib);
-    for (const char *s = lib->func; *s; s++)
+    uint64_t h = UINT64_C(0xcbf29ce484222325) ^ emit_library_context_bytes(fn);
+    for (const char *s = fn->func; *s; s++)
         h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
     return h;
 }
@@ -101,7 +97,7 @@ static LLVMValueRef constants(struct library *l)
     struct emit *e = &l->e;
     if (l->req->weights_path)
         return LLVMBuildLoad2(e->b, e->ptr, library_field(l, LIBRARY_CONSTANTS), "");
-    const char *name = library_name(l, "constants");
+    const char *name = arena_printf(e->arena, "%s_constants", l->req->functions[0].func);
     LLVMValueRef data = LLVMGetNamedGlobal(e->mod, name);
     if (!data) {
         data = LLVMAddGlobal(e->mod, e->i8, name);
@@ -117,7 +113,7 @@ static struct areas areas_in(struct library *l, LLVMValueRef memory)
     LLVMValueRef at = LLVMBuildPtrToInt(e->b, memory, e->index, "");
     at = LLVMBuildAdd(e->b, at, emit_index(e, MARK_BYTES + PROGRAM_ALIGNMENT - 1), "");
     at = LLVMBuildAnd(e->b, at, emit_index(e, -PROGRAM_ALIGNMENT), "");
-    int64_t mutable_bytes = round_up(l->req->program->area_bytes[AREA_MUTABLE]);
+    int64_t mutable_bytes = program_align_up(l->fn->program->area_bytes[AREA_MUTABLE]);
     struct areas areas;
     areas.p[AREA_CONSTANT] = constants(l);
     areas.p[AREA_MUTABLE] = LLVMBuildIntToPtr(e->b, at, e->ptr, "");
@@ -138,15 +134,15 @@ static void begin_streams(struct library *l, const struct areas *areas)
 {
     struct emit *e = &l->e;
     LLVMAtomicOrdering relaxed = LLVMAtomicOrderingMonotonic;
-    LLVMValueRef seed = plain_load_atomic(e, e->i32, library_field(l, LIBRARY_SEED), relaxed);
-    LLVMValueRef streams = library_field(l, LIBRARY_STREAMS);
+    LLVMValueRef seed = plain_load_atomic(e, e->i32, library_own_field(l, LIBRARY_SEED), relaxed);
+    LLVMValueRef streams = library_own_field(l, LIBRARY_STREAMS);
     LLVMValueRef number =
         LLVMBuildAtomicRMW(e->b, LLVMAtomicRMWBinOpAdd, streams, plain_i32(e, 1), relaxed, 0);
     LLVMValueRef key = LLVMBuildZExt(e->b, seed, e->i64, "");
     LLVMValueRef counter = LLVMBuildZExt(e->b, number, e->i64, "");
     counter = LLVMBuildShl(e->b, counter, plain_i64(e, 32), "");
-    for (size_t i = 0; i < l->req->n_random; i++) {
-        LLVMValueRef state = pointer(l, areas, l->req->random[i]);
+    for (size_t i = 0; i < l->fn->n_random; i++) {
+        LLVMValueRef state = pointer(l, areas, l->fn->random[i]);
         plain_store(e, key, state);
         plain_store(e, counter, plain_at(e, state, emit_index(e, 8)));
     }
@@ -156,15 +152,15 @@ static void begin_streams(struct library *l, const struct areas *areas)
 static LLVMValueRef emit_prepare(struct library *l)
 {
     struct emit *e = &l->e;
-    const struct program *p = l->req->program;
+    const struct program *p = l->fn->program;
     LLVMValueRef fn =
         plain_function(e, library_name(l, "prepare"), e->void_, &e->ptr, 1, LLVMInternalLinkage);
-    plain_store(e, plain_i64(e, mark_of(l->req)), plain_param(e, 0));
+    plain_store(e, plain_i64(e, mark_of(l->fn)), plain_param(e, 0));
     if (has_state(p)) {
         struct areas areas = areas_in(l, plain_param(e, 0));
         LLVMBuildMemSet(e->b, areas.p[AREA_MUTABLE], LLVMConstInt(e->i8, 0, 0),
                         emit_index(e, p->area_bytes[AREA_MUTABLE]), PROGRAM_ALIGNMENT);
-        if (l->req->n_random)
+        if (l->fn->n_random)
             begin_streams(l, &areas);
     }
     LLVMBuildRetVoid(e->b);
@@ -175,7 +171,7 @@ static void emit_context(struct library *l, LLVMValueRef prepare)
 {
     struct emit *e = &l->e;
     library_export(l, "context_size", e->index, NULL, 0);
-    LLVMBuildRet(e->b, emit_index(e, (int64_t)emit_library_context_bytes(l->req)));
+    LLVMBuildRet(e->b, emit_index(e, (int64_t)emit_library_context_bytes(l->fn)));
     library_export(l, "context_init", e->i32, &e->ptr, 1);
     LLVMValueRef memory = plain_param(e, 0);
     plain_return_if(e, plain_is_null(e, memory), plain_i32(e, SHEAF_ERROR_ARGUMENT));
@@ -189,19 +185,19 @@ static void emit_context(struct library *l, LLVMValueRef prepare)
 static void check_items(struct library *l, const struct areas *areas)
 {
     struct emit *e = &l->e;
-    LLVMValueRef n = plain_load(e, e->i64, pointer(l, areas, l->req->items));
+    LLVMValueRef n = plain_load(e, e->i64, pointer(l, areas, l->fn->items));
     LLVMValueRef before_last = LLVMBuildSub(e->b, n, plain_i64(e, 1), "");
-    LLVMValueRef most = plain_i64(e, (uint64_t)l->req->max_items);
+    LLVMValueRef most = plain_i64(e, (uint64_t)l->fn->max_items);
     LLVMValueRef beyond = LLVMBuildICmp(e->b, LLVMIntUGE, before_last, most, "");
     plain_return_if(e, beyond, plain_i32(e, SHEAF_ERROR_SHAPE));
 }
 
 static void copy_inputs(struct library *l, const struct areas *areas, bool counted)
 {
-    const struct emit_library *req = l->req;
-    for (size_t i = 0; i < req->n_in; i++) {
-        int buf = req->in[i];
-        if (emit_library_is_counted(req, buf) != counted)
+    const struct emit_library_function *f = l->fn;
+    for (size_t i = 0; i < f->n_in; i++) {
+        int buf = f->in[i];
+        if (emit_library_is_counted(f, buf) != counted)
             continue;
         LLVMValueRef to = pointer(l, areas, buf), n_bytes = used_bytes(l, areas, buf);
         copy(l, to, plain_param(&l->e, (unsigned)i + 1), n_bytes);
@@ -224,10 +220,10 @@ static LLVMValueRef emit_compute(struct library *l, const LLVMTypeRef *pointers)
 {
     struct emit *e = &l->e;
     LLVMValueRef fn = plain_function(e, library_name(l, "compute"), e->i32, pointers,
-                                     1 + l->req->n_in, LLVMInternalLinkage);
+                                     1 + l->fn->n_in, LLVMInternalLinkage);
     struct areas areas = areas_in(l, plain_param(e, 0));
     copy_inputs(l, &areas, false);
-    if (l->req->items >= 0) {
+    if (l->fn->items >= 0) {
         check_items(l, &areas);
         copy_inputs(l, &areas, true);
     }
@@ -259,13 +255,13 @@ static LLVMValueRef choose_memory(struct library *l, LLVMValueRef ctx, LLVMValue
     LLVMBasicBlockRef own = plain_block(e), chosen = plain_block(e);
     plain_branch_if(e, plain_is_null(e, ctx), own);
     LLVMValueRef mark = plain_load(e, e->i64, ctx);
-    LLVMValueRef known = plain_equals(e, mark, plain_i64(e, mark_of(l->req)));
+    LLVMValueRef known = plain_equals(e, mark, plain_i64(e, mark_of(l->fn)));
     plain_return_if(e, LLVMBuildNot(e->b, known, ""), plain_i32(e, SHEAF_ERROR_ARGUMENT));
     LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(e->b)};
     LLVMBuildBr(e->b, chosen);
 
     LLVMPositionBuilderAtEnd(e->b, own);
-    LLVMValueRef size = emit_index(e, (int64_t)emit_library_context_bytes(l->req));
+    LLVMValueRef size = emit_index(e, (int64_t)emit_library_context_bytes(l->fn));
     LLVMValueRef block = plain_call_extern(e, "sheaf_ext_malloc", e->ptr, &size, 1);
     plain_return_if(e, plain_is_null(e, block), plain_i32(e, SHEAF_ERROR_MEMORY));
     plain_call(e, prepare, &block, 1);
@@ -287,7 +283,7 @@ static LLVMValueRef emit_begin(struct library *l, const LLVMTypeRef *pointers, L
                                LLVMValueRef end)
 {
     struct emit *e = &l->e;
-    size_t n_in = l->req->n_in;
+    size_t n_in = l->fn->n_in;
     LLVMValueRef compute = emit_compute(l, pointers);
     LLVMValueRef fn = plain_function(e, library_name(l, "begin"), e->i32, pointers, n_in + 2,
                                      LLVMInternalLinkage);
@@ -318,7 +314,7 @@ static LLVMValueRef call_begin(struct library *l, const struct steps_of_run *run
                                LLVMValueRef *out_memory)
 {
     struct emit *e = &l->e;
-    size_t n_in = l->req->n_in;
+    size_t n_in = l->fn->n_in;
     LLVMValueRef *args = arena_array(e->arena, n_in + 2, sizeof *args);
     for (size_t i = 0; i <= n_in; i++)
         args[i] = plain_param(e, (unsigned)i);
@@ -339,25 +335,24 @@ static void emit_plain_entry(struct library *l, const struct steps_of_run *run,
                              const LLVMTypeRef *pointers)
 {
     struct emit *e = &l->e;
-    const struct emit_library *req = l->req;
-    plain_function(e, req->func, e->void_, pointers, 1 + req->n_in + req->n_out,
-                   LLVMExternalLinkage);
+    const struct emit_library_function *f = l->fn;
+    plain_function(e, f->func, e->void_, pointers, 1 + f->n_in + f->n_out, LLVMExternalLinkage);
     LLVMValueRef memory;
     LLVMValueRef status = call_begin(l, run, &memory);
     LLVMBasicBlockRef fail = plain_block(e);
     plain_branch_if(e, LLVMBuildICmp(e->b, LLVMIntNE, status, plain_i32(e, SHEAF_OK), ""), fail);
     memory = LLVMBuildLoad2(e->b, e->ptr, memory, "");
     struct areas areas = areas_in(l, memory);
-    for (size_t i = 0; i < req->n_out; i++) {
-        LLVMValueRef to = plain_param(e, (unsigned)(1 + req->n_in + i));
+    for (size_t i = 0; i < f->n_out; i++) {
+        LLVMValueRef to = plain_param(e, (unsigned)(1 + f->n_in + i));
         plain_branch_if(e, plain_is_null(e, to), fail);
-        LLVMValueRef n_bytes = used_bytes(l, &areas, req->out[i]);
+        LLVMValueRef n_bytes = used_bytes(l, &areas, f->out[i]);
         /* An empty result is a block to free, too. */
         LLVMValueRef is_empty = plain_equals(e, n_bytes, emit_index(e, 0));
         LLVMValueRef size = LLVMBuildSelect(e->b, is_empty, emit_index(e, 1), n_bytes, "");
         LLVMValueRef block = plain_call_extern(e, "sheaf_ext_malloc", e->ptr, &size, 1);
         plain_branch_if(e, plain_is_null(e, block), fail);
-        copy(l, block, pointer(l, &areas, req->out[i]), n_bytes);
+        copy(l, block, pointer(l, &areas, f->out[i]), n_bytes);
         LLVMBuildStore(e->b, block, to);
     }
     call_end(l, run, memory);
@@ -386,15 +381,15 @@ static void emit_checked_entry(struct library *l, const struct steps_of_run *run
                                const LLVMTypeRef *pointers)
 {
     struct emit *e = &l->e;
-    const struct emit_library *req = l->req;
-    unsigned *param = arena_array(e->arena, req->n_out, sizeof *param);
-    unsigned n = 1 + (unsigned)req->n_in;
-    for (size_t i = 0; i < req->n_out; i++) {
+    const struct emit_library_function *f = l->fn;
+    unsigned *param = arena_array(e->arena, f->n_out, sizeof *param);
+    unsigned n = 1 + (unsigned)f->n_in;
+    for (size_t i = 0; i < f->n_out; i++) {
         param[i] = n++;
-        n += sized && emit_library_has_extents(pbuf_of(l, req->out[i]));
+        n += sized && emit_library_has_extents(pbuf_of(l, f->out[i]));
     }
     library_export(l, sized ? "run_sized" : "run", e->i32, pointers, n);
-    for (size_t i = 0; i < req->n_out; i++)
+    for (size_t i = 0; i < f->n_out; i++)
         plain_return_if(e, plain_is_null(e, plain_param(e, param[i])),
                         plain_i32(e, SHEAF_ERROR_ARGUMENT));
     LLVMValueRef memory;
@@ -402,11 +397,11 @@ static void emit_checked_entry(struct library *l, const struct steps_of_run *run
     plain_return_if(e, LLVMBuildICmp(e->b, LLVMIntNE, status, plain_i32(e, SHEAF_OK), ""), status);
     memory = LLVMBuildLoad2(e->b, e->ptr, memory, "");
     struct areas areas = areas_in(l, memory);
-    for (size_t i = 0; i < req->n_out; i++) {
-        LLVMValueRef n_bytes = used_bytes(l, &areas, req->out[i]);
-        copy(l, plain_param(e, param[i]), pointer(l, &areas, req->out[i]), n_bytes);
-        if (sized && emit_library_has_extents(pbuf_of(l, req->out[i])))
-            store_dims(l, &areas, req->out[i], plain_param(e, param[i] + 1));
+    for (size_t i = 0; i < f->n_out; i++) {
+        LLVMValueRef n_bytes = used_bytes(l, &areas, f->out[i]);
+        copy(l, plain_param(e, param[i]), pointer(l, &areas, f->out[i]), n_bytes);
+        if (sized && emit_library_has_extents(pbuf_of(l, f->out[i])))
+            store_dims(l, &areas, f->out[i], plain_param(e, param[i] + 1));
     }
     call_end(l, run, memory);
     LLVMBuildRet(e->b, plain_i32(e, SHEAF_OK));
@@ -416,7 +411,9 @@ static void emit_checked_entry(struct library *l, const struct steps_of_run *run
 
 const char *library_name(struct library *l, const char *suffix)
 {
-    return arena_printf(l->e.arena, "%s_%s", l->req->func, suffix);
+    const char *name = arena_printf(l->e.arena, "%s_%s", l->fn->func, suffix);
+    assert(emit_library_has_name(l->fn->func, name));
+    return name;
 }
 
 LLVMValueRef library_export(struct library *l, const char *suffix, LLVMTypeRef result,
@@ -429,7 +426,7 @@ LLVMValueRef library_call_bundle(struct library *l, const char *suffix, const LL
                                  size_t n)
 {
     struct emit *e = &l->e;
-    const char *name = arena_printf(e->arena, "%s%s", l->req->entry, suffix);
+    const char *name = arena_printf(e->arena, "%s%s", l->fn->entry, suffix);
     LLVMValueRef result = plain_call_extern(e, name, e->i32, args, n);
     LLVMSetVisibility(LLVMGetNamedFunction(e->mod, name), LLVMHiddenVisibility);
     return result;
@@ -440,11 +437,18 @@ LLVMValueRef library_field(struct library *l, enum library_field field)
     return LLVMBuildStructGEP2(l->e.b, l->state_type, l->state, (unsigned)field, "");
 }
 
+LLVMValueRef library_own_field(struct library *l, enum library_field field)
+{
+    int64_t number = l->fn - l->req->functions;
+    return plain_at(&l->e, library_field(l, field), emit_index(&l->e, 4 * number));
+}
+
 static void add_state(struct library *l)
 {
     struct emit *e = &l->e;
+    LLVMTypeRef of_each = LLVMArrayType2(e->i32, l->req->n_functions);
     LLVMTypeRef fields[LIBRARY_N_FIELDS] = {
-        [LIBRARY_PHASE] = e->i32,   [LIBRARY_SEED] = e->i32,      [LIBRARY_STREAMS] = e->i32,
+        [LIBRARY_PHASE] = e->i32,   [LIBRARY_SEED] = of_each,     [LIBRARY_STREAMS] = of_each,
         [LIBRARY_VARIANT] = e->i32, [LIBRARY_CONSTANTS] = e->ptr,
     };
     l->state_type = LLVMStructTypeInContext(e->ctx, fields, LIBRARY_N_FIELDS, 0);
@@ -453,31 +457,41 @@ static void add_state(struct library *l)
     LLVMSetLinkage(l->state, LLVMInternalLinkage);
 }
 
+static void emit_function(struct library *l)
+{
+    struct emit *e = &l->e;
+    /* All parameters are pointers: the context, inputs, outputs and where their extents go. */
+    size_t n = 2 + l->fn->n_in + 2 * l->fn->n_out;
+    LLVMTypeRef *pointers = arena_array(e->arena, n, sizeof *pointers);
+    for (size_t i = 0; i < n; i++)
+        pointers[i] = e->ptr;
+    library_emit_init(l);
+    LLVMValueRef prepare = emit_prepare(l);
+    emit_context(l, prepare);
+    struct steps_of_run run = {.end = emit_end(l)};
+    run.begin = emit_begin(l, pointers, prepare, run.end);
+    emit_plain_entry(l, &run, pointers);
+    emit_checked_entry(l, &run, false, pointers);
+    if (emit_library_is_sized(l->fn))
+        emit_checked_entry(l, &run, true, pointers);
+}
+
 static bool functions_module(struct arena *a, const void *arg, struct emit_result *out_result,
                              struct error *err)
 {
     const struct emit_library *req = arg;
-    struct library l = {.req = req};
+    struct library l = {.req = req, .fn = req->functions};
     struct emit *e = &l.e;
     *e = (struct emit){.arena = a, .target = req->target, .features = req->target->features};
-    if (!emit_open(e, req->func, err))
+    if (!emit_open(e, l.fn->func, err))
         return false;
-    /* All parameters are pointers: the context, inputs, outputs and where their extents go. */
-    size_t n = 2 + req->n_in + 2 * req->n_out;
-    LLVMTypeRef *pointers = arena_array(a, n, sizeof *pointers);
-    for (size_t i = 0; i < n; i++)
-        pointers[i] = e->ptr;
     add_state(&l);
-    library_emit_init(&l);
-    LLVMValueRef prepare = emit_prepare(&l);
-    emit_context(&l, prepare);
-    struct steps_of_run run = {.end = emit_end(&l)};
-    run.begin = emit_begin(&l, pointers, prepare, run.end);
-    emit_plain_entry(&l, &run, pointers);
-    emit_checked_entry(&l, &run, false, pointers);
-    if (emit_library_is_sized(req))
-        emit_checked_entry(&l, &run, true, pointers);
-    bool ok = emit_to_object(e, &out_result->object, err);
+    library_emit_ready(&l);
+    for (size_t i = 0; i < req->n_functions; i++) {
+        l.fn = &req->functions[i];
+        emit_function(&l);
+    }
+    bool ok = emit_to_object(e, emit_library_is_needed, &out_result->object, err);
     emit_close(e);
     return ok;
 }

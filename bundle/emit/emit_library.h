@@ -11,13 +11,10 @@
 
 #include "bundle/emit/emit.h"
 
-struct emit_library {
-    const char *func;  /* FUNC: stem of all names that it defines */
-    const char *entry; /* the bundle's function, in another object of the library */
-    /* For plain processors of the bundle's architecture, floats passed as there. */
-    const struct target *target;
-    /* What the bundle's code needs; NULL: it has several parts, and ENTRY_select and ENTRY_run. */
-    const char *features;
+/* One of the bundle's functions as applications call it. */
+struct emit_library_function {
+    const char *func;              /* FUNC: stem of all names that it defines */
+    const char *entry;             /* the bundle's function, in another object of the library */
     const struct program *program; /* planned; of several parts the first */
     const int *in, *out;           /* buffers, in the model's order */
     size_t n_in, n_out;
@@ -27,31 +24,48 @@ struct emit_library {
     int64_t max_items;
     const int *random; /* states {key, counter} of random operators */
     size_t n_random;
-    const char *weights_path; /* NULL: in the object of emit_library_weights */
-    uint64_t weights_digest;  /* XXH64, where there is a path */
 };
 
+struct emit_library {
+    const struct emit_library_function *functions; /* constants are one area for all */
+    size_t n_functions;
+    /* For plain processors of the bundle's architecture, floats passed as there. */
+    const struct target *target;
+    /* What the bundle's code needs; NULL: it has several parts, and ENTRY_select and ENTRY_run. */
+    const char *features;
+    const char *weights_path; /* NULL: in the object of emit_library_weights */
+    uint64_t weights_digest;  /* XXH64, where there is a path */
+    /* Not 0: any weights of this layout will do; the file ends in a sheaf_weights_trailer. */
+    uint64_t weights_layout;
+};
+
+/* Whether `name` is FUNC or belongs to it, inside the library or outside. */
+bool emit_library_has_name(const char *func, const char *name);
+/* What the functions and hooks call of the C library: name i, NULL behind the last. */
+const char *emit_library_needs(size_t i);
+bool emit_library_is_needed(const char *name);
+
 /* Whether the input has as many items as another one says. */
-bool emit_library_is_counted(const struct emit_library *lib, int buf);
+bool emit_library_is_counted(const struct emit_library_function *fn, int buf);
 /* Whether the tensor has extents that are known at run time only. */
 bool emit_library_has_extents(const struct pbuf *b);
 /* Whether some output has: then there is FUNC_run_sized. */
-bool emit_library_is_sized(const struct emit_library *lib);
+bool emit_library_is_sized(const struct emit_library_function *fn);
 /* Bytes of a context: the mutable area and the activations, and what comes with them. */
-uint64_t emit_library_context_bytes(const struct emit_library *lib);
+uint64_t emit_library_context_bytes(const struct emit_library_function *fn);
 
-/* FUNC, FUNC_init and the others. */
+/* FUNC, FUNC_init and the others, of all functions. */
 bool emit_library_functions(struct arena *a, const struct emit_library *lib,
                             struct bytes *out_object, struct error *err);
 /* sheaf_ext_malloc and the others, all weak: the same for every library of a target. */
 bool emit_library_hooks(struct arena *a, const struct target *t, struct bytes *out_object,
                         struct error *err);
-/* The constant area as read-only data FUNC_constants. */
+/* The constant area as read-only data FUNC_constants, FUNC that of the first function. */
 bool emit_library_weights(struct arena *a, const struct emit_library *lib, struct bytes weights,
                           struct bytes *out_object, struct error *err);
-/* Functions of these names that do nothing: what a linker needs to see of a library that is on
-   another machine. */
-bool emit_library_stub(struct arena *a, const struct target *t, const char *const *names, size_t n,
-                       struct bytes *out_object, struct error *err);
+/* Functions of the names of emit_library_needs that do nothing: what a linker needs to see of a C
+   library that is on another machine. */
+bool emit_library_stub(struct arena *a, const struct target *t, struct bytes *out_object,
+                       struct error *err);
 
 #endif

@@ -70,101 +70,18 @@ static void check_processor(struct library *l)
     plain_return_if(e, LLVMBuildNot(e->b, holds, ""), plain_i32(e, SHEAF_ERROR_PROCESSOR));
 }
 
-/* ---- weights beside the library ---- */
-
-/* <fcntl.h>, <unistd.h> and <sys/mman.h> of Linux on every architecture that is known here. Opening
-   does not wait for the writer of a pipe. */
-enum {
-    LINUX_O_FLAGS = 0x80000 | 0x800, /* O_RDONLY | O_CLOEXEC | O_NONBLOCK */
-    LINUX_SEEK_END = 2,
-    LINUX_PROT_READ = 1,
-    LINUX_MAP_PRIVATE = 2
-};
-
-static LLVMValueRef open_file(struct emit *e, LLVMValueRef path)
-{
-    LLVMTypeRef params[2] = {e->ptr, e->i32};
-    LLVMValueRef fn =
-        LLVMAddFunction(e->mod, "open", LLVMFunctionType(e->i32, params, 2, /* variadic */ 1));
-    LLVMValueRef args[2] = {path, plain_i32(e, LINUX_O_FLAGS)};
-    return plain_call(e, fn, args, 2);
-}
-
-static void close_file(struct emit *e, LLVMValueRef fd)
-{
-    plain_call_extern(e, "close", e->i32, &fd, 1);
-}
-
-static LLVMValueRef map_file(struct emit *e, LLVMValueRef fd, LLVMValueRef size)
-{
-    LLVMValueRef args[6] = {LLVMConstNull(e->ptr),           size, plain_i32(e, LINUX_PROT_READ),
-                            plain_i32(e, LINUX_MAP_PRIVATE), fd,   emit_index(e, 0)};
-    return plain_call_extern(e, "mmap", e->ptr, args, 6);
-}
-
-/* Its size is asked for by seeking: fstat is no function in older C libraries. */
-static LLVMValueRef size_of_file(struct emit *e, LLVMValueRef fd)
-{
-    LLVMValueRef args[3] = {fd, emit_index(e, 0), plain_i32(e, LINUX_SEEK_END)};
-    return plain_call_extern(e, "lseek", e->index, args, 3);
-}
-
-/* int map(const char *path) */
-static LLVMValueRef emit_map(struct library *l)
-{
-    struct emit *e = &l->e;
-    uint64_t n_bytes = (uint64_t)l->req->program->area_bytes[AREA_CONSTANT];
-    LLVMValueRef size = emit_index(e, (int64_t)n_bytes);
-    LLVMValueRef fn =
-        plain_function(e, library_name(l, "map"), e->i32, &e->ptr, 1, LLVMInternalLinkage);
-    LLVMValueRef io = plain_i32(e, SHEAF_ERROR_IO), format = plain_i32(e, SHEAF_ERROR_FORMAT);
-    LLVMValueRef fd = open_file(e, plain_param(e, 0));
-    plain_return_if(e, LLVMBuildICmp(e->b, LLVMIntSLT, fd, plain_i32(e, 0), ""), io);
-
-    LLVMBasicBlockRef wrong = plain_block(e), damaged = plain_block(e);
-    LLVMValueRef found = size_of_file(e, fd);
-    plain_branch_if(e, LLVMBuildICmp(e->b, LLVMIntNE, found, size, ""), wrong);
-    LLVMValueRef data = map_file(e, fd, size);
-    close_file(e, fd);
-    LLVMValueRef failed = LLVMConstIntToPtr(emit_index(e, -1), e->ptr);
-    plain_return_if(e, plain_equals(e, data, failed), plain_i32(e, SHEAF_ERROR_MEMORY));
-    LLVMValueRef digest = emit_digest(e, data, n_bytes);
-    LLVMValueRef want = plain_i64(e, l->req->weights_digest);
-    plain_branch_if(e, LLVMBuildICmp(e->b, LLVMIntNE, digest, want, ""), damaged);
-    LLVMBuildStore(e->b, data, library_field(l, LIBRARY_CONSTANTS));
-    LLVMBuildRet(e->b, plain_i32(e, SHEAF_OK));
-
-    LLVMPositionBuilderAtEnd(e->b, wrong);
-    close_file(e, fd);
-    LLVMValueRef no_size = LLVMBuildICmp(e->b, LLVMIntSLT, found, emit_index(e, 0), "");
-    LLVMBuildRet(e->b, LLVMBuildSelect(e->b, no_size, io, format, ""));
-
-    LLVMPositionBuilderAtEnd(e->b, damaged);
-    LLVMValueRef args[2] = {data, size};
-    plain_call_extern(e, "munmap", e->i32, args, 2);
-    LLVMBuildRet(e->b, format);
-    return fn;
-}
-
 /* ---- once ---- */
 
-/* int work(const char *path): what init does once; path NULL: the one that was baked in. */
+/* int work(const char *path): what init does once. */
 static LLVMValueRef emit_work(struct library *l)
 {
     struct emit *e = &l->e;
-    const char *baked = l->req->weights_path;
-    LLVMValueRef map = baked ? emit_map(l) : NULL;
+    LLVMValueRef load = l->req->weights_path ? library_emit_load(l) : NULL;
     LLVMValueRef fn =
         plain_function(e, library_name(l, "work"), e->i32, &e->ptr, 1, LLVMInternalLinkage);
     check_processor(l);
-    if (!baked) {
-        LLVMBuildRet(e->b, plain_i32(e, SHEAF_OK));
-        return fn;
-    }
-    LLVMValueRef text = LLVMBuildGlobalString(e->b, baked, "");
-    LLVMValueRef none = plain_is_null(e, plain_param(e, 0));
-    LLVMValueRef path = LLVMBuildSelect(e->b, none, text, plain_param(e, 0), "");
-    LLVMBuildRet(e->b, plain_call(e, map, &path, 1));
+    LLVMValueRef path = plain_param(e, 0);
+    LLVMBuildRet(e->b, load ? plain_call(e, load, &path, 1) : plain_i32(e, SHEAF_OK));
     return fn;
 }
 
@@ -173,7 +90,7 @@ static LLVMValueRef emit_work(struct library *l)
  * BUSY does the work, and stores READY or the fault behind it (release), which the others read
  * (acquire).  A fault stays, unless another path is given.
  */
-static void emit_init(struct library *l)
+void library_emit_ready(struct library *l)
 {
     struct emit *e = &l->e;
     LLVMValueRef work = emit_work(l);
@@ -210,9 +127,9 @@ static void emit_seed(struct library *l)
     struct emit *e = &l->e;
     library_export(l, "seed", e->i32, &e->i32, 1);
     LLVMAtomicOrdering relaxed = LLVMAtomicOrderingMonotonic;
-    if (l->req->n_random) {
-        plain_store_atomic(e, plain_param(e, 0), library_field(l, LIBRARY_SEED), relaxed);
-        plain_store_atomic(e, plain_i32(e, 0), library_field(l, LIBRARY_STREAMS), relaxed);
+    if (l->fn->n_random) {
+        plain_store_atomic(e, plain_param(e, 0), library_own_field(l, LIBRARY_SEED), relaxed);
+        plain_store_atomic(e, plain_i32(e, 0), library_own_field(l, LIBRARY_STREAMS), relaxed);
     }
     LLVMBuildRet(e->b, plain_i32(e, SHEAF_OK));
 }
@@ -221,7 +138,6 @@ void library_emit_init(struct library *l)
 {
     struct emit *e = &l->e;
     LLVMValueRef none = LLVMConstNull(e->ptr);
-    emit_init(l);
     library_export(l, "init", e->void_, &e->i32, 1); /* the number of a device: there is one */
     plain_call(e, l->init, &none, 1);
     LLVMBuildRetVoid(e->b);
@@ -234,4 +150,6 @@ void library_emit_init(struct library *l)
     LLVMValueRef path = plain_param(e, 0);
     plain_return_if(e, plain_is_null(e, path), plain_i32(e, SHEAF_ERROR_ARGUMENT));
     LLVMBuildRet(e->b, plain_call(e, l->init, &path, 1));
+    library_export(l, "weights_file", e->ptr, NULL, 0);
+    LLVMBuildRet(e->b, LLVMBuildGlobalString(e->b, l->req->weights_path, ""));
 }

@@ -7,10 +7,11 @@
 #include "bundle/emit/emit_library.h"
 #include "bundle/emit/emit_plain.h"
 
-/* The module of FUNC under construction. */
+/* The module under construction. */
 struct library {
     struct emit e;
     const struct emit_library *req;
+    const struct emit_library_function *fn; /* in work; of what all share the first */
     LLVMTypeRef state_type;
     LLVMValueRef state; /* all that the library writes to */
     LLVMValueRef init;  /* int init(const char *path) */
@@ -19,8 +20,8 @@ struct library {
 /* The fields of the state; zero is how it starts. */
 enum library_field {
     LIBRARY_PHASE,     /* i32: 0, LIBRARY_READY, LIBRARY_BUSY, or the status of what failed */
-    LIBRARY_SEED,      /* i32, of FUNC_seed */
-    LIBRARY_STREAMS,   /* i32: how many sequences of random numbers were begun */
+    LIBRARY_SEED,      /* i32 of each function, of FUNC_seed */
+    LIBRARY_STREAMS,   /* i32 of each: how many sequences of random numbers were begun */
     LIBRARY_VARIANT,   /* i32, of ENTRY_select */
     LIBRARY_CONSTANTS, /* ptr: the mapped weights */
     LIBRARY_N_FIELDS
@@ -28,6 +29,8 @@ enum library_field {
 enum { LIBRARY_READY = -1, LIBRARY_BUSY = -2 };
 
 LLVMValueRef library_field(struct library *l, enum library_field field);
+/* That of the function in work. */
+LLVMValueRef library_own_field(struct library *l, enum library_field field);
 const char *library_name(struct library *l, const char *suffix); /* FUNC_suffix */
 /* Calls ENTRY and its kin, which lie in the library and are not seen outside. */
 LLVMValueRef library_call_bundle(struct library *l, const char *suffix, const LLVMValueRef *args,
@@ -37,8 +40,15 @@ LLVMValueRef library_export(struct library *l, const char *suffix, LLVMTypeRef r
                             const LLVMTypeRef *params, size_t n);
 
 /* ---- emit_library_init.c ---- */
-/* init, FUNC_init, FUNC_status, FUNC_seed and FUNC_weights. */
+/* init, which all functions share. */
+void library_emit_ready(struct library *l);
+/* FUNC_init, FUNC_status, FUNC_seed, FUNC_weights and FUNC_weights_file. */
 void library_emit_init(struct library *l);
+
+/* ---- emit_library_weights.c ---- */
+/* int load(const char *path): maps the file with the weights; path NULL: the one that was baked
+   in. */
+LLVMValueRef library_emit_load(struct library *l);
 
 /* ---- emit_digest.c ---- */
 /* XXH64 of n bytes at data. */

@@ -23,7 +23,7 @@ static bool open_module(struct emit *e, struct arena *a, const struct target *t,
 
 static bool close_module(struct emit *e, struct emit_result *out_result, struct error *err)
 {
-    bool ok = emit_to_object(e, &out_result->object, err);
+    bool ok = emit_to_object(e, emit_library_is_needed, &out_result->object, err);
     emit_close(e);
     return ok;
 }
@@ -109,7 +109,7 @@ bool emit_library_weights(struct arena *a, const struct emit_library *lib, struc
                           struct bytes *out_object, struct error *err)
 {
     struct emit_weights req = {
-        .name = arena_printf(a, "%s_constants", lib->func),
+        .name = arena_printf(a, "%s_constants", lib->functions[0].func),
         .is_hidden = true,
         .target = lib->target,
         .data = weights,
@@ -119,29 +119,21 @@ bool emit_library_weights(struct arena *a, const struct emit_library *lib, struc
 
 /* ---- stubs ---- */
 
-struct stub_request {
-    const struct target *target;
-    const char *const *names;
-    size_t n;
-};
-
 static bool stub_module(struct arena *a, const void *arg, struct emit_result *out_result,
                         struct error *err)
 {
-    const struct stub_request *req = arg;
     struct emit e;
-    if (!open_module(&e, a, req->target, "stub", err))
+    if (!open_module(&e, a, arg, "stub", err))
         return false;
-    for (size_t i = 0; i < req->n; i++) {
-        plain_function(&e, req->names[i], e.void_, NULL, 0, LLVMExternalLinkage);
+    for (size_t i = 0; emit_library_needs(i); i++) {
+        plain_function(&e, emit_library_needs(i), e.void_, NULL, 0, LLVMExternalLinkage);
         LLVMBuildRetVoid(e.b);
     }
     return close_module(&e, out_result, err);
 }
 
-bool emit_library_stub(struct arena *a, const struct target *t, const char *const *names, size_t n,
-                       struct bytes *out_object, struct error *err)
+bool emit_library_stub(struct arena *a, const struct target *t, struct bytes *out_object,
+                       struct error *err)
 {
-    struct stub_request req = {t, names, n};
-    return in_worker(a, stub_module, &req, out_object, err);
+    return in_worker(a, stub_module, t, out_object, err);
 }

@@ -1,4 +1,5 @@
 /* One LLVM module from the request to object bytes.  Runs in the worker process. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,22 +40,6 @@ bool emit_is_arm(const struct emit *e)
     return strncmp(e->target->triple, "arm", 3) == 0 || strncmp(e->target->triple, "thumb", 5) == 0;
 }
 
-static bool is_cortex_m(const struct emit *e)
-{
-    return strncmp(e->target->triple, "thumb", 5) == 0;
-}
-
-/* The vectors of a Cortex-M need no more than an element's alignment. */
-bool emit_aligns_frames(const struct emit *e)
-{
-    return e->target->vector_bytes > e->target->stack_align && !is_cortex_m(e);
-}
-
-bool emit_has_function_sections(const struct emit *e)
-{
-    return !e->target->is_position_independent && strncmp(e->target->triple, "wasm", 4) != 0;
-}
-
 void emit_function_attributes(struct emit *e, LLVMValueRef after)
 {
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
@@ -66,11 +51,13 @@ void emit_function_attributes(struct emit *e, LLVMValueRef after)
                                 LLVMCreateEnumAttribute(e->ctx, nounwind, 0));
         add_text(e, fn, "no-builtins", "");
         add_text(e, fn, "frame-pointer", "none");
+        if (e->target->optimize_size)
+            support_make_small(fn);
         add_text(e, fn, "tune-cpu", e->target->tune_cpu);
         add_text(e, fn, "warn-stack-size", "0"); /* every frame is reported, see emit_stack.c */
-        if (is_cortex_m(e))
+        if (!e->target->realigns_frames)
             add_text(e, fn, "no-realign-stack", "");
-        if (emit_has_function_sections(e)) {
+        if (e->target->has_function_sections) {
             size_t length;
             const char *name = LLVMGetValueName2(fn, &length);
             LLVMSetSection(fn, arena_printf(e->arena, ".text.%s", name));
@@ -203,13 +190,6 @@ void emit_close(struct emit *e)
     LLVMDisposeTargetMachine(e->machine);
 }
 
-bool emit_to_object(struct emit *e, struct bytes *out_object, struct error *err)
-{
-    emit_function_attributes(e, NULL);
-    return verify(e, err) && run_passes(e, err) && to_bytes(e, LLVMObjectFile, out_object, err) &&
-           err->status == SHEAF_OK;
-}
-
 /* What every part of every entry may use: the functions that choose between them run anywhere. */
 static const char *common_features(struct arena *a, const struct emit_request *req)
 {
@@ -232,52 +212,67 @@ static bool generate(struct emit *e, LLVMCodeGenFileType type, struct bytes *out
     return ok && err->status == SHEAF_OK;
 }
 
-struct wasm_needs {
+typedef bool outside_fn(const char *name);
+
+struct needs {
     struct emit *e;
-    struct support *support;
+    struct support support;
+    outside_fn *is_outside; /* NULL: nothing is */
     bool any;
 };
 
-static void add_needed(const struct wasm_symbol *symbol, void *arg)
+static void add_needed(struct needs *n, const char *name)
 {
-    struct wasm_needs *n = arg;
-    if (symbol->is_undefined &&
-        support_define(n->support, arena_strndup(n->e->arena, symbol->name, symbol->length)))
+    if (!(n->is_outside && n->is_outside(name)) && support_define(&n->support, name))
         n->any = true;
 }
 
+static void add_needed_of_wasm(const struct wasm_symbol *symbol, void *arg)
+{
+    struct needs *n = arg;
+    if (symbol->is_undefined)
+        add_needed(n, arena_strndup(n->e->arena, symbol->name, symbol->length));
+}
+
 /* Defines what the object lacks and we know, in the module; false where that is nothing. */
-static bool add_support(struct emit *e, const struct bytes *object)
+static bool add_support(struct emit *e, outside_fn *is_outside, const struct bytes *object)
 {
     struct object o = {0};
-    struct support s;
+    struct needs needs = {.e = e, .is_outside = is_outside};
     bool is_wasm = object_wasm_is(object->data, object->size);
     if (!is_wasm && object_open(object->data, object->size, &o))
         return false;
-    support_init(&s, e->mod);
+    support_init(&needs.support, e->mod);
     LLVMValueRef last = LLVMGetLastFunction(e->mod);
-    struct wasm_needs needs = {.e = e, .support = &s};
     if (is_wasm)
-        object_wasm_each(object->data, object->size, add_needed, &needs);
-    bool any = needs.any;
+        object_wasm_each(object->data, object->size, add_needed_of_wasm, &needs);
     for (uint32_t i = 1; i < o.n_symbols; i++) {
         struct object_symbol symbol;
-        if (object_symbol(&o, i, &symbol) && symbol.is_undefined && support_define(&s, symbol.name))
-            any = true;
+        if (object_symbol(&o, i, &symbol) && symbol.is_undefined)
+            add_needed(&needs, symbol.name);
     }
-    support_done(&s);
-    emit_function_attributes(e, last);
-    return any;
+    support_done(&needs.support);
+    if (needs.any)
+        emit_function_attributes(e, last);
+    return needs.any;
 }
 
 /* Which routines the back end calls is known when it has run, and one may need others. */
-static bool generate_object(struct emit *e, struct bytes *out_object, struct error *err)
+static bool generate_object(struct emit *e, outside_fn *is_outside, struct bytes *out_object,
+                            struct error *err)
 {
     do {
         if (!generate(e, LLVMObjectFile, out_object, err))
             return false;
-    } while (add_support(e, out_object));
+    } while (add_support(e, is_outside, out_object));
     return true;
+}
+
+bool emit_to_object(struct emit *e, outside_fn *is_outside, struct bytes *out_object,
+                    struct error *err)
+{
+    emit_function_attributes(e, NULL);
+    return verify(e, err) && run_passes(e, err) && generate_object(e, is_outside, out_object, err);
 }
 
 /* What is known of the object once it is there.  Its layout is told by all that it is: weights fit
@@ -285,12 +280,33 @@ static bool generate_object(struct emit *e, struct bytes *out_object, struct err
 static void set_late_fields(struct emit *e, const struct emit_request *req, struct bytes *object)
 {
     for (size_t i = 0; i < req->n_entries; i++) {
-        uint64_t stack = emit_stack_of(e, object, req->entries[i].name);
+        uint64_t stack = emit_stack_of(e, req, object, req->entries[i].name);
         emit_set_late(e, &req->entries[i], EMIT_STACK_BYTES, stack, object);
     }
     uint64_t id = hash_bytes(HASH_START, object->data, object->size);
     for (size_t i = 0; req->replaceable_weights && i < req->n_entries; i++)
         emit_set_late(e, &req->entries[i], EMIT_LAYOUT_ID, id ? id : 1, object);
+}
+
+/* Whether the target's pointers reach all of each area: in C no array is larger than half of what
+   they can tell apart. */
+static bool check_areas(const struct emit *e, const struct emit_request *req, struct error *err)
+{
+    static const char *const name[AREA_COUNT] = {"constants", "inputs, outputs and state",
+                                                 "activations"};
+    unsigned bits = 8 * LLVMPointerSize(e->layout);
+    int64_t most = INT64_MAX >> (64 - bits);
+    for (size_t i = 0; i < req->n_entries; i++)
+        for (int area = 0; area < AREA_COUNT; area++) {
+            int64_t bytes = req->entries[i].parts[0].program->area_bytes[area];
+            if (bytes > most)
+                return error_set(err, SHEAF_ERROR_MEMORY,
+                                 "%s: the %s take %" PRIi64 " bytes, more than the %" PRIi64
+                                 " that pointers of %u bits allow on %s",
+                                 req->entries[i].name, name[area], bytes, most, bits,
+                                 e->target->triple);
+        }
+    return true;
 }
 
 bool emit_module(struct arena *a, const struct emit_request *req, bool want_text,
@@ -303,6 +319,10 @@ bool emit_module(struct arena *a, const struct emit_request *req, bool want_text
         common.cpu = common.tune_cpu = common.plain_cpu;
     if (!emit_open(&e, req->source, err))
         return false;
+    if (!check_areas(&e, req, err)) {
+        emit_close(&e);
+        return false;
+    }
     if (req->listing_name)
         emit_debug_begin(&e, req->listing_name);
     for (size_t i = 0; i < req->n_entries; i++) {
@@ -310,8 +330,10 @@ bool emit_module(struct arena *a, const struct emit_request *req, bool want_text
         emit_entry_data(&e, req, &req->entries[i]);
     }
 
+    if (common.optimize_size)
+        emit_share_kernels(&e);
     struct emit_result r = {.listing = emit_debug_end(&e)};
-    bool ok = verify(&e, err) && run_passes(&e, err) && generate_object(&e, &r.object, err);
+    bool ok = verify(&e, err) && run_passes(&e, err) && generate_object(&e, NULL, &r.object, err);
     if (ok)
         set_late_fields(&e, req, &r.object);
     if (ok && want_text) {

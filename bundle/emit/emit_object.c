@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bundle/emit/emit_internal.h"
+#include "ir/io.h"
 
 /* What the child sends: the header, then the byte strings or the sentence. */
 enum { N_PARTS = 4 };
@@ -20,62 +21,32 @@ struct header {
     uint64_t size[N_PARTS];
 };
 
-static bool write_all(int fd, const void *data, size_t size)
-{
-    const char *p = data;
-    while (size > 0) {
-        ssize_t n = write(fd, p, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_all(int fd, void *data, size_t size)
-{
-    char *p = data;
-    while (size > 0) {
-        ssize_t n = read(fd, p, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        p += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 static void send_result(int fd, const struct error *err, const struct emit_result *r)
 {
     struct header h = {.status = (uint32_t)err->status};
     if (err->status != SHEAF_OK) {
         h.size[0] = strlen(err->text);
-        if (write_all(fd, &h, sizeof h))
-            write_all(fd, err->text, h.size[0]);
+        if (io_write_all(fd, &h, sizeof h))
+            io_write_all(fd, err->text, h.size[0]);
         return;
     }
     const struct bytes *part[N_PARTS] = {&r->object, &r->assembly, &r->llvm_ir, &r->listing};
     for (int i = 0; i < N_PARTS; i++)
         h.size[i] = part[i]->size;
-    bool ok = write_all(fd, &h, sizeof h);
+    bool ok = io_write_all(fd, &h, sizeof h);
     for (int i = 0; ok && i < N_PARTS; i++)
-        ok = write_all(fd, part[i]->data, part[i]->size);
+        ok = io_write_all(fd, part[i]->data, part[i]->size);
 }
 
 static bool receive(int fd, struct arena *a, struct emit_result *out_result, struct error *err)
 {
     struct header h;
-    if (!read_all(fd, &h, sizeof h))
+    if (!io_read_all(fd, &h, sizeof h))
         return false;
     if (h.status != SHEAF_OK) {
         char text[ERROR_TEXT_MAX] = "";
         size_t n = h.size[0] < sizeof text ? (size_t)h.size[0] : sizeof text - 1;
-        if (!read_all(fd, text, n))
+        if (!io_read_all(fd, text, n))
             return false;
         error_set(err, (enum sheaf_status)h.status, "%s", text);
         return true;
@@ -84,7 +55,7 @@ static bool receive(int fd, struct arena *a, struct emit_result *out_result, str
     struct bytes *part[N_PARTS] = {&r.object, &r.assembly, &r.llvm_ir, &r.listing};
     for (int i = 0; i < N_PARTS; i++) {
         uint8_t *data = arena_alloc(a, (size_t)h.size[i]);
-        if (!read_all(fd, data, (size_t)h.size[i]))
+        if (!io_read_all(fd, data, (size_t)h.size[i]))
             return false;
         part[i]->data = data;
         part[i]->size = (size_t)h.size[i];
@@ -93,28 +64,14 @@ static bool receive(int fd, struct arena *a, struct emit_result *out_result, str
     return true;
 }
 
-/* The first line of what the child said on stderr: LLVM prints its reason there before it dies. */
-static void first_line(FILE *said, char *line, size_t size)
-{
-    line[0] = '\0';
-    if (!said)
-        return;
-    rewind(said);
-    if (fgets(line, (int)size, said))
-        line[strcspn(line, "\n")] = '\0';
-}
-
 static bool finish(pid_t child, bool complete, FILE *said, struct error *err)
 {
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
+    char line[512]; /* LLVM prints its reason there before it dies */
+    int status = io_wait(child, said, line, sizeof line);
     if (err->status != SHEAF_OK)
         return false;
     if (complete && WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
-    char line[512];
-    first_line(said, line, sizeof line);
     const char *sep = line[0] ? ": " : "";
     if (WIFSIGNALED(status))
         return error_set(err, SHEAF_ERROR_CODEGEN, "code generation was aborted (signal %d)%s%s",

@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "bundle/emit/emit_internal.h"
+#include "bundle/emit/emit_plain.h"
 
 struct entry {
     struct emit *e;
@@ -31,14 +31,12 @@ static void emit_call(struct entry *t, const struct step *s)
     LLVMValueRef *args = arena_array(e->arena, n + 1, sizeof *args);
     for (size_t i = 0; i < n; i++)
         args[i] = buffer_pointer(t, s->args[i]);
+    unsigned n_params = emit_kernel_params(e, s->kernel);
+    if (n_params > n)
+        args[n] = LLVMGetPoison(e->ptr);
     LLVMValueRef fn = t->kernel[t->part->schedules->of_step[s->id]];
     emit_debug_step(e, s);
-    LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, args, (unsigned)n, "");
-}
-
-static LLVMBasicBlockRef append(struct entry *t)
-{
-    return LLVMAppendBasicBlockInContext(t->e->ctx, t->fn, "");
+    LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, args, n_params, "");
 }
 
 /* A bool scalar buffer as i1. */
@@ -53,9 +51,9 @@ static void emit_branch(struct entry *t, const struct step *s)
 {
     struct emit *e = t->e;
     LLVMBasicBlockRef side[2], end;
-    side[0] = append(t);
-    side[1] = append(t);
-    end = append(t);
+    side[0] = plain_block(e);
+    side[1] = plain_block(e);
+    end = plain_block(e);
     LLVMBuildCondBr(e->b, read_bool(t, s->cond), side[0], side[1]);
     for (int i = 0; i < 2; i++) {
         LLVMPositionBuilderAtEnd(e->b, side[i]);
@@ -69,7 +67,7 @@ static void emit_branch(struct entry *t, const struct step *s)
 static void emit_rounds(struct entry *t, const struct step *s)
 {
     struct emit *e = t->e;
-    LLVMBasicBlockRef head = append(t), body = append(t), end = append(t);
+    LLVMBasicBlockRef head = plain_block(e), body = plain_block(e), end = plain_block(e);
     LLVMBuildStore(e->b, LLVMConstInt(e->i64, 0, 0), buffer_pointer(t, s->index));
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, head);
@@ -116,7 +114,7 @@ static void begin_function(struct entry *t, const char *name)
     t->fn = LLVMAddFunction(e->mod, name, entry_type(e));
     for (int a = 0; a < AREA_COUNT; a++)
         t->area[a] = LLVMGetParam(t->fn, (unsigned)a);
-    LLVMPositionBuilderAtEnd(e->b, append(t));
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->ctx, t->fn, ""));
 }
 
 static void end_function(struct entry *t)
@@ -222,10 +220,9 @@ static LLVMValueRef emit_select(struct emit *e, const struct emit_entry *entry)
 static LLVMValueRef emit_run(struct emit *e, const struct emit_entry *entry, LLVMValueRef *part)
 {
     LLVMTypeRef params[4] = {e->i32, e->ptr, e->ptr, e->ptr};
-    LLVMValueRef fn = LLVMAddFunction(e->mod, arena_printf(e->arena, "%s_run", entry->name),
-                                      LLVMFunctionType(e->i32, params, 4, 0));
-    LLVMBasicBlockRef start = LLVMAppendBasicBlockInContext(e->ctx, fn, "");
-    LLVMBasicBlockRef none = LLVMAppendBasicBlockInContext(e->ctx, fn, "");
+    LLVMValueRef fn = plain_function(e, arena_printf(e->arena, "%s_run", entry->name), e->i32,
+                                     params, 4, LLVMExternalLinkage);
+    LLVMBasicBlockRef start = LLVMGetInsertBlock(e->b), none = plain_block(e);
     LLVMPositionBuilderAtEnd(e->b, none);
     LLVMBuildRet(e->b, LLVMConstInt(e->i32, SHEAF_ERROR_PROCESSOR, 0));
     LLVMPositionBuilderAtEnd(e->b, start);
@@ -233,7 +230,7 @@ static LLVMValueRef emit_run(struct emit *e, const struct emit_entry *entry, LLV
         LLVMBuildSwitch(e->b, LLVMGetParam(fn, 0), none, (unsigned)entry->n_parts);
     for (size_t i = 0; i < entry->n_parts; i++) {
         LLVMValueRef args[3] = {LLVMGetParam(fn, 1), LLVMGetParam(fn, 2), LLVMGetParam(fn, 3)};
-        LLVMBasicBlockRef one = LLVMAppendBasicBlockInContext(e->ctx, fn, "");
+        LLVMBasicBlockRef one = plain_block(e);
         LLVMAddCase(choose, LLVMConstInt(e->i32, i, 0), one);
         LLVMPositionBuilderAtEnd(e->b, one);
         LLVMBuildRet(e->b, LLVMBuildCall2(e->b, entry_type(e), part[i], args, 3, ""));

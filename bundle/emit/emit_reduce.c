@@ -112,6 +112,11 @@ static int64_t points_from(const struct emit_kernel *ek, const struct reduction 
     return points;
 }
 
+static int64_t max_unrolled(const struct emit_kernel *ek)
+{
+    return ek->e->target->optimize_size ? 1 : MAX_UNROLLED;
+}
+
 /* Row-major loops over all indices, one accumulator.  Few points are unrolled: the windows of
    pooling and depthwise convolution become straight code with constant offsets. */
 static void reduce_plain(struct emit_kernel *ek, struct reduction *red, int d)
@@ -124,7 +129,7 @@ static void reduce_plain(struct emit_kernel *ek, struct reduction *red, int d)
     int64_t known;
     if (!kernel_is_const_int(ek->k, red->r->extent[d], &known))
         known = 0;
-    if (points_from(ek, red, d) <= MAX_UNROLLED) {
+    if (points_from(ek, red, d) <= max_unrolled(ek)) {
         for (int64_t i = 0; i < known; i++) {
             struct eaffine at = eaffine_const(i);
             emit_bind_index(ek, red->r->index[d], &at);

@@ -7,9 +7,11 @@
  * sections of their own, else every function counts as a caller of each.  There is no recursion.
  *
  * Registers of RISC-V's vector extension are as long as the processor has them, and so are their
- * places in a frame: LLVM does not count those, and what such code needs is not known.
+ * places in a frame: LLVM does not count those.  Code that keeps vectors there asks the processor
+ * how long they are, and what it needs is not known.
  */
 #include <assert.h>
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,8 @@
 struct function {
     const char *name;
     uint64_t frame;
+    uint64_t slack;     /* that a frame with vectors may lose, for it begins at a multiple of one */
+    uint64_t arguments; /* of the call that passes most, where they are no part of the frame */
     size_t *callees;
     size_t n_callees, cap_callees;
     uint64_t deepest; /* with its callees; 0: not known yet */
@@ -28,6 +32,7 @@ struct function {
 
 struct call_graph {
     struct emit *e;
+    const struct emit_request *req;
     struct function *fn;
     size_t n;
 };
@@ -78,6 +83,33 @@ static const char *name_of(LLVMValueRef fn)
     return LLVMGetValueName2(fn, &length);
 }
 
+/* The widest vector of those parts that the function may belong to. */
+static int vector_bytes_of(const struct call_graph *g, LLVMValueRef fn)
+{
+    static const char KEY[] = "target-features";
+    unsigned length;
+    LLVMAttributeRef own = LLVMGetStringAttributeAtIndex(
+        fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, KEY, sizeof KEY - 1);
+    const char *features = own ? LLVMGetStringAttributeValue(own, &length) : g->e->features;
+    int widest = 0, exact = 0;
+    for (size_t i = 0; i < g->req->n_entries; i++)
+        for (size_t k = 0; k < g->req->entries[i].n_parts; k++) {
+            const struct target *t = g->req->entries[i].parts[k].target;
+            bool is_of = strcmp(t->features, features) == 0;
+            widest = t->vector_bytes > widest ? t->vector_bytes : widest;
+            exact = is_of && t->vector_bytes > exact ? t->vector_bytes : exact;
+        }
+    return exact ? exact : widest;
+}
+
+static uint64_t slack_of(const struct call_graph *g, LLVMValueRef fn, uint64_t frame)
+{
+    int vector_bytes = vector_bytes_of(g, fn), align = g->e->target->stack_align;
+    return frame && vector_bytes > align && g->e->target->realigns_frames
+               ? (uint64_t)(vector_bytes - align)
+               : 0;
+}
+
 static void add_functions(struct call_graph *g)
 {
     struct emit *e = g->e;
@@ -89,8 +121,40 @@ static void add_functions(struct call_graph *g)
         if (LLVMIsDeclaration(fn))
             continue;
         const char *name = arena_strdup(e->arena, name_of(fn));
-        g->fn[g->n++] = (struct function){.name = name, .frame = frame_of(e, name)};
+        uint64_t frame = frame_of(e, name);
+        g->fn[g->n++] =
+            (struct function){.name = name, .frame = frame, .slack = slack_of(g, fn, frame)};
     }
+}
+
+/*
+ * What a call passes on the stack and LLVM may not count: on x86-64 it pushes what the registers do
+ * not take, and on ARM it moves the stack pointer for calls where that is much
+ * (ARMFrameLowering and Thumb1FrameLowering::hasReservedCallFrame).
+ */
+static uint64_t argument_bytes(const struct emit *e, LLVMValueRef call)
+{
+    enum { X86_REGISTERS = 6, ARM_REGISTERS = 4, ARM_RESERVED = 2047, THUMB1_RESERVED = 508 };
+    const struct target *t = e->target;
+    bool is_x86 = t->call_bytes != 0, is_thumb1 = strncmp(t->triple, "thumbv6m", 8) == 0;
+    if (!is_x86 && !emit_is_arm(e))
+        return 0;
+    uint64_t n = LLVMGetNumArgOperands(call), align = (uint64_t)t->stack_align;
+    uint64_t in_registers = is_x86 ? X86_REGISTERS : ARM_REGISTERS;
+    uint64_t least = is_x86 ? 1 : is_thumb1 ? THUMB1_RESERVED : ARM_RESERVED;
+    uint64_t bytes = n > in_registers ? (n - in_registers) * LLVMPointerSize(e->layout) : 0;
+    return bytes < least ? 0 : (bytes + align - 1) / align * align;
+}
+
+static void add_call_of(struct call_graph *g, size_t caller, LLVMValueRef call)
+{
+    size_t callee = find(g, name_of(LLVMGetCalledValue(call)));
+    if (callee == g->n)
+        return;
+    struct function *f = &g->fn[caller];
+    uint64_t bytes = argument_bytes(g->e, call);
+    f->arguments = bytes > f->arguments ? bytes : f->arguments;
+    add_call(g, caller, callee);
 }
 
 static void add_calls_of(struct call_graph *g, LLVMValueRef fn)
@@ -99,7 +163,7 @@ static void add_calls_of(struct call_graph *g, LLVMValueRef fn)
     for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(fn); b; b = LLVMGetNextBasicBlock(b))
         for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = LLVMGetNextInstruction(i))
             if (LLVMIsACallInst(i) && LLVMIsAFunction(LLVMGetCalledValue(i)))
-                add_call(g, caller, find(g, name_of(LLVMGetCalledValue(i))));
+                add_call_of(g, caller, i);
 }
 
 /* The function whose code starts a section; n where there is none. */
@@ -142,7 +206,7 @@ static bool is_support(const struct emit *e, const char *name)
 /* Calls that neither the module nor the object shows. */
 static void add_hidden_calls(struct call_graph *g)
 {
-    for (size_t k = 0; !emit_has_function_sections(g->e) && k < g->n; k++)
+    for (size_t k = 0; !g->e->target->has_function_sections && k < g->n; k++)
         for (size_t i = 0; is_support(g->e, g->fn[k].name) && i < g->n; i++)
             if (!is_support(g->e, g->fn[i].name))
                 add_call(g, i, k);
@@ -151,7 +215,6 @@ static void add_hidden_calls(struct call_graph *g)
 static uint64_t deepest(struct call_graph *g, size_t i)
 {
     struct function *f = &g->fn[i];
-    const struct target *t = g->e->target;
     if (f->deepest)
         return f->deepest;
     uint64_t below = 0;
@@ -159,22 +222,42 @@ static uint64_t deepest(struct call_graph *g, size_t i)
         uint64_t n = deepest(g, f->callees[k]);
         below = n > below ? n : below;
     }
-    uint64_t slack =
-        f->frame && emit_aligns_frames(g->e) ? (uint64_t)(t->vector_bytes - t->stack_align) : 0;
-    f->deepest = f->frame + slack + (uint64_t)t->call_bytes + below;
+    f->deepest = f->frame + f->slack + f->arguments + (uint64_t)g->e->target->call_bytes + below;
     return f->deepest;
 }
 
-uint64_t emit_stack_of(struct emit *e, const struct bytes *object, const char *entry)
+/* Whether code of RISC-V's vector extension has frames with vectors: only for those it reads the
+   register `vlenb` (CSR 0xc22).  An instruction begins at an even offset. */
+static bool has_vectors_in_frames(const struct object *o)
 {
-    struct call_graph g = {.e = e};
+    static const uint32_t CSRR_VLENB = 0xc2202073, DESTINATION = 0x1fu << 7;
+    for (uint32_t i = 1; i < o->n_sections; i++) {
+        struct object_section s;
+        if (!object_section(o, i, &s) || !(s.flags & SHF_EXECINSTR))
+            continue;
+        const uint8_t *code = o->data + s.offset;
+        for (uint64_t at = 0; at + 4 <= s.size; at += 2) {
+            uint32_t word = code[at] | (uint32_t)code[at + 1] << 8 | (uint32_t)code[at + 2] << 16 |
+                            (uint32_t)code[at + 3] << 24;
+            if ((word & ~DESTINATION) == CSRR_VLENB)
+                return true;
+        }
+    }
+    return false;
+}
+
+uint64_t emit_stack_of(struct emit *e, const struct emit_request *req, const struct bytes *object,
+                       const char *entry)
+{
+    struct call_graph g = {.e = e, .req = req};
     struct object o;
-    if (target_has(e->target, "v"))
+    bool is_elf = !object_open(object->data, object->size, &o);
+    if (e->target->frames_vary && has_vectors_in_frames(&o))
         return 0;
     add_functions(&g);
     for (LLVMValueRef fn = LLVMGetFirstFunction(e->mod); fn; fn = LLVMGetNextFunction(fn))
         add_calls_of(&g, fn);
-    if (emit_has_function_sections(e) && !object_open(object->data, object->size, &o))
+    if (e->target->has_function_sections && is_elf)
         add_calls_in_sections(&g, &o);
     add_hidden_calls(&g);
     size_t i = find(&g, entry);

@@ -20,7 +20,7 @@ static bool weights_module(struct arena *a, const void *arg, struct emit_result 
         LLVMSetSection(g, req->section);
     if (req->is_hidden)
         LLVMSetVisibility(g, LLVMHiddenVisibility);
-    bool ok = emit_to_object(&e, &out_result->object, err);
+    bool ok = emit_to_object(&e, NULL, &out_result->object, err);
     emit_close(&e);
     return ok;
 }

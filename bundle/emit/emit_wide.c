@@ -24,7 +24,7 @@ void emit_find_factors(struct emit_kernel *ek)
 {
     ek->is_factor = arena_array(ek->e->arena, ek->k->n_insts, sizeof *ek->is_factor);
     ek->split = arena_array(ek->e->arena, ek->k->n_insts, sizeof *ek->split);
-    if (target_has(ek->e->target, "sse4.1"))
+    if (ek->e->target->has_even_products)
         kernel_walk(ek->k, note_factors, ek->is_factor);
 }
 
@@ -108,8 +108,7 @@ static LLVMValueRef narrow_split(struct emit_kernel *ek, LLVMValueRef v)
 static bool is_hoisted(const struct emit_kernel *ek, kval v)
 {
     const struct kinst *in = kernel_inst(ek->k, v);
-    return in->op == KOP_LOAD && ek->k->bufs[in->buf].constant &&
-           !target_has(ek->e->target, "avx512vl");
+    return in->op == KOP_LOAD && ek->k->bufs[in->buf].constant && !ek->e->target->has_wide_shift;
 }
 
 /* A cast that is done in split order; false where it is an ordinary one. */

@@ -219,11 +219,22 @@ static LLVMTypeRef function_type(struct support *s, const char *types)
     return LLVMFunctionType(support_type(s, types[0]), param, n, 0);
 }
 
-static void add_attribute(struct support *s, LLVMValueRef fn, LLVMAttributeIndex at,
-                          const char *name)
+static void add_attribute(LLVMValueRef fn, LLVMAttributeIndex at, const char *name)
 {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
-    LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(s->ctx, kind, 0));
+    LLVMContextRef ctx = LLVMGetTypeContext(LLVMTypeOf(fn));
+    LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(ctx, kind, 0));
+}
+
+void support_make_small(LLVMValueRef fn)
+{
+    LLVMAttributeIndex at = (LLVMAttributeIndex)LLVMAttributeFunctionIndex;
+    LLVMContextRef ctx = LLVMGetTypeContext(LLVMTypeOf(fn));
+    add_attribute(fn, at, "minsize");
+    add_attribute(fn, at, "optsize");
+    const char *whole = "nooutline";
+    LLVMAddAttributeAtIndex(fn, at,
+                            LLVMCreateStringAttribute(ctx, whole, (unsigned)strlen(whole), "", 0));
 }
 
 static LLVMValueRef declare(struct support *s, const struct routine *r, const char *name)
@@ -234,16 +245,10 @@ static LLVMValueRef declare(struct support *s, const struct routine *r, const ch
     bool is_c = r->name[0] != '_' && strncmp(r->name, "sheaf_", strlen("sheaf_")) != 0;
     if (s->is_arm && !is_c)
         LLVMSetFunctionCallConv(fn, CALL_ARM_AAPCS);
-    LLVMAttributeIndex at = (LLVMAttributeIndex)LLVMAttributeFunctionIndex;
-    add_attribute(s, fn, at, "minsize");
-    add_attribute(s, fn, at, "optsize");
-    /* Small, but no shared pieces of functions, which nobody could name or count the stack of. */
-    const char *whole = "nooutline";
-    LLVMAddAttributeAtIndex(
-        fn, at, LLVMCreateStringAttribute(s->ctx, whole, (unsigned)strlen(whole), "", 0));
+    support_make_small(fn);
     /* 64-bit RISC-V takes it for granted. */
     if (r->types[0] == 'i')
-        add_attribute(s, fn, LLVMAttributeReturnIndex, "signext");
+        add_attribute(fn, LLVMAttributeReturnIndex, "signext");
     return fn;
 }
 

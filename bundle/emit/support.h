@@ -30,6 +30,10 @@ struct support {
 void support_init(struct support *s, LLVMModuleRef mod);
 void support_done(struct support *s);
 
+/* Few bytes come first, but no shared pieces of functions, which nobody could name or count the
+   stack of. */
+void support_make_small(LLVMValueRef fn);
+
 /* Defines the routine of that name, and those that it calls by itself.  NULL: no such routine is
    known, or the module has something else of that name. */
 LLVMValueRef support_define(struct support *s, const char *name);

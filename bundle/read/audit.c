@@ -117,13 +117,20 @@ static bool read_uleb(const uint8_t **p, const uint8_t *end, uint64_t *out)
 
 /*
  * The attributes of a whole file ("Addenda to, and Errata in, the ABI for the Arm Architecture",
- * 2.2): pairs of a tag and a number or a text; Tag_ABI_VFP_args is 1 where floats are in registers.
+ * 2.2): pairs of a tag and a number or a text; Tag_ABI_VFP_args is 1 where floats are in registers,
+ * 2 or 3 where there are none to pass.  Code without floats has no Tag_ABI_FP_number_model either,
+ * as linkers see it.
  */
 static enum audit_float_abi file_attributes(const uint8_t *p, const uint8_t *end)
 {
-    enum { TAG_CPU_RAW_NAME = 4, TAG_CPU_NAME = 5, TAG_ABI_VFP_ARGS = 28, TAG_COMPATIBILITY = 32 };
-    enum audit_float_abi abi = AUDIT_FLOAT_SOFT;
-    uint64_t tag, v;
+    enum {
+        TAG_CPU_RAW_NAME = 4,
+        TAG_CPU_NAME = 5,
+        TAG_ABI_FP_NUMBER_MODEL = 23,
+        TAG_ABI_VFP_ARGS = 28,
+        TAG_COMPATIBILITY = 32
+    };
+    uint64_t tag, v, model = 0, args = 0;
     while (p < end && read_uleb(&p, end, &tag)) {
         bool has_number =
             tag == TAG_COMPATIBILITY || (tag > TAG_COMPATIBILITY && tag % 2 == 0) ||
@@ -132,7 +139,9 @@ static enum audit_float_abi file_attributes(const uint8_t *p, const uint8_t *end
         if (has_number && !read_uleb(&p, end, &v))
             return AUDIT_FLOAT_UNSTATED;
         if (has_number && tag == TAG_ABI_VFP_ARGS)
-            abi = v == 1 ? AUDIT_FLOAT_HARD : AUDIT_FLOAT_SOFT;
+            args = v;
+        if (has_number && tag == TAG_ABI_FP_NUMBER_MODEL)
+            model = v;
         if (!has_text)
             continue;
         const uint8_t *zero = memchr(p, 0, (size_t)(end - p));
@@ -140,7 +149,9 @@ static enum audit_float_abi file_attributes(const uint8_t *p, const uint8_t *end
             return AUDIT_FLOAT_UNSTATED;
         p = zero + 1;
     }
-    return abi;
+    if (args == 1)
+        return AUDIT_FLOAT_HARD;
+    return args == 0 && model != 0 ? AUDIT_FLOAT_SOFT : AUDIT_FLOAT_UNSTATED;
 }
 
 static enum audit_float_abi arm_attributes(const struct object *o, const struct object_section *s)
@@ -156,9 +167,10 @@ static enum audit_float_abi arm_attributes(const struct object *o, const struct 
     return file_attributes(p + HEAD, p + TAG + length);
 }
 
+enum { RISCV_FLOAT_ABI = 6 }; /* bits of e_flags: 0 soft, 2 single, 4 double */
+
 enum audit_float_abi audit_float_abi(const struct object *o)
 {
-    enum { RISCV_FLOAT_ABI = 6 }; /* bits of e_flags: 0 soft, 2 single, 4 double */
     if (o->machine == EM_X86_64 || o->machine == EM_AARCH64)
         return AUDIT_FLOAT_HARD;
     if (o->machine == EM_RISCV)
@@ -169,6 +181,14 @@ enum audit_float_abi audit_float_abi(const struct object *o)
             return arm_attributes(o, &s);
     }
     return AUDIT_FLOAT_UNSTATED;
+}
+
+bool audit_floats_agree(const struct object *a, const struct object *b)
+{
+    if (a->machine == EM_RISCV)
+        return ((a->flags ^ b->flags) & RISCV_FLOAT_ABI) == 0;
+    enum audit_float_abi one = audit_float_abi(a), other = audit_float_abi(b);
+    return one == other || one == AUDIT_FLOAT_UNSTATED || other == AUDIT_FLOAT_UNSTATED;
 }
 
 /* ---- sizes ---- */

@@ -21,6 +21,8 @@ struct audit_sizes {
 /* The object's processor as people call it, "unknown" where it is none of ours. */
 const char *audit_machine(const struct object *o);
 enum audit_float_abi audit_float_abi(const struct object *o);
+/* Whether linkers take objects of the same machine together, as to that. */
+bool audit_floats_agree(const struct object *a, const struct object *b);
 struct audit_sizes audit_sizes(const struct object *o);
 
 /* Calls fn for each type of relocation in sections that are loaded, with how many there are.  The

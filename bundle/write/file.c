@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ir/io.h"
+
 enum { TEMP_NAME_TRIES = 1000 };
 
 static bool fail(struct error *err, const char *path, const char *what)
@@ -164,20 +166,6 @@ static int open_temp(struct arena *a, const char *path, const char **out_temp)
     return -1;
 }
 
-static bool write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        data += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 bool file_group_add(struct file_group *g, const char *path, const void *data, size_t size,
                     struct error *err)
 {
@@ -193,7 +181,7 @@ bool file_group_add(struct file_group *g, const char *path, const void *data, si
     if (!special)
         ARENA_PUSH(g->arena, g->files, g->n_files, g->cap_files) =
             (struct group_file){arena_strdup(g->arena, path), temp, false};
-    bool ok = write_all(fd, data, size);
+    bool ok = io_write_all(fd, data, size);
     int saved = errno;
     if (close(fd) != 0 && ok) {
         ok = false;

@@ -42,12 +42,13 @@ static int64_t symbol_elems(const struct pbuf *b)
 
 /* ---- the comment on top ---- */
 
-static void symbol_comment(struct header *h, size_t i)
+/* As in "data: input f32[1,3,64,64]". */
+static void symbol_type(struct header *h, size_t i)
 {
     static const char *const roles[] = {"constant", "input", "output", "state"};
     struct strbuf *out = &h->out;
     const struct pbuf *b = symbol_buf(h, i);
-    strbuf_printf(out, " *   %s: %s %s[", h->entry->symbols[i].name, roles[b->role],
+    strbuf_printf(out, "%s: %s %s[", h->entry->symbols[i].name, roles[b->role],
                   dtype_name(b->dtype));
     for (int d = 0; d < b->rank; d++)
         strbuf_printf(out, "%s%s%" PRId64, d ? "," : "",
@@ -58,6 +59,14 @@ static void symbol_comment(struct header *h, size_t i)
     if (b->quant.scale != 0)
         strbuf_printf(out, " = (stored - %" PRId32 ") * %.9g", b->quant.zero_point,
                       (double)b->quant.scale);
+}
+
+static void symbol_comment(struct header *h, size_t i)
+{
+    struct strbuf *out = &h->out;
+    const struct pbuf *b = symbol_buf(h, i);
+    strbuf_add(out, " *   ");
+    symbol_type(h, i);
     strbuf_printf(out, ", %" PRId64 " bytes at %" PRId64 "%s, \"", b->bytes, b->offset,
                   program_is_overlaid(b) ? " of the activations" : "");
     header_comment_text(out, b->name);
@@ -71,10 +80,26 @@ static void comment_line(struct header *h, const char *what, const char *text)
     strbuf_add(&h->out, "\n");
 }
 
-static void target_lines(struct header *h, const struct target *t)
+void header_target(struct strbuf *out, const struct target *t)
 {
-    comment_line(h, "Processor: ", t->cpu);
-    comment_line(h, "Features:  ", t->features);
+    enum { WIDTH = 100 };
+    static const char indent[] = "\n *            ";
+    size_t column = sizeof indent - 2;
+    strbuf_add(out, " * Processor: ");
+    header_comment_text(out, t->cpu);
+    strbuf_add(out, "\n * Features:  ");
+    for (const char *p = t->features; *p;) {
+        size_t n = strcspn(p, ",");
+        n += p[n] == ',';
+        if (column + n > WIDTH) {
+            strbuf_add(out, indent);
+            column = sizeof indent - 2;
+        }
+        header_comment_text(out, arena_strndup(out->arena, p, n));
+        column += n;
+        p += n;
+    }
+    strbuf_add(out, "\n");
 }
 
 /* What the entry costs beside its areas, as the object itself says; false where it does not. */
@@ -119,7 +144,7 @@ static void entry_comment(struct header *h)
     comment_line(h, "Model:     ", h->entry->model);
     comment_line(h, "Target:    ", h->entry->parts[0].target->triple);
     for (size_t i = 0; i < h->entry->n_parts; i++)
-        target_lines(h, h->entry->parts[i].target);
+        header_target(out, h->entry->parts[i].target);
     strbuf_printf(out,
                   " * Memory:    %" PRId64 " bytes constant, %" PRId64 " mutable, %" PRId64
                   " activations\n",
@@ -149,10 +174,23 @@ static const char *const contract[] = {
 #include "bundle/contract.inc"
 };
 
-void header_contract(struct strbuf *out)
+enum { N_CONTRACT = sizeof contract / sizeof *contract };
+
+static void contract_text(struct strbuf *out)
 {
-    for (size_t i = 0; i < sizeof contract / sizeof *contract; i++)
+    for (size_t i = 0; i < N_CONTRACT; i++)
         strbuf_add(out, contract[i]);
+}
+
+/* The lines of its inner guard. */
+void header_statuses(struct strbuf *out)
+{
+    size_t i = 0;
+    while (strcmp(contract[i], "#ifndef SHEAF_STATUS_DEFINED\n") != 0)
+        i++;
+    for (; strcmp(contract[i], "#endif\n") != 0; i++)
+        strbuf_add(out, contract[i]);
+    strbuf_add(out, "#endif\n");
 }
 
 static const char common_macros[] =
@@ -163,8 +201,8 @@ static const char common_macros[] =
     "#ifdef __cplusplus\n"
     "#define SHEAF_AT(type, area, offset) "
     "static_cast<type *>(static_cast<void *>((area) + (offset)))\n"
-    "#define SHEAF_CONST_AT(type, area, offset) "
-    "static_cast<const type *>(static_cast<const void *>((area) + (offset)))\n"
+    "#define SHEAF_CONST_AT(type, area, offset) \\\n"
+    "    static_cast<const type *>(static_cast<const void *>((area) + (offset)))\n"
     "#else\n"
     "#define SHEAF_AT(type, area, offset) ((type *)(void *)((area) + (offset)))\n"
     "#define SHEAF_CONST_AT(type, area, offset) "
@@ -232,22 +270,22 @@ static void macros(struct header *h)
                       "#define %s_MACS %" PRIu64 "\n\n",
                       h->upper, e.macs);
     }
-    strbuf_add(out, "/* Inputs, outputs and state: offset in the mutable area, size. */\n");
+    strbuf_add(out,
+               "/* Inputs, outputs and state: offset in the mutable area, bytes, elements. */\n");
     for (size_t i = 0; i < h->entry->n_symbols; i++) {
         const struct pbuf *b = symbol_buf(h, i);
         const char *name = h->entry->symbols[i].name;
         if (!is_of_client(b))
             continue;
-        if (program_is_overlaid(b))
-            strbuf_printf(out,
-                          "/* Offset in the activations area, which a run overwrites. */\n"
-                          "#define %s_%s%s %" PRId64 "\n",
-                          h->upper, IN_ACTIVATIONS, name, b->offset);
-        else
-            strbuf_printf(out, "#define %s_%s %" PRId64 "\n", h->upper, name, b->offset);
+        bool is_overlaid = program_is_overlaid(b);
+        strbuf_add(out, "/* ");
+        symbol_type(h, i);
+        strbuf_add(out, is_overlaid ? ", offset in the activations area */\n" : " */\n");
+        strbuf_printf(out, "#define %s_%s%s %" PRId64 "\n", h->upper,
+                      is_overlaid ? IN_ACTIVATIONS : "", name, b->offset);
         strbuf_printf(out, "#define %s_BYTES_%s %" PRId64 "\n", h->upper, name, b->bytes);
-        quantization_macros(h, name, &b->quant);
         strbuf_printf(out, "#define %s_ELEMS_%s %" PRId64 "\n", h->upper, name, symbol_elems(b));
+        quantization_macros(h, name, &b->quant);
         for (int d = 0; d < b->rank; d++)
             if (b->extent_buf[d] >= 0)
                 strbuf_printf(out,
@@ -260,14 +298,24 @@ static void macros(struct header *h)
 static void declarations(struct header *h)
 {
     const char *entry = h->entry->name;
-    strbuf_printf(&h->out,
-                  "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
-                  "/* The inference function; 0 is success. */\n"
-                  "int %s(uint8_t *constantWeightVars, uint8_t *mutableWeightVars,\n"
-                  "    uint8_t *activations);\n\n"
-                  "extern const struct BundleConfig %s_config;\n"
-                  "extern const struct sheaf_bundle_info %s_info;\n\n",
-                  entry, entry, entry);
+    strbuf_printf(
+        &h->out,
+        "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
+        "/*\n"
+        " * Runs the network: reads weights and inputs, writes the outputs. Each area begins "
+        "at a multiple\n"
+        " * of %s_MEM_ALIGN bytes. Returns 0%s.\n"
+        " */\n"
+        "int %s(uint8_t *constantWeightVars, uint8_t *mutableWeightVars,\n"
+        "    uint8_t *activations);\n\n"
+        "/* The areas and their symbols, and what else is known of the bundle. */\n"
+        "extern const struct BundleConfig %s_config;\n"
+        "extern const struct sheaf_bundle_info %s_info;\n\n",
+        h->upper,
+        h->entry->n_parts > 1 ? ", or SHEAF_ERROR_PROCESSOR where no code in here is for "
+                                "this processor"
+                              : "",
+        entry, entry, entry);
     if (h->entry->n_parts > 1)
         strbuf_printf(
             &h->out,
@@ -297,7 +345,7 @@ const char *header_c_type(enum dtype t)
 static void accessors(struct header *h)
 {
     struct strbuf *out = &h->out;
-    strbuf_add(out, "/* The tensors inside the areas. */\n");
+    strbuf_add(out, "/* Inputs, outputs and state inside their area. */\n");
     for (size_t i = 0; i < h->entry->n_symbols; i++) {
         const struct pbuf *b = symbol_buf(h, i);
         const char *name = h->entry->symbols[i].name;
@@ -324,20 +372,11 @@ static void accessors(struct header *h)
     }
 }
 
-static const char *upper_case(struct arena *a, const char *s)
-{
-    char *u = arena_strdup(a, s);
-    for (char *c = u; *c; c++)
-        if (*c >= 'a' && *c <= 'z')
-            *c = (char)(*c - 'a' + 'A');
-    return u;
-}
-
 static void enter(struct header *h, size_t i)
 {
     const struct bundle_request *req = h->req;
     h->entry = &req->entries[i];
-    h->upper = upper_case(h->out.arena, req->n_entries > 1 ? h->entry->name : h->stem);
+    h->upper = names_upper(h->out.arena, req->n_entries > 1 ? h->entry->name : h->stem);
 }
 
 /* Where the weights are linked in. */
@@ -381,7 +420,7 @@ const char *header_text(struct arena *a, const struct bundle_request *req)
         guard_macros(&h);
     }
     strbuf_add(&h.out, "\n");
-    header_contract(&h.out);
+    contract_text(&h.out);
     strbuf_add(&h.out, "\n");
     strbuf_add(&h.out, common_macros);
     declare_weights(&h);

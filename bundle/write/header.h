@@ -12,8 +12,11 @@
 
 const char *header_text(struct arena *a, const struct bundle_request *req);
 
-/* What the headers of libraries have as well: bundle/bundle.h as it is; */
-void header_contract(struct strbuf *out);
+/* What the headers of libraries have as well: processor and features, two lines or more of the
+   comment on top; */
+void header_target(struct strbuf *out, const struct target *t);
+/* enum sheaf_status, as bundle/bundle.h has it; */
+void header_statuses(struct strbuf *out);
 /* text from a model inside a comment: nothing that ends it or starts another, or that a compiler or
    terminal would take for something else; */
 void header_comment_text(struct strbuf *out, const char *s);

@@ -3,26 +3,20 @@
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "bundle/read/audit.h"
 #include "bundle/read/object.h"
 #include "bundle/write/archive.h"
 #include "bundle/write/bundle.h"
 #include "bundle/write/file.h"
 #include "bundle/write/library_header.h"
 #include "bundle/write/link.h"
+#include "ir/checked.h"
 
 static const int64_t OBJECT_LIMIT_BYTES = INT64_C(1) << 31;
 /* Code reaches constants by an offset of 32 bits with a sign, from behind them; some is left for
    the code. */
 static const size_t INSIDE_LIMIT_BYTES = (size_t)1900 << 20;
-
-/* What the functions and hooks of bundle/emit call. */
-static const char *const C_LIBRARY[] = {
-    "abort",           "close",          "free",           "getauxval",      "lseek",
-    "malloc",          "memcpy",         "memset",         "mmap",           "munmap",
-    "sched_yield",     "open",           "__aeabi_memcpy", "__aeabi_memset", "__aeabi_memclr",
-    "__aeabi_memclr4", "__aeabi_memclr8"};
 
 struct parts {
     struct archive_member *members;
@@ -86,6 +80,8 @@ static bool add_extra(struct arena *a, const struct library_request *req, struct
             why = "it is linked already";
         if (!why && (o.machine != own.machine || o.is_64 != own.is_64))
             why = "it is for another machine";
+        if (!why && !audit_floats_agree(&o, &own))
+            why = "it passes floats between functions in another way (-float-abi)";
         if (why)
             return error_set(err, SHEAF_ERROR_FORMAT, "%s: it is no object for %s: %s", path,
                              req->name, why);
@@ -96,14 +92,45 @@ static bool add_extra(struct arena *a, const struct library_request *req, struct
     return true;
 }
 
-static bool make_parts(struct arena *a, const struct library_request *req,
-                       const struct emit_library *lib, struct parts *p, struct error *err)
+/* Whether another object of the library, or the C library, has what the object needs. */
+static bool is_expected(const struct library_request *req, const char *symbol)
 {
+    if (emit_library_is_needed(symbol) || strncmp(symbol, "sheaf_ext_", 10) == 0)
+        return true;
+    for (size_t i = 0; i < req->functions.n_functions; i++)
+        if (emit_library_has_name(req->functions.functions[i].func, symbol))
+            return true;
+    return false;
+}
+
+/* What is written by the tool itself needs nothing that a program might be without. */
+static bool check_needs(const struct library_request *req, const char *member,
+                        const struct bytes *object, struct error *err)
+{
+    struct object o;
+    if (object_open(object->data, object->size, &o))
+        return error_set(err, SHEAF_ERROR_CODEGEN, "%s: the object code is malformed", member);
+    for (uint32_t i = 1; i < o.n_symbols; i++) {
+        struct object_symbol s;
+        if (object_symbol(&o, i, &s) && s.is_undefined && !is_expected(req, s.name))
+            return error_set(err, SHEAF_ERROR_CODEGEN,
+                             "%s: the object code needs a symbol from elsewhere, '%s'", member,
+                             s.name);
+    }
+    return true;
+}
+
+static bool make_parts(struct arena *a, const struct library_request *req, struct parts *p,
+                       struct error *err)
+{
+    const struct emit_library *lib = &req->functions;
     struct bytes functions, hooks, constants;
     enum { N_OWN = 4 };
     *p = (struct parts){.members = arena_array(a, N_OWN + req->n_extra, sizeof *p->members)};
     if (!emit_library_functions(a, lib, &functions, err) ||
-        !emit_library_hooks(a, lib->target, &hooks, err))
+        !check_needs(req, req->name, &functions, err) ||
+        !emit_library_hooks(a, lib->target, &hooks, err) ||
+        !check_needs(req, "sheaf_ext", &hooks, err))
         return false;
     add_member(p, arena_printf(a, "%s.o", req->name), functions);
     add_member(p, arena_printf(a, "%s_network.o", req->name), hide_symbols(a, req->object));
@@ -130,25 +157,36 @@ static bool make_shared(struct arena *a, const struct library_request *req, cons
         .emulation = req->emulation,
         .output_format = req->output_format,
         .is_native = req->is_native,
-        .library = C_LIBRARY,
-        .n_library = sizeof C_LIBRARY / sizeof *C_LIBRARY,
         .may_need_more = req->n_extra > 0,
     };
     return link_shared(a, &link, out_library, err);
 }
 
+static const char *path_of(struct arena *a, const struct library_request *req, const char *file)
+{
+    return arena_printf(a, "%s/%s", req->dir, file);
+}
+
+/* Where there is something of it. */
+static bool add_text(struct arena *a, struct file_group *g, const struct library_request *req,
+                     const char *ending, struct bytes text, struct error *err)
+{
+    const char *file = arena_printf(a, "%s%s", req->name, ending);
+    return !text.size || file_group_add(g, path_of(a, req, file), text.data, text.size, err);
+}
+
 static bool write_files(struct arena *a, const struct library_request *req, const char *file,
                         struct bytes library, struct error *err)
 {
-    const char *header = library_header_text(a, req), *weights = req->functions.weights_path;
+    const char *text = library_header_text(a, req), *weights = req->functions.weights_path;
+    struct bytes header = {(const uint8_t *)text, strlen(text)};
     struct file_group *g = file_group_create(a);
     bool ok = file_group_make_dir(g, req->dir, err) &&
-              file_group_add(g, arena_printf(a, "%s/%s", req->dir, file), library.data,
-                             library.size, err) &&
-              file_group_add(g, arena_printf(a, "%s/%s.h", req->dir, req->name), header,
-                             strlen(header), err) &&
+              file_group_add(g, path_of(a, req, file), library.data, library.size, err) &&
+              add_text(a, g, req, ".h", header, err) &&
               (!weights || file_group_add(g, weights, req->weights.data, req->weights.size, err)) &&
-              file_group_commit(g, err);
+              add_text(a, g, req, ".s", req->assembly, err) &&
+              add_text(a, g, req, ".kernels", req->listing, err) && file_group_commit(g, err);
     if (!ok)
         file_group_abort(g);
     return ok;
@@ -159,29 +197,56 @@ static void note(const struct library_request *req, const char *file, struct str
     strbuf_printf(out, "Please link with:\n    -L%s\n    -l:%s\n", req->dir, file);
 }
 
-bool library_write(struct arena *a, const struct library_request *req, struct strbuf *out_note,
-                   struct error *err)
+static const char *file_of(struct arena *a, const struct library_request *req)
 {
-    struct emit_library lib = req->functions;
-    bool is_shared = req->kind == LIBRARY_SHARED;
-    const char *file = arena_printf(a, "%s.%s", req->name, is_shared ? "so" : "a");
+    return arena_printf(a, "%s.%s", req->name, req->kind == LIBRARY_SHARED ? "so" : "a");
+}
+
+static bool make_library(struct arena *a, const struct library_request *req, const char *file,
+                         struct bytes *out_library, struct error *err)
+{
+    const struct emit_library *lib = &req->functions;
     struct parts parts;
-    struct bytes library;
-    if (!bundle_check_object(&req->object, req->entry->name, err))
-        return false;
-    if (!lib.weights_path && req->weights.size > INSIDE_LIMIT_BYTES)
+    for (size_t i = 0; i < lib->n_functions; i++)
+        if (!bundle_check_object(&req->object, req->entries[i].name, err))
+            return false;
+    if (!lib->weights_path && req->weights.size > INSIDE_LIMIT_BYTES)
         return error_set(err, SHEAF_ERROR_UNSUPPORTED,
                          "%s: the weights have %zu bytes, too many to lie inside a library: option "
                          "-weights puts them beside it",
                          file, req->weights.size);
-    lib.weights_digest = XXH64(req->weights.data, req->weights.size, 0);
-    if (!make_parts(a, req, &lib, &parts, err))
+    if (!make_parts(a, req, &parts, err))
         return false;
-    if (!(is_shared ? make_shared(a, req, file, &parts, &library, err)
-                    : archive_make(a, parts.members, parts.n, &library, err)))
-        return false;
-    if (!write_files(a, req, file, library, err))
+    return req->kind == LIBRARY_SHARED ? make_shared(a, req, file, &parts, out_library, err)
+                                       : archive_make(a, parts.members, parts.n, out_library, err);
+}
+
+bool library_write(struct arena *a, const struct library_request *req, struct strbuf *out_note,
+                   struct error *err)
+{
+    const char *file = file_of(a, req);
+    struct bytes library;
+    if (!make_library(a, req, file, &library, err) || !write_files(a, req, file, library, err))
         return false;
     note(req, file, out_note);
     return true;
+}
+
+bool library_repack(struct arena *a, const struct library_request *req, struct error *err)
+{
+    const char *file = file_of(a, req), *path = path_of(a, req, file);
+    struct bytes library;
+    uint8_t *old;
+    size_t n_old;
+    if (!file_read(a, path, LIMIT_FILE_BYTES, &old, &n_old, err) ||
+        !make_library(a, req, file, &library, err))
+        return false;
+    if (n_old != library.size || memcmp(old, library.data, n_old) != 0)
+        return error_set(err, SHEAF_ERROR_SHAPE,
+                         "%s: the weights do not fit, for the model gives other code or another "
+                         "layout, or the library was made by other options or without "
+                         "-replaceable-weights",
+                         path);
+    return file_write_atomic(req->functions.weights_path, req->weights.data, req->weights.size,
+                             err);
 }

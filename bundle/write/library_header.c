@@ -10,10 +10,11 @@
 struct library_header {
     struct strbuf out;
     const struct library_request *req;
-    const struct emit_library *lib;
-    const char *context;     /* the name of the parameter for it */
-    const char **in, **out_; /* names of the tensors as parameters */
-    const char **dims;       /* of FUNC_run_sized, for each output; NULL: its extents are fixed */
+    const struct emit_library_function *fn; /* that is being written about */
+    const struct emit_entry *entry;         /* of it */
+    const char *context;                    /* the name of the parameter for it */
+    const char **in, **out_;                /* names of the tensors as parameters */
+    const char **dims; /* of FUNC_run_sized, for each output; NULL: its extents are fixed */
 };
 
 /* ---- names of parameters ---- */
@@ -23,7 +24,7 @@ static bool is_used(const struct library_header *h, const char *name)
     if (h->context && strcmp(h->context, name) == 0)
         return true;
     const char **const lists[] = {h->in, h->out_, h->dims};
-    const size_t n[] = {h->lib->n_in, h->lib->n_out, h->lib->n_out};
+    const size_t n[] = {h->fn->n_in, h->fn->n_out, h->fn->n_out};
     for (size_t k = 0; k < sizeof n / sizeof *n; k++)
         for (size_t i = 0; i < n[k]; i++)
             if (lists[k][i] && strcmp(lists[k][i], name) == 0)
@@ -52,7 +53,7 @@ static const char *new_name(struct library_header *h, const char *base)
 
 static const struct pbuf *buf_of(const struct library_header *h, int buf)
 {
-    return &h->lib->program->bufs[buf];
+    return &h->fn->program->bufs[buf];
 }
 
 static const char *tensor_name(struct library_header *h, int buf)
@@ -63,16 +64,17 @@ static const char *tensor_name(struct library_header *h, int buf)
 static void choose_names(struct library_header *h)
 {
     struct arena *a = h->out.arena;
-    size_t n_in = h->lib->n_in, n_out = h->lib->n_out;
+    size_t n_in = h->fn->n_in, n_out = h->fn->n_out;
+    h->context = NULL;
     h->in = arena_array(a, n_in, sizeof *h->in);
     h->out_ = arena_array(a, n_out, sizeof *h->out_);
     h->dims = arena_array(a, n_out, sizeof *h->dims);
     for (size_t i = 0; i < n_in; i++)
-        h->in[i] = tensor_name(h, h->lib->in[i]);
+        h->in[i] = tensor_name(h, h->fn->in[i]);
     for (size_t i = 0; i < n_out; i++)
-        h->out_[i] = tensor_name(h, h->lib->out[i]);
+        h->out_[i] = tensor_name(h, h->fn->out[i]);
     for (size_t i = 0; i < n_out; i++)
-        if (emit_library_has_extents(buf_of(h, h->lib->out[i])))
+        if (emit_library_has_extents(buf_of(h, h->fn->out[i])))
             h->dims[i] = new_name(h, arena_printf(a, "%s_dims", h->out_[i]));
     h->context = new_name(h, "ctx");
 }
@@ -94,59 +96,111 @@ static int64_t dense_bytes(const struct pbuf *b)
     return (bits + 7) / 8;
 }
 
-static void tensor_line(struct library_header *h, size_t number, int buf, const char *role,
+/* Numbers that C99 has no type for. */
+static bool is_stored_otherwise(enum dtype t)
+{
+    return dtype_bits(t) < 8 || t == DTYPE_F16 || t == DTYPE_BF16;
+}
+
+static void tensor_line(struct library_header *h, const char *parameter, int buf, const char *role,
                         const char *name)
 {
     struct strbuf *out = &h->out;
     const struct pbuf *b = buf_of(h, buf);
-    bool is_counted = emit_library_is_counted(h->lib, buf);
-    strbuf_printf(out, " *   L%zu, %s: %s, %s[", number, name, role, dtype_name(b->dtype));
+    bool is_counted = emit_library_is_counted(h->fn, buf);
+    strbuf_printf(out, " *   %s, %s: %s, %s[", parameter, name, role, dtype_name(b->dtype));
     for (int d = 0; d < b->rank; d++)
         strbuf_printf(out, "%s%s%" PRId64, d ? "," : "",
                       b->extent_buf[d] < 0 && (d || !is_counted) ? "" : "<=", b->dims[d]);
-    strbuf_printf(out, "], %s%" PRId64 " bytes",
+    strbuf_add(out, "]");
+    if (is_stored_otherwise(b->dtype))
+        strbuf_printf(out, " in %s", header_c_type(b->dtype));
+    strbuf_printf(out, ", %s%" PRId64 " bytes",
                   emit_library_has_extents(b) || is_counted ? "at most " : "", dense_bytes(b));
-    if (buf == h->lib->items)
-        strbuf_printf(out, ", how many items there are, 1 to %" PRId64, h->lib->max_items);
+    if (buf == h->fn->items)
+        strbuf_printf(out, ", how many items there are, 1 to %" PRId64, h->fn->max_items);
     if (b->quant.scale != 0)
-        strbuf_printf(out, ", (stored - %" PRId32 ") * %.9g", b->quant.zero_point,
+        strbuf_printf(out, ", real = (stored - %" PRId32 ") * %.9g", b->quant.zero_point,
                       (double)b->quant.scale);
     strbuf_add(out, ", \"");
     header_comment_text(out, b->name);
     strbuf_add(out, "\"\n");
 }
 
+static bool is_random(const struct emit_library_function *fn, int buf)
+{
+    for (size_t i = 0; i < fn->n_random; i++)
+        if (fn->random[i] == buf)
+            return true;
+    return false;
+}
+
+static void tensor_lines(struct library_header *h)
+{
+    struct arena *a = h->out.arena;
+    const struct emit_library_function *fn = h->fn;
+    for (size_t i = 0; i < fn->n_in; i++)
+        tensor_line(h, arena_printf(a, "L%zu", i), fn->in[i], "input", h->in[i]);
+    for (size_t i = 0; i < fn->n_out; i++)
+        tensor_line(h, arena_printf(a, "L%zu", fn->n_in + i), fn->out[i], "output", h->out_[i]);
+    for (size_t i = 0; i < h->entry->n_symbols; i++) {
+        const struct emit_symbol *symbol = &h->entry->symbols[i];
+        if (symbol->part == 0 && buf_of(h, symbol->buf)->role == SHEAF_ROLE_STATE &&
+            !is_random(fn, symbol->buf))
+            tensor_line(h, "ctx", symbol->buf, "state", symbol->name);
+    }
+}
+
+static void function_comment(struct library_header *h)
+{
+    struct strbuf *out = &h->out;
+    const struct emit_library_function *fn = h->fn;
+    const struct emit_entry *entry = h->entry;
+    if (h->req->functions.n_functions > 1)
+        line(h, "Function:  ", fn->func);
+    line(h, "Model:     ", entry->model);
+    line(h, "Target:    ", entry->parts[0].target->triple);
+    for (size_t i = 0; i < entry->n_parts; i++)
+        header_target(out, entry->parts[i].target);
+    strbuf_printf(out, " * Weights:   %zu bytes, ", h->req->weights.size);
+    if (h->req->functions.weights_path) {
+        strbuf_add(out, "in the file ");
+        header_comment_text(out, h->req->functions.weights_path);
+        strbuf_add(out, "\n");
+    } else {
+        strbuf_add(out, "inside the library, read-only\n");
+    }
+    strbuf_printf(
+        out, " * Work:      %" PRIu64 " bytes for each call that runs, %s_context_size()\n *\n",
+        emit_library_context_bytes(fn), fn->func);
+    strbuf_add(out,
+               " * Tensors: parameter of the plain function (ctx: it is kept in a context) and of "
+               "the checked one,\n * role, type and shape, size, name in the model. All are dense, "
+               "the last dimension varies fastest.\n");
+    tensor_lines(h);
+    strbuf_add(out, " *\n");
+}
+
+/* The function in work is i. */
+static void enter(struct library_header *h, size_t i)
+{
+    h->fn = &h->req->functions.functions[i];
+    h->entry = &h->req->entries[i];
+    choose_names(h);
+}
+
 static void top_comment(struct library_header *h)
 {
     struct strbuf *out = &h->out;
-    const struct emit_library *lib = h->lib;
-    const struct emit_entry *entry = h->req->entry;
-    strbuf_printf(out, "/*\n * %s.h: a trained network as C functions.\n *\n", h->req->name);
+    size_t n = h->req->functions.n_functions;
+    strbuf_printf(out, "/*\n * %s.h: %s as C functions.\n *\n", h->req->name,
+                  n > 1 ? "trained networks" : "a trained network");
     strbuf_printf(out, " * Made by %s; do not edit.\n *\n", SHEAF_TOOL);
-    line(h, "Model:     ", entry->model);
-    line(h, "Target:    ", entry->parts[0].target->triple);
-    for (size_t i = 0; i < entry->n_parts; i++) {
-        line(h, "Processor: ", entry->parts[i].target->cpu);
-        line(h, "Features:  ", entry->parts[i].target->features);
+    for (size_t i = 0; i < n; i++) {
+        enter(h, i);
+        function_comment(h);
     }
-    strbuf_printf(out, " * Weights:   %zu bytes, ", h->req->weights.size);
-    if (lib->weights_path)
-        line(h, "in the file ", lib->weights_path);
-    else
-        strbuf_add(out, "inside the library, read-only\n");
-    strbuf_printf(
-        out, " * Work:      %" PRIu64 " bytes for each call that runs, %s_context_size()\n *\n",
-        emit_library_context_bytes(lib), lib->func);
     strbuf_add(out,
-               " * Tensors: parameter of the plain and of the checked function, role, type and "
-               "shape, size,\n * name in the model. All are dense, the last dimension varies "
-               "fastest.\n");
-    for (size_t i = 0; i < lib->n_in; i++)
-        tensor_line(h, i, lib->in[i], "input", h->in[i]);
-    for (size_t i = 0; i < lib->n_out; i++)
-        tensor_line(h, lib->n_in + i, lib->out[i], "output", h->out_[i]);
-    strbuf_add(out,
-               " *\n"
                " * Every function may be called by any number of threads at once, a context is "
                "for one call at\n * a time. Statuses are those of enum sheaf_status, at the "
                "end of this file.\n */\n");
@@ -185,14 +239,14 @@ static const char *parameter(struct library_header *h, int buf, const char *form
 static void plain_function(struct library_header *h)
 {
     struct arena *a = h->out.arena;
-    const struct emit_library *lib = h->lib;
-    const char **params = arena_array(a, 1 + lib->n_in + lib->n_out, sizeof *params);
+    const struct emit_library_function *fn = h->fn;
+    const char **params = arena_array(a, 1 + fn->n_in + fn->n_out, sizeof *params);
     size_t n = 0;
     params[n++] = "void *ctx";
-    for (size_t i = 0; i < lib->n_in; i++)
-        params[n++] = parameter(h, lib->in[i], "const %s *%s", arena_printf(a, "L%zu", i));
-    for (size_t i = 0; i < lib->n_out; i++)
-        params[n++] = parameter(h, lib->out[i], "%s **%s", arena_printf(a, "L%zu", lib->n_in + i));
+    for (size_t i = 0; i < fn->n_in; i++)
+        params[n++] = parameter(h, fn->in[i], "const %s *%s", arena_printf(a, "L%zu", i));
+    for (size_t i = 0; i < fn->n_out; i++)
+        params[n++] = parameter(h, fn->out[i], "%s **%s", arena_printf(a, "L%zu", fn->n_in + i));
     strbuf_printf(
         &h->out,
         "/*\n"
@@ -206,44 +260,57 @@ static void plain_function(struct library_header *h)
         "is printed.\n"
         " * %s_run() and %s_status() tell.\n"
         " */\n",
-        lib->func, lib->func);
-    declare(h, arena_printf(a, "void %s(", lib->func), params, n);
+        fn->func, fn->func);
+    declare(h, arena_printf(a, "void %s(", fn->func), params, n);
 }
 
 static void checked_function(struct library_header *h, const char *suffix, bool sized)
 {
     struct arena *a = h->out.arena;
-    const struct emit_library *lib = h->lib;
-    const char **params = arena_array(a, 1 + lib->n_in + 2 * lib->n_out, sizeof *params);
+    const struct emit_library_function *fn = h->fn;
+    const char **params = arena_array(a, 1 + fn->n_in + 2 * fn->n_out, sizeof *params);
     size_t n = 0;
     params[n++] = arena_printf(a, "void *%s", h->context);
-    for (size_t i = 0; i < lib->n_in; i++)
-        params[n++] = parameter(h, lib->in[i], "const %s *%s", h->in[i]);
-    for (size_t i = 0; i < lib->n_out; i++) {
-        params[n++] = parameter(h, lib->out[i], "%s *%s", h->out_[i]);
+    for (size_t i = 0; i < fn->n_in; i++)
+        params[n++] = parameter(h, fn->in[i], "const %s *%s", h->in[i]);
+    for (size_t i = 0; i < fn->n_out; i++) {
+        params[n++] = parameter(h, fn->out[i], "%s *%s", h->out_[i]);
         if (sized && h->dims[i])
             params[n++] = arena_printf(a, "int64_t *%s", h->dims[i]);
     }
-    declare(h, arena_printf(a, "int %s_%s(", lib->func, suffix), params, n);
+    declare(h, arena_printf(a, "int %s_%s(", fn->func, suffix), params, n);
+}
+
+/* Those that this function can return. */
+static void run_statuses(struct library_header *h)
+{
+    struct strbuf *out = &h->out;
+    strbuf_add(out, " *   SHEAF_ERROR_ARGUMENT   a pointer is NULL, or ctx is no context of this "
+                    "function\n");
+    if (h->fn->items >= 0)
+        strbuf_printf(out,
+                      " *   SHEAF_ERROR_SHAPE      the number of items is not within 1 and %" PRId64
+                      "\n",
+                      h->fn->max_items);
+    strbuf_add(
+        out,
+        " *   SHEAF_ERROR_MEMORY     there is none for the run; a run with a context needs none\n"
+        " *   SHEAF_ERROR_PROCESSOR  the processor lacks a feature\n");
+    if (h->req->functions.weights_path)
+        strbuf_add(out, " *   SHEAF_ERROR_IO         the file of weights cannot be read\n"
+                        " *   SHEAF_ERROR_FORMAT     it holds other weights\n");
 }
 
 static void checked_functions(struct library_header *h)
 {
-    strbuf_add(
-        &h->out,
-        "/*\n"
-        " * The same, checked: the outputs are the caller's memory, with room for the sizes "
-        "stated above.\n"
-        " * Returns 0, or why there was no run: SHEAF_ERROR_ARGUMENT (a NULL pointer, a "
-        "context of another\n"
-        " * library), SHEAF_ERROR_MEMORY, SHEAF_ERROR_SHAPE (a number of items out of bounds), or "
-        "what prevents\n"
-        " * all runs: SHEAF_ERROR_PROCESSOR, and with weights in a file SHEAF_ERROR_IO and "
-        "SHEAF_ERROR_FORMAT.\n"
-        " * It never aborts.\n"
-        " */\n");
+    strbuf_add(&h->out, "/*\n"
+                        " * The same, checked: the outputs are the caller's memory, with room for "
+                        "the sizes stated above.\n"
+                        " * It never aborts, and returns 0, or why there was no run:\n");
+    run_statuses(h);
+    strbuf_add(&h->out, " */\n");
     checked_function(h, "run", false);
-    if (!emit_library_is_sized(h->lib))
+    if (!emit_library_is_sized(h->fn))
         return;
     strbuf_add(&h->out,
                "/*\n"
@@ -254,10 +321,49 @@ static void checked_functions(struct library_header *h)
     checked_function(h, "run_sized", true);
 }
 
+static void status_function(struct library_header *h)
+{
+    struct strbuf *out = &h->out;
+    const char *func = h->fn->func, *path = h->req->functions.weights_path;
+    strbuf_add(out, "/* The same, and tells: 0, SHEAF_ERROR_PROCESSOR where the processor lacks a "
+                    "feature");
+    if (path) {
+        strbuf_add(out, ",\n   SHEAF_ERROR_IO where the file \"");
+        header_comment_text(out, path);
+        strbuf_add(out, "\" cannot be read, SHEAF_ERROR_FORMAT\n   where it holds other weights");
+    }
+    strbuf_printf(out, ". */\nint %s_status(void);\n\n", func);
+}
+
+static void weights_functions(struct library_header *h)
+{
+    struct strbuf *out = &h->out;
+    const char *func = h->fn->func, *path = h->req->functions.weights_path;
+    strbuf_printf(out,
+                  "/*\n"
+                  " * Before the first run: the weights are in this file, not in the one named "
+                  "above. Returns as\n"
+                  " * %s_status(). May be tried again after a failure; once the library has its "
+                  "weights, the path\n"
+                  " * is not looked at. The file stays mapped and must not be changed.",
+                  func);
+    if (*path != '/')
+        strbuf_add(out, " Without a call the one\n"
+                        " * named above is looked for from where the program runs, then under its "
+                        "own name in the folder of\n"
+                        " * this library, or of the program that it is linked into.");
+    strbuf_printf(out,
+                  "\n */\n"
+                  "int %s_weights(const char *path);\n\n"
+                  "/* The file that is named above, for messages. */\n"
+                  "const char *%s_weights_file(void);\n\n",
+                  func, func);
+}
+
 static void start_functions(struct library_header *h)
 {
     struct strbuf *out = &h->out;
-    const char *func = h->lib->func;
+    const char *func = h->fn->func;
     strbuf_printf(out,
                   "/*\n"
                   " * Makes the library ready, which the first run does by itself: once, whichever "
@@ -268,37 +374,23 @@ static void start_functions(struct library_header *h)
                   " */\n"
                   "void %s_init(const int deviceIdx);\n\n",
                   func);
-    strbuf_printf(out,
-                  "/* The same, and tells: 0, SHEAF_ERROR_PROCESSOR where the processor lacks a "
-                  "feature%s. */\n"
-                  "int %s_status(void);\n\n",
-                  h->lib->weights_path ? ", or what is\n   wrong with the weights" : "", func);
-    strbuf_printf(out,
-                  "/*\n"
-                  " * Where the network draws random numbers, they follow from this seed; without "
-                  "a call it is 0. Each\n"
-                  " * context has a sequence of its own, and so has each run without one. Returns "
-                  "0.\n"
-                  " */\n"
-                  "int %s_seed(const int seed);\n\n",
-                  func);
-    if (h->lib->weights_path)
-        strbuf_printf(
-            out,
-            "/*\n"
-            " * Before the first run: the weights are in this file, not in the one named "
-            "above. Returns as\n"
-            " * %s_status(). May be tried again after a failure; once the library has its "
-            "weights, the path\n"
-            " * is not looked at. The file stays mapped and must not be changed.\n"
-            " */\n"
-            "int %s_weights(const char *path);\n\n",
-            func, func);
+    status_function(h);
+    strbuf_add(out,
+               h->fn->n_random
+                   ? "/*\n"
+                     " * The network's random numbers follow from this seed; without a call it "
+                     "is 0. Each context has a\n"
+                     " * sequence of its own, and so has each run without one. Returns 0.\n"
+                     " */\n"
+                   : "/* Does nothing, for the network draws no random numbers. Returns 0. */\n");
+    strbuf_printf(out, "int %s_seed(const int seed);\n\n", func);
+    if (h->req->functions.weights_path)
+        weights_functions(h);
 }
 
 static void context_functions(struct library_header *h)
 {
-    const char *func = h->lib->func;
+    const char *func = h->fn->func;
     strbuf_printf(&h->out,
                   "/*\n"
                   " * A context is the memory of a run, and holds the network's state from one run "
@@ -336,10 +428,9 @@ static const char HOOKS[] =
 
 const char *library_header_text(struct arena *a, const struct library_request *req)
 {
-    struct library_header h = {.req = req, .lib = &req->functions};
+    struct library_header h = {.req = req};
     const char *guard = names_legalise(a, req->name);
     strbuf_init(&h.out, a);
-    choose_names(&h);
     top_comment(&h);
     strbuf_printf(&h.out,
                   "#ifndef SHEAF_LIBRARY_%s_H\n"
@@ -348,13 +439,16 @@ const char *library_header_text(struct arena *a, const struct library_request *r
                   "#include <stdint.h>\n\n"
                   "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
                   guard, guard);
-    start_functions(&h);
-    plain_function(&h);
-    checked_functions(&h);
-    context_functions(&h);
+    for (size_t i = 0; i < req->functions.n_functions; i++) {
+        enter(&h, i);
+        start_functions(&h);
+        plain_function(&h);
+        checked_functions(&h);
+        context_functions(&h);
+    }
     strbuf_add(&h.out, HOOKS);
     strbuf_add(&h.out, "#ifdef __cplusplus\n}\n#endif\n\n");
-    header_contract(&h.out);
+    header_statuses(&h.out);
     strbuf_add(&h.out, "\n#endif\n");
     return strbuf_text(&h.out);
 }

@@ -18,6 +18,7 @@
 #include "bundle/emit/emit_library.h"
 #include "bundle/read/object.h"
 #include "bundle/write/file.h"
+#include "ir/io.h"
 
 static const int64_t LIBRARY_LIMIT_BYTES = INT64_C(1) << 40;
 static const char STUB_OBJECT[] = "libc-stub.o", STUB_LIBRARY[] = "libc.so.6";
@@ -117,14 +118,6 @@ static void become(const char *dir, const struct words *w, FILE *said)
     _exit(127);
 }
 
-static void first_line(FILE *said, char *line, size_t size)
-{
-    line[0] = '\0';
-    rewind(said);
-    if (fgets(line, (int)size, said))
-        line[strcspn(line, "\n")] = '\0';
-}
-
 static bool run(struct arena *a, const struct link_request *req, const char *dir, struct words *w,
                 struct error *err)
 {
@@ -142,11 +135,8 @@ static bool run(struct arena *a, const struct link_request *req, const char *dir
             fclose(said);
         return false;
     }
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
     char line[512];
-    first_line(said, line, sizeof line);
+    int status = io_wait(child, said, line, sizeof line);
     fclose(said);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
@@ -191,12 +181,23 @@ static bool link_stub(struct arena *a, const struct link_request *req, const cha
 {
     struct bytes object;
     struct words w = {0};
-    if (!emit_library_stub(a, req->target, req->library, req->n_library, &object, err) ||
+    if (!emit_library_stub(a, req->target, &object, err) ||
         !put_file(a, dir, STUB_OBJECT, object, err))
         return false;
     begin(a, req, linker, STUB_LIBRARY, &w);
     add(a, &w, STUB_OBJECT);
-    return run(a, req, dir, &w, err);
+    struct error why;
+    error_init(&why);
+    if (run(a, req, dir, &w, &why))
+        return true;
+    /* There is nothing else about this library that the linker could refuse. */
+    const struct machine *m = machine_of(req->target);
+    if (req->emulation && strcmp(req->emulation, m->emulation) != 0)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -elf: the linker %s makes no libraries for %s with '%s' (it does "
+                         "with %s)",
+                         linker, m->arch, req->emulation, m->emulation);
+    return error_set(err, why.status, "%s", why.text);
 }
 
 static bool link_objects(struct arena *a, const struct link_request *req, const char *linker,

@@ -11,12 +11,10 @@ struct link_request {
     const struct archive_member *objects; /* names differ */
     size_t n_objects;
     const struct target *target;
-    const char *emulation;      /* of ld -m; NULL: that of the architecture */
-    const char *output_format;  /* of ld --oformat; NULL: the linker's own */
-    bool is_native;             /* the target is this machine's architecture */
-    const char *const *library; /* functions that the C library has and the objects need */
-    size_t n_library;
-    bool may_need_more; /* some objects need others, which the application has */
+    const char *emulation;     /* of ld -m; NULL: that of the architecture */
+    const char *output_format; /* of ld --oformat; NULL: the linker's own */
+    bool is_native;            /* the target is this machine's architecture */
+    bool may_need_more;        /* some objects need others, which the application has */
 };
 
 /*

@@ -29,13 +29,26 @@ struct weights weights_make(struct arena *a, const struct program *p)
     return w;
 }
 
-struct weights weights_with_trailer(struct arena *a, const struct weights *w, uint64_t layout_id)
+uint64_t weights_digest64(const struct weights *w)
+{
+    return XXH64(w->data, w->size, 0);
+}
+
+static void put_low_first(uint8_t out[8], uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (uint8_t)(v >> 8 * i);
+}
+
+struct weights weights_with_trailer(struct arena *a, const struct weights *w, uint64_t layout_id,
+                                    bool of_library)
 {
     struct sheaf_weights_trailer t;
     memset(&t, 0, sizeof t);
     memcpy(t.magic, SHEAF_WEIGHTS_MAGIC, sizeof t.magic);
-    for (size_t i = 0; i < sizeof t.layout_id; i++)
-        t.layout_id[i] = (uint8_t)(layout_id >> 8 * i);
+    put_low_first(t.layout_id, layout_id);
+    if (of_library)
+        put_low_first(t.digest64, weights_digest64(w));
     memcpy(t.digest, w->digest, sizeof t.digest);
     uint8_t *data = arena_alloc(a, w->size + sizeof t);
     if (w->size)

@@ -18,8 +18,12 @@ struct weights {
 struct weights weights_make(struct arena *a, const struct program *p);
 struct weights weights_join(struct arena *a, struct program *const *programs, size_t n);
 
-/* The same with the trailer (bundle.h) of replaceable weights behind the area. */
-struct weights weights_with_trailer(struct arena *a, const struct weights *w, uint64_t layout_id);
+/* The same with the trailer (bundle.h) of replaceable weights behind the area; of a library, with
+   the digest that libraries compute. */
+struct weights weights_with_trailer(struct arena *a, const struct weights *w, uint64_t layout_id,
+                                    bool of_library);
+/* That digest: XXH64. */
+uint64_t weights_digest64(const struct weights *w);
 
 /* XXH3-128 in canonical (big-endian) form. */
 void weights_digest(const void *data, size_t size, uint8_t out_digest[16]);

@@ -17,6 +17,23 @@ const char *weights_array(struct arena *a, const struct bundle_request *req)
     return arena_printf(a, "%s_weights", names_legalise(a, req->name));
 }
 
+/* Names that mean something by themselves to linkers, loaders and tools: weights there would be
+   thrown away, or taken for pointers to functions.  What follows is the end, '.' or '_'. */
+static bool is_taken(const char *section)
+{
+    static const char *const taken[] = {
+        ".ARM",    ".bss",      ".comment", ".ctors",  ".debug",   ".dtors", ".dynamic", ".dynstr",
+        ".dynsym", ".eh",       ".fini",    ".gcc",    ".gnu",     ".got",   ".group",   ".hash",
+        ".init",   ".interp",   ".note",    ".plt",    ".preinit", ".rel",   ".rela",    ".riscv",
+        ".sbss",   ".shstrtab", ".strtab",  ".symtab", ".tbss",    ".tdata"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        size_t n = strlen(taken[i]);
+        if (strncmp(section, taken[i], n) == 0 && strchr("._", section[n]))
+            return true;
+    }
+    return false;
+}
+
 bool weights_check_section(const char *section, struct error *err)
 {
     static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$";
@@ -27,6 +44,11 @@ bool weights_check_section(const char *section, struct error *err)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -section: '%s' is no section's name: letters, digits, '_', '.' "
                          "and '$' make one",
+                         section);
+    if (is_taken(section))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -section: '%s' has a meaning of its own in an object file, so no "
+                         "weights can lie there",
                          section);
     return true;
 }

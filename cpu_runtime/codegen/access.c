@@ -75,25 +75,6 @@ bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
     return kaffine_coef(&a->dim[l->block[l->n_blocks - 1].dim], index) == 1;
 }
 
-/* The greatest value of an affine form over the indices of a region; false where it has others. */
-static bool greatest(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
-                     int64_t *out_most)
-{
-    int64_t most = a->offset;
-    for (int i = 0; i < a->n_terms; i++) {
-        int64_t n = 0;
-        for (int j = 0; j < r->n_dims; j++)
-            if (r->index[j] == a->term[i].var)
-                n = kernel_static_extent(k, r, j);
-        if (n == 0)
-            return false;
-        if (a->term[i].coef > 0)
-            most += a->term[i].coef * (n - 1);
-    }
-    *out_most = most;
-    return true;
-}
-
 bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
                            const struct schedule_entry *e)
 {
@@ -102,15 +83,18 @@ bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
     int64_t n = kernel_static_extent(k, r, e->group_iter);
     int step = e->group * e->at_once;
     int64_t over = (step - n % step) % step;
-    /* What is read beyond must meet zeros of B, which is padded to blocks and groups. */
+    /* What is read beyond must meet zeros of B, which is padded to blocks and groups.  It may be
+       anything, and a NaN is no number even then. */
+    if (over && dtype_is_float(b->dtype))
+        return false;
     if (e->at_once > 1 && over && e->k_iter != e->group_iter)
         return false;
     for (int d = 0; d < b->rank; d++) {
         int64_t coef = kaffine_coef(&a->dim[d], r->index[e->group_iter]);
-        int64_t block = layout_block_size(&b->layout, d), most;
+        int64_t block = layout_block_size(&b->layout, d), least, most;
         if (coef == 0)
             continue;
-        if (!greatest(k, r, &a->dim[d], &most) ||
+        if (!kernel_affine_range(k, r, &a->dim[d], &least, &most) ||
             most + coef * over >= cpu_div_ceil(b->dims[d], block) * block)
             return false;
     }

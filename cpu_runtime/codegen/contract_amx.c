@@ -158,7 +158,6 @@ static struct eaffine next_columns(struct amx *x)
 /* This step's share of the weights of the next column block, which all steps of all rows read. */
 static void prefetch(struct amx *x)
 {
-    struct emit *e = x->ek->e;
     int64_t lines = x->columns.n * AMX_COLUMNS * x->e->k_block / LINE_BYTES;
     int64_t blocks = x->n_outside * amx_n_blocks(&x->outer) * amx_n_blocks(&x->inner);
     if (x->order[0] != AMX_BY_COLUMNS || blocks > lines)
@@ -170,17 +169,7 @@ static void prefetch(struct amx *x)
     eaffine_add(&block, &x->inner.block, 1);
     eaffine_add(&at, &block, x->n_steps * share * LINE_BYTES);
     eaffine_add(&at, &x->step, share * LINE_BYTES);
-    for (int64_t i = 0; i < share; i++) {
-        LLVMValueRef off = eaffine_value(x->ek, &at);
-        LLVMValueRef args[4] = {
-            LLVMBuildGEP2(e->b, e->i8, x->ek->buf[x->c->b.buf], &off, 1, ""),
-            LLVMConstInt(e->i32, 0, 0), /* read */
-            LLVMConstInt(e->i32, 2, 0), /* second-level cache */
-            LLVMConstInt(e->i32, 1, 0), /* data */
-        };
-        emit_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4);
-        at.offset += LINE_BYTES;
-    }
+    tile_prefetch_lines(x->ek, &x->c->b, at, share, LINE_BYTES);
 }
 
 /* ---- inside a block of tiles ---- */

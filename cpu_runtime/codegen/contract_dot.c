@@ -35,7 +35,7 @@ LLVMTypeRef tile_group_type(const struct tile *t)
     struct emit *e = t->ek->e;
     switch (t->e->group) {
     case 1:
-        return e->i8;
+        return emit_memory_type(e, type_of(t, &t->c->a));
     case 4:
         return e->i32;
     case 8:
@@ -97,6 +97,21 @@ static LLVMValueRef half_of(struct tile *t, LLVMValueRef v, enum dtype type, int
 
 /* ---- factors ---- */
 
+/* Floats of 16 bits, which are their bits elsewhere. */
+static LLVMValueRef as_floats(struct tile *t, LLVMValueRef v)
+{
+    LLVMContextRef ctx = t->ek->e->ctx;
+    bool is_half = t->dot->kind->floats == DTYPE_F16;
+    LLVMTypeRef type = is_half ? LLVMHalfTypeInContext(ctx) : LLVMBFloatTypeInContext(ctx);
+    return LLVMBuildBitCast(t->ek->e->b, v, emit_like(v, type), "");
+}
+
+/* A value as products of 16 bits take it. */
+static LLVMValueRef in_16_bits(struct tile *t, LLVMValueRef v, enum dtype type)
+{
+    return t->dot->kind->floats ? as_floats(t, v) : extended(t, v, type);
+}
+
 static LLVMValueRef flipped(struct tile *t, LLVMValueRef v)
 {
     if (!t->product.flipped)
@@ -126,16 +141,25 @@ static LLVMValueRef spread(struct tile *t, LLVMValueRef v, int lane, int lanes)
                                   LLVMConstVector(index, (unsigned)lanes), "");
 }
 
+/* Of a vector that holds one value of A. */
+static int lanes_of_a(const struct tile *t)
+{
+    return t->e->dot == SCHEDULE_DOT1 && !t->dot->kind->floats ? HALF_LANES : t->e->vector;
+}
+
 struct factor tile_factor_of_a(struct tile *t, LLVMValueRef group)
 {
     struct emit *e = t->ek->e;
     enum dtype type = type_of(t, &t->c->a);
     switch (t->e->dot) {
     case SCHEDULE_DOT1: {
-        LLVMValueRef one = extended(t, group, type);
-        LLVMValueRef none = LLVMGetPoison(LLVMVectorType(e->i16, HALF_LANES));
+        LLVMValueRef one = in_16_bits(t, group, type);
+        if (t->dot->kind->takes_number)
+            return (struct factor){{one}};
+        unsigned lanes = (unsigned)lanes_of_a(t);
+        LLVMValueRef none = LLVMGetPoison(LLVMVectorType(LLVMTypeOf(one), lanes));
         one = LLVMBuildInsertElement(e->b, none, one, emit_index(e, 0), "");
-        return (struct factor){{spread(t, one, 0, HALF_LANES)}};
+        return (struct factor){{spread(t, one, 0, (int)lanes)}};
     }
     case SCHEDULE_DOT2:
         return halves(t, emit_splat(t->ek, group), type);
@@ -148,14 +172,13 @@ struct factor tile_factor_of_a(struct tile *t, LLVMValueRef group)
 
 LLVMValueRef tile_groups_of_a(struct tile *t, LLVMValueRef groups)
 {
-    return t->e->dot == SCHEDULE_DOT1 ? extended(t, groups, type_of(t, &t->c->a))
+    return t->e->dot == SCHEDULE_DOT1 ? in_16_bits(t, groups, type_of(t, &t->c->a))
                                       : flipped(t, groups);
 }
 
 struct factor tile_lane_of(struct tile *t, LLVMValueRef groups, int lane)
 {
-    int lanes = t->e->dot == SCHEDULE_DOT1 ? HALF_LANES : t->e->vector;
-    return (struct factor){{spread(t, groups, lane, lanes)}};
+    return (struct factor){{spread(t, groups, lane, lanes_of_a(t))}};
 }
 
 /* One above the other: eight bytes each. */
@@ -175,7 +198,8 @@ LLVMTypeRef tile_type_of_b(const struct tile *t)
     if (t->e->dot == SCHEDULE_DOT_SQUARE)
         return LLVMVectorType(e->i64, 2);
     if (by_byte && t->e->dot != SCHEDULE_DOT2)
-        return LLVMVectorType(e->i8, (unsigned)(t->e->vector * t->e->group));
+        return LLVMVectorType(emit_memory_type(e, type_of(t, &t->c->b)),
+                              (unsigned)(t->e->vector * t->e->group));
     return emit_lane_type(t->ek, DTYPE_I32, true);
 }
 
@@ -183,7 +207,7 @@ struct factor tile_factor_of_b(struct tile *t, LLVMValueRef v)
 {
     enum dtype type = type_of(t, &t->c->b);
     if (t->e->dot == SCHEDULE_DOT1)
-        return (struct factor){{extended(t, v, type)}};
+        return (struct factor){{in_16_bits(t, v, type)}};
     return t->e->dot == SCHEDULE_DOT2 ? halves(t, v, type) : (struct factor){{v}};
 }
 
@@ -207,8 +231,27 @@ static LLVMValueRef by_lanes(struct tile *t, LLVMValueRef acc, LLVMValueRef a, L
 static LLVMValueRef pairs(struct tile *t, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
 {
     LLVMValueRef args[3] = {a, b, acc};
-    LLVMValueRef v = emit_intrinsic(t->ek->e, t->product.name, NULL, 0, args, t->only_adds ? 2 : 3);
-    return t->only_adds ? LLVMBuildAdd(t->ek->e->b, acc, v, "") : v;
+    LLVMValueRef v =
+        emit_intrinsic(t->ek->e, t->product.name, NULL, 0, args, t->dot->kind->only_adds ? 2 : 3);
+    return t->dot->kind->only_adds ? LLVMBuildAdd(t->ek->e->b, acc, v, "") : v;
+}
+
+/* Four lanes of eight, from `first` on in steps. */
+static LLVMValueRef four_of(struct emit *e, LLVMValueRef v, unsigned first, unsigned step)
+{
+    LLVMValueRef index[HALF_LANES];
+    for (unsigned i = 0; i < HALF_LANES; i++)
+        index[i] = LLVMConstInt(e->i32, first + i * step, 0);
+    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)),
+                                  LLVMConstVector(index, HALF_LANES), "");
+}
+
+static LLVMValueRef joined(struct emit *e, LLVMValueRef first, LLVMValueRef second)
+{
+    LLVMValueRef index[2 * HALF_LANES];
+    for (unsigned i = 0; i < 2 * HALF_LANES; i++)
+        index[i] = LLVMConstInt(e->i32, i, 0);
+    return LLVMBuildShuffleVector(e->b, first, second, LLVMConstVector(index, 2 * HALF_LANES), "");
 }
 
 /* acc + the product of 16-bit lanes, four at a time */
@@ -216,21 +259,77 @@ static LLVMValueRef widening(struct tile *t, LLVMValueRef acc, LLVMValueRef a, L
 {
     struct emit *e = t->ek->e;
     LLVMTypeRef four = LLVMVectorType(e->i32, HALF_LANES);
-    LLVMValueRef part[2] = {NULL, NULL}, index[2 * HALF_LANES];
-    for (int i = 0; i < 2 * HALF_LANES; i++)
-        index[i] = LLVMConstInt(e->i32, (unsigned)i, 0);
+    LLVMValueRef part[2] = {NULL, NULL};
     for (int i = 0; i * HALF_LANES < t->e->vector; i++) {
-        LLVMValueRef half = b;
-        if (t->e->vector > HALF_LANES)
-            half = LLVMBuildShuffleVector(e->b, b, LLVMGetPoison(LLVMTypeOf(b)),
-                                          LLVMConstVector(index + i * HALF_LANES, HALF_LANES), "");
+        bool is_half = t->e->vector > HALF_LANES;
+        LLVMValueRef half = is_half ? four_of(e, b, (unsigned)(i * HALF_LANES), 1) : b;
         LLVMValueRef args[2] = {half, a};
         part[i] = emit_intrinsic(e, t->product.name, &four, 1, args, 2);
     }
     if (part[1])
-        part[0] = LLVMBuildShuffleVector(e->b, part[0], part[1],
-                                         LLVMConstVector(index, 2 * HALF_LANES), "");
+        part[0] = joined(e, part[0], part[1]);
     return LLVMBuildAdd(e->b, acc, part[0], "");
+}
+
+/* acc + a * b of floats: of the lower half of the columns and then of the upper, or of the even
+   ones and then of the odd. */
+static LLVMValueRef by_halves(struct tile *t, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
+{
+    struct emit *e = t->ek->e;
+    LLVMTypeRef types[2] = {LLVMVectorType(e->f32, HALF_LANES), LLVMTypeOf(b)};
+    LLVMValueRef first[3] = {four_of(e, acc, 0, 1), b, a};
+    LLVMValueRef second[3] = {four_of(e, acc, HALF_LANES, 1), b, a};
+    unsigned n_types = t->dot->kind->floats == DTYPE_F16 ? 2 : 0;
+    first[0] = emit_intrinsic(e, t->product.name, types, n_types, first, 3);
+    second[0] = emit_intrinsic(e, t->dot->kind->second, types, n_types, second, 3);
+    return joined(e, first[0], second[0]);
+}
+
+/* One shuffle of all would let LLVM store both halves at once, which ties the sums to neighbouring
+   registers and brings the tile out of them. */
+LLVMValueRef tile_zipped(struct tile *t, LLVMValueRef v)
+{
+    struct emit *e = t->ek->e;
+    LLVMValueRef half[2];
+    for (unsigned h = 0; h < 2; h++) {
+        LLVMValueRef index[HALF_LANES];
+        for (unsigned i = 0; i < HALF_LANES; i++)
+            index[i] = LLVMConstInt(e->i32, h * HALF_LANES / 2 + i / 2 + i % 2 * HALF_LANES, 0);
+        half[h] = LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)),
+                                         LLVMConstVector(index, HALF_LANES), "");
+    }
+    return joined(e, half[0], half[1]);
+}
+
+/* The first lanes of a register group of `type`, or what they are. */
+static LLVMValueRef into_group(struct emit *e, LLVMTypeRef type, LLVMValueRef v)
+{
+    LLVMTypeRef types[2] = {type, LLVMTypeOf(v)};
+    LLVMValueRef args[3] = {LLVMGetPoison(type), v, LLVMConstInt(e->i64, 0, 0)};
+    return emit_intrinsic(e, "llvm.vector.insert", types, 2, args, 3);
+}
+
+static LLVMValueRef out_of_group(struct emit *e, LLVMTypeRef type, LLVMValueRef v)
+{
+    LLVMTypeRef types[2] = {type, LLVMTypeOf(v)};
+    LLVMValueRef args[2] = {v, LLVMConstInt(e->i64, 0, 0)};
+    return emit_intrinsic(e, "llvm.vector.extract", types, 2, args, 2);
+}
+
+/* acc + a * b with `a` one number of 16 bits.  LLVM's own type of a vector has lanes for each 64
+   bits of a register, of which there are two at least. */
+static LLVMValueRef by_number(struct tile *t, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
+{
+    struct emit *e = t->ek->e;
+    unsigned lanes = (unsigned)t->e->vector;
+    LLVMTypeRef sums = LLVMScalableVectorType(e->i32, lanes / 2);
+    LLVMTypeRef factors = LLVMScalableVectorType(e->i16, lanes / 2);
+    LLVMTypeRef types[4] = {sums, e->i16, factors, e->i64};
+    enum { TAIL_AND_MASK_AGNOSTIC = 3 };
+    LLVMValueRef args[5] = {into_group(e, sums, acc), a, into_group(e, factors, b),
+                            LLVMConstInt(e->i64, lanes, 0),
+                            LLVMConstInt(e->i64, TAIL_AND_MASK_AGNOSTIC, 0)};
+    return out_of_group(e, LLVMTypeOf(acc), emit_intrinsic(e, t->product.name, types, 4, args, 5));
 }
 
 static LLVMValueRef across(struct tile *t, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b)
@@ -248,6 +347,10 @@ LLVMValueRef tile_add_product(struct tile *t, LLVMValueRef acc, const struct fac
 {
     switch (t->e->dot) {
     case SCHEDULE_DOT1:
+        if (t->dot->kind->takes_number)
+            return by_number(t, acc, a->v[0], b->v[0]);
+        if (t->dot->kind->floats)
+            return by_halves(t, acc, a->v[0], b->v[0]);
         return widening(t, acc, a->v[0], b->v[0]);
     case SCHEDULE_DOT2:
         acc = pairs(t, acc, a->v[0], b->v[0]);

@@ -267,7 +267,8 @@ static void describe_a(struct tile *t)
     const struct koperand *a = &t->c->a;
     if (a->padded) {
         const struct kinst *pad = kernel_inst(k, a->pad);
-        bool zero = dtype_is_float(pad->type) ? pad->imm.f == 0 : pad->imm.i == 0;
+        bool zero =
+            pad->op == KOP_CONST && (dtype_is_float(pad->type) ? pad->imm.f == 0 : pad->imm.i == 0);
         t->pad_counts = !zero || a->prologue.n;
     }
     t->group_have = t->e->group * t->e->at_once;
@@ -286,13 +287,10 @@ void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct sched
     }
     struct tile t = {.ek = ek, .r = kernel_inst(ek->k, contract)->region, .e = entry};
     t.c = t.r->contract;
-    const struct cpu_dot *dot = cpu_dot_of(ek->e->target, entry);
-    if (dot) {
-        t.product =
-            cpu_dot_product(dot, ek->k->bufs[t.c->a.buf].dtype, ek->k->bufs[t.c->b.buf].dtype);
-        t.only_adds = dot->kind->only_adds;
-        t.load8 = dot->kind->load8;
-    }
+    enum dtype a = ek->k->bufs[t.c->a.buf].dtype, b = ek->k->bufs[t.c->b.buf].dtype;
+    t.dot = cpu_dot_of(ek->e->target, entry, a);
+    if (t.dot)
+        t.product = cpu_dot_product(t.dot, a, b);
     for (int i = 0; i < t.r->n_dims; i++)
         if (t.c->kind[i] == KITER_K)
             t.k_order[t.n_k++] = i;

@@ -45,6 +45,26 @@ static struct eaddress operand_address(struct tile *t, const struct koperand *o)
     return emit_address_affine(t->ek, o->buf, idx);
 }
 
+/* The same for A: where the step may be outside, an address that can be read in any case. */
+static struct eaddress address_in_a(struct tile *t)
+{
+    struct emit_kernel *ek = t->ek;
+    struct emit *e = ek->e;
+    struct eaddress at = operand_address(t, &t->c->a);
+    if (!t->guard)
+        return at;
+    LLVMValueRef off = eaffine_value(ek, &at.affine);
+    off = LLVMBuildSelect(e->b, t->guard, off, emit_index(e, 0), "");
+    at.affine = eaffine_var(emit_add_var(ek, off, 0));
+    return at;
+}
+
+/* What was read there, or the padding. */
+static LLVMValueRef guarded(struct tile *t, LLVMValueRef v, LLVMValueRef pad)
+{
+    return t->guard ? LLVMBuildSelect(t->ek->e->b, t->guard, v, pad, "") : v;
+}
+
 /* Row i: value i % inner of row_iter, i / inner of the row outside it. */
 void tile_bind_row(struct tile *t, int i)
 {
@@ -154,6 +174,8 @@ LLVMValueRef tile_sum(struct tile *t, int row, int vector)
     LLVMValueRef sum = loaded_sum(t, row - row % rows_at_once(t), vector);
     if (rows_at_once(t) == 2)
         sum = tile_row_of_square(t, sum, loaded_sum(t, row - row % 2 + 1, vector), row % 2);
+    if (t->dot && t->dot->kind->floats == DTYPE_BF16)
+        sum = tile_zipped(t, sum);
     if (!t->product.flipped)
         return sum;
     return LLVMBuildSub(b, sum, LLVMBuildLoad2(b, sum_type(t), t->excess[vector], ""), "");
@@ -196,9 +218,11 @@ static LLVMValueRef splat_of_a(struct tile *t, int i, unsigned inside)
         raw = emit_get(ek, t->c->a.pad, false);
     } else {
         bool varying;
-        struct eaddress at = operand_address(t, &t->c->a);
+        struct eaddress at = address_in_a(t);
         raw = emit_load(ek, &at, &varying);
         assert(!varying);
+        if (t->guard)
+            raw = guarded(t, raw, emit_get(ek, t->c->a.pad, false));
     }
     return emit_splat(ek, prepared(t, &t->c->a, raw, false));
 }
@@ -234,17 +258,24 @@ static LLVMValueRef load_as(struct emit_kernel *ek, const struct eaddress *at, L
 static LLVMValueRef load_bytes(struct tile *t, const struct eaddress *at, LLVMTypeRef type)
 {
     struct emit *e = t->ek->e;
-    if (!t->load8 || type != LLVMVectorType(e->i8, 8))
+    const char *load8 = t->dot->kind->load8;
+    if (!load8 || type != LLVMVectorType(e->i8, 8))
         return load_as(t->ek, at, type, 1);
     assert(!at->varying);
     LLVMTypeRef types[2] = {type, e->ptr};
     LLVMValueRef args[2] = {emit_pointer(t->ek, at->buf, &at->affine), LLVMConstInt(e->i32, 1, 0)};
-    return emit_intrinsic(e, t->load8, types, 2, args, 2);
+    return emit_intrinsic(e, load8, types, 2, args, 2);
 }
 
 static unsigned pad_byte(const struct tile *t)
 {
     return t->c->a.padded ? (unsigned)kernel_inst(t->ek->k, t->c->a.pad)->imm.i & 0xff : 0;
+}
+
+static LLVMValueRef padding_group(struct tile *t)
+{
+    return t->dot->kind->floats ? emit_get(t->ek, t->c->a.pad, false)
+                                : tile_same_bytes(t, pad_byte(t));
 }
 
 /* The group byte by byte: those that are not inside are the padding. */
@@ -261,8 +292,8 @@ static LLVMValueRef assembled_group(struct tile *t, unsigned inside, int have)
             struct eaffine a = first;
             a.offset += g;
             emit_bind_index(ek, index, &a);
-            struct eaddress at = operand_address(t, &t->c->a);
-            byte = emit_load(ek, &at, &varying);
+            struct eaddress at = address_in_a(t);
+            byte = guarded(t, emit_load(ek, &at, &varying), byte);
         }
         group = tile_put_byte(t, group, byte, g);
     }
@@ -279,10 +310,11 @@ static LLVMValueRef group_of_a(struct tile *t, int i, unsigned inside, int have)
     if (!(inside & wanted) && !t->pad_counts && !t->product.flipped)
         return NULL;
     if (!(inside & wanted))
-        return tile_same_bytes(t, pad_byte(t));
+        return padding_group(t);
     if (inside == all && (t->group_is_adjacent || t->e->group == 1)) {
-        struct eaddress at = operand_address(t, &t->c->a);
-        return load_bytes(t, &at, tile_group_type(t));
+        struct eaddress at = address_in_a(t);
+        LLVMValueRef group = load_bytes(t, &at, tile_group_type(t));
+        return t->guard ? guarded(t, group, padding_group(t)) : group;
     }
     return assembled_group(t, inside, have);
 }
@@ -308,12 +340,12 @@ static LLVMValueRef groups_of_a(struct tile *t, int i)
     struct emit_kernel *ek = t->ek;
     enum dtype type = operand_type(t, &t->c->a);
     int at_once = t->e->at_once;
-    if (at_once == 1 || !t->group_is_adjacent ||
+    if (at_once == 1 || !t->group_is_adjacent || t->guard ||
         t->a[i].inside != (1u << t->e->group * at_once) - 1)
         return NULL;
     tile_bind_row(t, i);
     struct eaddress at = operand_address(t, &t->c->a);
-    if (t->product.name) {
+    if (t->dot) {
         LLVMTypeRef groups = LLVMVectorType(tile_group_type(t), (unsigned)at_once);
         return tile_groups_of_a(t, load_bytes(t, &at, groups));
     }
@@ -331,10 +363,10 @@ static bool factor_of_row(struct tile *t, int i, int u, struct factor *out_facto
         *out_factor = tile_lane_of(t, t->a[i].groups, u);
         return true;
     }
-    LLVMValueRef v = t->product.name ? group_of_a(t, i, inside, left < e->group ? left : e->group)
-                                     : splat_of_a(t, i, inside);
+    LLVMValueRef v = t->dot ? group_of_a(t, i, inside, left < e->group ? left : e->group)
+                            : splat_of_a(t, i, inside);
     if (v)
-        *out_factor = t->product.name ? tile_factor_of_a(t, v) : (struct factor){{v}};
+        *out_factor = t->dot ? tile_factor_of_a(t, v) : (struct factor){{v}};
     return v != NULL;
 }
 
@@ -351,7 +383,7 @@ static bool factor_of_pair(struct tile *t, int i, int u, struct factor *out_fact
 
 static struct factor factor_of_column(struct tile *t, int j)
 {
-    if (!t->product.name)
+    if (!t->dot)
         return (struct factor){{vector_of_b(t, j)}};
     struct factor f = group_of_b(t, j);
     if (t->product.flipped) {
@@ -381,14 +413,24 @@ static void add_group(struct tile *t, int u)
                 LLVMValueRef slot = t->acc[(i + pair) * t->vectors + j];
                 LLVMValueRef sum = LLVMBuildLoad2(b, sum_type(t), slot, "");
                 struct factor columns = together == 2 ? (struct factor){{fb[j].v[pair]}} : fb[j];
-                sum = t->product.name ? tile_add_product(t, sum, &fa, &columns)
-                                      : multiply_add(t->ek, t->c->acc, fa.v[0], columns.v[0], sum);
+                sum = t->dot ? tile_add_product(t, sum, &fa, &columns)
+                             : multiply_add(t->ek, t->c->acc, fa.v[0], columns.v[0], sum);
                 LLVMBuildStore(b, sum, slot);
             }
     }
 }
 
-void tile_step(struct tile *t)
+/* The pointer, of which LLVM no longer knows that it is the same as before. */
+static LLVMValueRef made_new(struct emit *e, LLVMValueRef pointer)
+{
+    static const char constraints[] = "=r,0";
+    LLVMTypeRef type = LLVMFunctionType(e->ptr, &e->ptr, 1, 0);
+    LLVMValueRef code = LLVMGetInlineAsm(type, "", 0, constraints, sizeof constraints - 1, 0, 0,
+                                         LLVMInlineAsmDialectATT, 0);
+    return LLVMBuildCall2(e->b, type, code, &pointer, 1, "");
+}
+
+static void products(struct tile *t)
 {
     const struct schedule_entry *e = t->e;
     for (int i = 0; i < t->rows; i++) {
@@ -410,16 +452,39 @@ void tile_step(struct tile *t)
     emit_bind_index(t->ek, index, &first);
 }
 
+void tile_step(struct tile *t)
+{
+    LLVMValueRef *a = &t->ek->buf[t->c->a.buf], whole = *a;
+    if (!t->dot && t->ek->e->target->loads_anew)
+        *a = made_new(t->ek->e, whole);
+    products(t);
+    *a = whole;
+}
+
 /* ---- prefetching ---- */
 
-/*
- * To the second-level cache.  Behind the last block lie the constants that are needed next.
- */
+void tile_prefetch_lines(struct emit_kernel *ek, const struct koperand *b, struct eaffine first,
+                         int64_t n, int64_t step)
+{
+    struct emit *e = ek->e;
+    LLVMTypeRef type = emit_memory_type(e, ek->k->bufs[b->buf].dtype);
+    for (int64_t i = 0; i < n; i++) {
+        LLVMValueRef off = eaffine_value(ek, &first);
+        LLVMValueRef args[4] = {
+            LLVMBuildGEP2(e->b, type, ek->buf[b->buf], &off, 1, ""),
+            LLVMConstInt(e->i32, 0, 0), /* read */
+            LLVMConstInt(e->i32, 2, 0), /* second-level cache */
+            LLVMConstInt(e->i32, 1, 0), /* data */
+        };
+        emit_intrinsic(e, "llvm.prefetch", &e->ptr, 1, args, 4);
+        first.offset += step;
+    }
+}
+
+/* Behind the last block lie the constants that are needed next. */
 void tile_prefetch(struct tile *t, int64_t count)
 {
-    struct emit_kernel *ek = t->ek;
-    struct emit *e = ek->e;
-    const struct kbuf *b = &ek->k->bufs[t->c->b.buf];
+    const struct kbuf *b = &t->ek->k->bufs[t->c->b.buf];
     unsigned bits = dtype_bits(b->dtype);
     if (!b->constant || t->n_tiles < 2 || bits < 8 || t->outside)
         return;
@@ -432,16 +497,5 @@ void tile_prefetch(struct tile *t, int64_t count)
     struct eaddress at = operand_address(t, &t->c->b);
     struct eaffine first = at.affine;
     eaffine_add(&first, &t->tile, share * per_line);
-    for (int64_t i = 0; i < share; i++) {
-        LLVMValueRef off = eaffine_value(ek, &first);
-        LLVMValueRef args[4] = {
-            LLVMBuildGEP2(e->b, emit_memory_type(e, b->dtype), ek->buf[t->c->b.buf], &off, 1, ""),
-            LLVMConstInt(e->i32, 0, 0), /* read */
-            LLVMConstInt(e->i32, 2, 0), /* second-level cache */
-            LLVMConstInt(e->i32, 1, 0), /* data */
-        };
-        LLVMTypeRef type = e->ptr;
-        emit_intrinsic(e, "llvm.prefetch", &type, 1, args, 4);
-        first.offset += per_line;
-    }
+    tile_prefetch_lines(t->ek, &t->c->b, first, share, per_line);
 }

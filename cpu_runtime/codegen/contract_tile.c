@@ -34,8 +34,8 @@ static void k_steps(struct tile *t, int level, int i, const struct eaffine *base
     struct emit_kernel *ek = t->ek;
     bool innermost = level + 1 == t->n_k + (t->e->k_iter >= 0);
     int unroll = 1, width = tile_k_step(t, i);
-    while (innermost && unroll < MAX_UNROLL && t->rows * t->vectors * unroll < MIN_FMA_PER_ROUND &&
-           steps % (unroll * 2) == 0)
+    while (innermost && !ek->e->target->optimize_size && unroll < MAX_UNROLL &&
+           t->rows * t->vectors * unroll < MIN_FMA_PER_ROUND && steps % (unroll * 2) == 0)
         unroll *= 2;
     struct eloop l = {0};
     struct eaffine round = eaffine_const(0);
@@ -206,6 +206,28 @@ static void k_ranged(struct tile *t, int level, int i, int d)
         k_between(t, level, i, hi, emit_index(e, extent), true);
 }
 
+/*
+ * The same where the padding counts, in few bytes: all of k in one loop, in which a step reads the
+ * padding unless 0 <= s + c k < n.
+ */
+static void k_guarded(struct tile *t, int level, int i, int d)
+{
+    struct emit_kernel *ek = t->ek;
+    struct emit *e = ek->e;
+    LLVMValueRef saved = t->guard;
+    LLVMValueRef n = emit_index(e, ek->k->bufs[t->c->a.buf].dims[d]);
+    struct eloop l = emit_loop_begin(ek, emit_index(e, 0), emit_index(e, tile_extent(t, i)), 1);
+    struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, tile_extent(t, i)));
+    emit_bind_index(ek, t->r->index[i], &v);
+    struct eaffine at = tile_bound(ek, &t->c->a.dim[d]);
+    t->guard = LLVMBuildICmp(e->b, LLVMIntULT, eaffine_value(ek, &at), n, "");
+    if (saved)
+        t->guard = LLVMBuildAnd(e->b, saved, t->guard, "");
+    k_level(t, level + 1);
+    t->guard = saved;
+    emit_loop_end(ek, &l);
+}
+
 /* Levels 0 .. n_k-1 are the K indices; one more runs inside the blocks of A. */
 static void k_level(struct tile *t, int level)
 {
@@ -232,7 +254,7 @@ static void k_level(struct tile *t, int level)
     else if (pad)
         k_unrolled(t, level, pad);
     else if (d >= 0)
-        k_ranged(t, level, i, d);
+        (t->pad_counts && ek->e->target->optimize_size ? k_guarded : k_ranged)(t, level, i, d);
     else
         k_run(t, level, i, &zero, tile_extent(t, i));
 }

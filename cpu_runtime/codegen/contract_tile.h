@@ -34,9 +34,8 @@ struct tile {
     const struct kregion *r;
     const struct kcontract *c;
     const struct schedule_entry *e;
-    struct dot_product product; /* of bytes; no name: a multiply-add */
-    bool only_adds;             /* see struct cpu_dot */
-    const char *load8;
+    const struct cpu_dot *dot; /* NULL: a multiply-add */
+    struct dot_product product;
     int rows;       /* of this tile: outer rows times `inner` */
     int inner;      /* consecutive values of row_iter */
     int vectors;    /* of this column block */
@@ -50,6 +49,7 @@ struct tile {
     int n_pads;
     bool pad_counts;                /* what lies outside A is part of the sum */
     bool outside;                   /* the step being emitted is outside A for every row */
+    LLVMValueRef guard;             /* whether it is inside, found out at run time; NULL: it is */
     int64_t k_at[KREGION_MAX_DIMS]; /* values of the unrolled K indices */
     int k_order[KREGION_MAX_DIMS];
     int n_k;
@@ -97,11 +97,17 @@ LLVMTypeRef tile_type_of_b(const struct tile *t);
 struct factor tile_factor_of_b(struct tile *t, LLVMValueRef v);
 LLVMValueRef tile_add_product(struct tile *t, LLVMValueRef acc, const struct factor *a,
                               const struct factor *b);
+/* Columns in their order, from the even ones and behind them the odd. */
+LLVMValueRef tile_zipped(struct tile *t, LLVMValueRef v);
 /* Row 0 or 1 of a pair from the sums of its left and right columns. */
 LLVMValueRef tile_row_of_square(struct tile *t, LLVMValueRef left, LLVMValueRef right, int row);
 
 /* ---- contract_step.c ---- */
 
+/* Fetches n cache lines of operand B from an element on, `step` elements each, to the second-level
+   cache. */
+void tile_prefetch_lines(struct emit_kernel *ek, const struct koperand *b, struct eaffine first,
+                         int64_t n, int64_t step);
 /* Fetches this tile's share of the part of B that `count` values of K of the next column block
    will read. */
 void tile_prefetch(struct tile *t, int64_t count);

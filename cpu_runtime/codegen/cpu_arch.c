@@ -5,10 +5,10 @@
  */
 #include "cpu_runtime/codegen/cpu_arch.h"
 
-#include <llvm-c/Core.h>
-#include <llvm-c/TargetMachine.h>
+#include <assert.h>
 #include <string.h>
 
+#include "cpu_runtime/codegen/cpu_host.h"
 #include "ir/target.h"
 
 /* The baseline of x86-64: AVX2 and FMA, which Intel's Core and Xeon have since Haswell (2013) and
@@ -90,7 +90,8 @@ enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };
 
 #define ARMV8_0 "+neon"
 #define ARMV8_2 ARMV8_0 ",+fullfp16,+dotprod"
-#define ARMV8_6 ARMV8_2 ",+bf16,+i8mm"
+#define ARMV8_4 ARMV8_2 ",+fp16fml"
+#define ARMV8_6 ARMV8_4 ",+bf16,+i8mm"
 
 #define RV_GC "+m,+a,+f,+d,+c"
 
@@ -120,7 +121,7 @@ static const struct {
     {"aarch64", "cortex-a55", ARMV8_2},
     {"aarch64", "cortex-a76", ARMV8_2},
     {"aarch64", "neoverse-n1", ARMV8_2},
-    {"aarch64", "apple-m1", ARMV8_2},
+    {"aarch64", "apple-m1", ARMV8_4},
     {"aarch64", "apple-m2", ARMV8_6},
     {"aarch64", "cortex-x2", ARMV8_6},
     {"aarch64", "neoverse-v1", ARMV8_6},
@@ -185,6 +186,7 @@ static const struct {
     {"amx-bf16", "amx-tile"},
     {"fullfp16", "neon"},
     {"dotprod", "neon"},
+    {"fp16fml", "fullfp16"},
     {"bf16", "neon"},
     {"i8mm", "neon"},
     {"vfp3", "vfp3d16"},
@@ -250,10 +252,9 @@ const struct cpu_arch *cpu_arch_find(const char *triple, struct error *err)
 
 const struct cpu_arch *cpu_arch_host(void)
 {
-    char *triple = LLVMGetDefaultTargetTriple();
-    const struct cpu_arch *found = by_name(triple, strcspn(triple, "-"));
-    LLVMDisposeMessage(triple);
-    return found ? found : &ARCHITECTURES[0];
+    const struct cpu_arch *found = by_name(CPU_HOST, strlen(CPU_HOST));
+    assert(found);
+    return found;
 }
 
 /* ---- processors ---- */
@@ -295,12 +296,11 @@ const char *cpu_arch_all_features(struct arena *a, const struct cpu_arch *arch)
     for (size_t i = 0; i < N_PROCESSORS; i++) {
         if (strcmp(PROCESSORS[i].arch, arch->name) != 0)
             continue;
-        for (const char *p = PROCESSORS[i].features; *p;) {
-            size_t n = strcspn(p, ",");
-            if (!target_lists(all, p + 1, n - 1))
-                all = append(a, all, arena_strndup(a, p + 1, n - 1));
-            p += n + (p[n] == ',');
-        }
+        const char *rest = PROCESSORS[i].features, *f;
+        size_t n;
+        while (target_next_feature(&rest, &f, &n))
+            if (!target_lists(all, f + 1, n - 1))
+                all = append(a, all, arena_strndup(a, f + 1, n - 1));
     }
     return all;
 }
@@ -321,12 +321,11 @@ static const char *without(struct arena *a, const char *features, const char *na
 {
     struct strbuf out;
     strbuf_init(&out, a);
-    for (const char *p = features; *p;) {
-        size_t n = strcspn(p, ",");
-        if (!(n == len + 1 && strncmp(p + 1, name, len) == 0))
-            strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
-        p += n + (p[n] == ',');
-    }
+    const char *f;
+    size_t n;
+    while (target_next_feature(&features, &f, &n))
+        if (!(n == len + 1 && strncmp(f + 1, name, len) == 0))
+            strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, f);
     return strbuf_text(&out);
 }
 

@@ -53,7 +53,7 @@ static void map_block(struct pass *p, const struct kblock *blk)
  * itself, as often as there are tiles of columns: converting all of A first is cheaper but for very
  * few columns.
  */
-static void widen_halves(struct kernel *k)
+static void widen_halves(const struct target *t, struct kernel *k)
 {
     enum { MIN_COLUMNS = 32 };
     for (size_t i = 0; i < k->body.n; i++) {
@@ -70,7 +70,8 @@ static void widen_halves(struct kernel *k)
             if (r->contract->kind[d] == KITER_N)
                 columns *= kernel_static_extent(k, r, d);
         if ((b->dtype == DTYPE_F16 || b->dtype == DTYPE_BF16) && r->contract->acc == DTYPE_F32 &&
-            !a->prologue.n && is_static && columns >= MIN_COLUMNS) {
+            !a->prologue.n && is_static && columns >= MIN_COLUMNS &&
+            !cpu_multiplies_halves(t, k, r->contract)) {
             size_t before = k->body.n;
             kernel_widen_operand(k, k->body.insts[i]);
             i += k->body.n - before;
@@ -83,7 +84,7 @@ struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct ke
     struct schedule *s = arena_new(a, struct schedule);
     struct pass p = {.t = t, .a = a, .k = k, .s = s};
     cpu_prepare_amx(t, k);
-    widen_halves(k);
+    widen_halves(t, k);
     tile_block(&p, &k->body);
     for (size_t i = 0; i < p.n_untiled; i++)
         kernel_expand_contract(k, p.untiled[i]);
@@ -108,10 +109,11 @@ static int channel_dim(const struct kernel *k, const struct kregion *r, const st
         struct kaffine a;
         if (!kernel_affine_of(k, store->args[d], &a))
             return -1;
-        for (int i = 0; i < a.n_terms; i++)
-            for (int j = 0; j < r->n_dims; j++)
-                if (r->index[j] == a.term[i].var && r->contract->kind[j] == KITER_N)
-                    best = d;
+        for (int i = 0; i < a.n_terms; i++) {
+            int j = kregion_index_of(r, a.term[i].var);
+            if (j >= 0 && r->contract->kind[j] == KITER_N)
+                best = d;
+        }
     }
     return best;
 }

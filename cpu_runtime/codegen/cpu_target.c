@@ -14,36 +14,30 @@
 static const char *native_features(struct arena *a, const struct cpu_arch *arch)
 {
     char *host = LLVMGetHostCPUFeatures();
-    struct strbuf out;
-    strbuf_init(&out, a);
-    for (const char *p = cpu_arch_all_features(a, arch); *p;) {
-        size_t n = strcspn(p, ",");
-        if (target_lists(host, p + 1, n - 1))
-            strbuf_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
-        p += n + (p[n] == ',');
-    }
+    const char *features = target_common(a, cpu_arch_all_features(a, arch), host);
     LLVMDisposeMessage(host);
-    const char *features = strbuf_text(&out);
     return sheaf_cpu_permit(features) ? features : cpu_arch_remove_feature(a, features, "amx-tile");
 }
 
 static bool apply_features(struct arena *a, const struct cpu_arch *arch, const char *changes,
                            const char **features, struct error *err)
 {
-    for (const char *p = changes; *p;) {
-        size_t n = strcspn(p, ",");
-        if (n < 2 || (p[0] != '+' && p[0] != '-'))
+    const char *f;
+    size_t n;
+    while (target_next_feature(&changes, &f, &n)) {
+        if (n < 2 || (f[0] != '+' && f[0] != '-'))
             return error_set(err, SHEAF_ERROR_ARGUMENT,
                              "option -mattr: '%.*s' is not of the form +feature or -feature",
-                             (int)n, p);
-        const char *name = arena_strndup(a, p + 1, n - 1);
-        if (!cpu_arch_knows_feature(arch, name))
+                             (int)n, f);
+        const char *name = arena_strndup(a, f + 1, n - 1);
+        if (!cpu_arch_knows_feature(arch, name)) {
+            const char *known = cpu_arch_all_features(a, arch);
             return error_set(err, SHEAF_ERROR_ARGUMENT,
                              "option -mattr: feature '%s' is not known for %s (known: %s)", name,
-                             arch->name, cpu_arch_all_features(a, arch));
-        *features = p[0] == '+' ? cpu_arch_add_feature(a, arch, *features, name)
+                             arch->name, *known ? known : "none");
+        }
+        *features = f[0] == '+' ? cpu_arch_add_feature(a, arch, *features, name)
                                 : cpu_arch_remove_feature(a, *features, name);
-        p += n + (p[n] == ',');
     }
     if (arch->always && !target_lists(*features, arch->always, strlen(arch->always)))
         return error_set(err, SHEAF_ERROR_ARGUMENT,
@@ -86,24 +80,25 @@ static const struct registers {
     int bytes, count;
     bool fma;
     int general; /* see struct target */
+    bool loads_anew;
 } REGISTERS[] = {
-    {"x86_64", "avx512vl", 64, 32, true, 14},
-    {"x86_64", "avx", 32, 16, false, 14},
-    {"x86_64", "", 16, 16, false, 14},
-    {"aarch64", "", 16, 32, true, 28},
-    {"armv7", "neon", 16, 14, false, 13},
-    {"armv7", "", 4, 32, false, 13},
-    {"thumbv7em", "vfp4d16sp", 4, 26, true, 14},
-    {"thumbv8m.main", "vfp4d16sp", 4, 26, true, 14},
-    {"thumbv8.1m.main", "mve.fp", 16, 8, true, 14},
-    {"thumbv8.1m.main", "vfp4d16sp", 4, 32, true, 14},
-    {"riscv64", "v", 16, 32, true, 28},
-    {"riscv64", "f", 4, 32, true, 18},
-    {"riscv32", "f", 4, 32, true, 18},
-    {"riscv32", "", 4, 24, false, 18},
-    {"wasm32", "simd128", 16, 16, false, 16},
-    {"thumbv6m", "", 4, 8, false, 8},
-    {"", "", 4, 8, false, 14},
+    {"x86_64", "avx512vl", 64, 32, true, 14, false},
+    {"x86_64", "avx", 32, 16, false, 14, false},
+    {"x86_64", "", 16, 16, false, 14, false},
+    {"aarch64", "", 16, 32, true, 28, false},
+    {"armv7", "neon", 16, 16, false, 13, true},
+    {"armv7", "", 4, 24, false, 13, false},
+    {"thumbv7em", "vfp4d16sp", 4, 24, true, 14, false},
+    {"thumbv8m.main", "vfp4d16sp", 4, 24, true, 14, false},
+    {"thumbv8.1m.main", "mve.fp", 16, 8, true, 14, false},
+    {"thumbv8.1m.main", "vfp4d16sp", 4, 24, true, 14, false},
+    {"riscv64", "v", 16, 24, true, 28, false},
+    {"riscv64", "f", 4, 24, true, 18, false},
+    {"riscv32", "f", 4, 24, true, 18, false},
+    {"riscv32", "", 4, 24, false, 18, false},
+    {"wasm32", "simd128", 16, 16, false, 16, false},
+    {"thumbv6m", "", 4, 8, false, 8, false},
+    {"", "", 4, 8, false, 14, false},
 };
 
 /* LLVM gives every ARMv7-A processor NEON and 32 registers for doubles, and which of them depends
@@ -146,6 +141,7 @@ static void choose_registers(const struct cpu_arch *arch, struct target *t)
     t->vector_bytes = REGISTERS[i].bytes;
     t->n_vector_regs = REGISTERS[i].count;
     t->n_general_regs = REGISTERS[i].general;
+    t->loads_anew = REGISTERS[i].loads_anew;
     t->has_fma = REGISTERS[i].fma || target_has(t, "fma") || target_has(t, "vfp4");
     bool is_arm64 = strcmp(arch->name, "aarch64") == 0;
     t->has_lanes = is_arm64;
@@ -153,6 +149,8 @@ static void choose_registers(const struct cpu_arch *arch, struct target *t)
                    target_has(t, "simd128");
     t->has_f16 =
         is_arm64 || target_has(t, "f16c") || target_has(t, "vfp4d16sp") || target_has(t, "vfp4");
+    t->has_even_products = target_has(t, "sse4.1");
+    t->has_wide_shift = target_has(t, "avx512vl");
     t->has_float_registers = target_has(t, "vfp3d16") || target_has(t, "vfp4d16sp") ||
                              target_has(t, "f") || has_float_registers_always(arch);
 }
@@ -201,6 +199,7 @@ bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
     struct target *t = arena_new(a, struct target);
     t->name = "cpu";
     t->plain_cpu = arch->plain;
+    t->optimize_size = opt->optimize_size;
     if (!choose_processor(a, arch, opt->cpu, t, err))
         return false;
     if (opt->features && !apply_features(a, arch, opt->features, &t->features, err))
@@ -214,7 +213,12 @@ bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
         return false;
     t->is_position_independent = !arch->is_bare;
     bool is_x86 = strcmp(arch->name, "x86_64") == 0;
-    t->stack_align = arch->hard_float_triple || strncmp(arch->name, "thumb", 5) == 0 ? 8 : 16;
+    bool is_thumb = strncmp(arch->name, "thumb", 5) == 0;
+    t->stack_align = arch->hard_float_triple || is_thumb ? 8 : 16;
+    /* The vectors of a Cortex-M need no more than an element's alignment. */
+    t->realigns_frames = !is_thumb;
+    t->frames_vary = target_has(t, "v");
+    t->has_function_sections = arch->is_bare && strcmp(arch->name, "wasm32") != 0;
     t->call_bytes = is_x86 ? 8 : 0;
     t->red_zone_bytes = is_x86 ? 128 : 0;
     t->unsigned_bytes = is_x86;

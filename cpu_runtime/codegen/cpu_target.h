@@ -14,6 +14,7 @@ struct cpu_target_options {
     const char *features; /* "+x,-y" on top of the processor's, or NULL */
     const char *tune;     /* LLVM processor name; NULL: the same */
     enum cpu_float_abi float_abi;
+    bool optimize_size;
 };
 
 bool cpu_target_create(struct arena *a, const struct cpu_target_options *opt,
@@ -38,8 +39,13 @@ void cpu_emit_select(struct emit *e, struct LLVMOpaqueValue *fn,
    affine forms; false where it is not one number. */
 bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
                        int64_t *out_stride);
-/* Whether it adds up products of bytes in 32 bits, those of B constant: what dot products take. */
+/* Whether it adds up products of bytes in 32 bits, those of B and what lies around A constant: what
+   dot products take. */
 bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c);
+/* Whether it adds up products of floats of 16 bits in 32, those of B constant, and the processor
+   has an instruction for that. */
+bool cpu_multiplies_halves(const struct target *t, const struct kernel *k,
+                           const struct kcontract *c);
 /* Whether the K values of a step that starts at a multiple of them lie side by side in A. */
 bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
                            const struct schedule_entry *e);

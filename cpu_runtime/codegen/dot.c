@@ -1,7 +1,8 @@
 /*
  * Intel: Software Developer's Manual, VPDPBUSD, PMADDWD.  Arm: Architecture Reference Manual for
- * A-profile, SDOT, SMMLA, SMLAL (by element); Armv8-M Architecture Reference Manual, SMLAD,
- * VMLADAV. WebAssembly: core specification, i32x4.dot_i16x8_s.
+ * A-profile, SDOT, SMMLA, SMLAL (by element), FMLAL (by element), BFMLALB (by element); Armv8-M
+ * Architecture Reference Manual, SMLAD, VMLADAV. WebAssembly: core specification,
+ * i32x4.dot_i16x8_s.
  *
  * Costs on ARM are instructions, for its small cores start one or two a cycle.
  */
@@ -61,7 +62,7 @@ static const struct dot_kind VMLAL = {
     .at_once = 8,
     .only_adds = true,
     .load8 = "llvm.arm.neon.vld1",
-    .regs = {.per_sum = 2, .per_vector = 1, .per_row = 1, .spare = 1},
+    .regs = {.all = 14, .per_sum = 2, .per_vector = 1, .per_row = 1, .spare = 1},
     .cost = {.product = 2, .row = 0.25, .vector = 1, .per_cycle = 2}};
 
 /* Sums lie in the even general registers, of which eight are free; the instruction and a load take
@@ -80,6 +81,39 @@ static const struct dot_kind SMLAD = {
     .at_once = 1,
     .regs = {.all = -1, .per_sum = 1, .per_fewer = 2, .spare = 6},
     .cost = {.product = 2, .row = 3, .vector = 3, .per_cycle = 1}};
+
+/*
+ * Products of halves are exact in 32 bits, and the sum is rounded once, as that of widened factors
+ * is by a multiply-add of floats.  So it is with BFMLALB and BFMLALT, which are multiply-adds of
+ * widened factors by definition; BFDOT and BFMMLA round otherwise.  A vector of eight columns takes
+ * two instructions and two registers of sums.
+ */
+static const struct dot_kind FMLAL = {
+    .dot = SCHEDULE_DOT1,
+    .floats = DTYPE_F16,
+    .second = "llvm.aarch64.neon.fmlal2",
+    .group = 1,
+    .at_once = 8,
+    .regs = {.per_sum = 2, .per_vector = 1, .per_row = 1, .spare = 7},
+    .cost = {.product = 2, .per_cycle = 2}};
+static const struct dot_kind BFMLAL = {
+    .dot = SCHEDULE_DOT1,
+    .floats = DTYPE_BF16,
+    .second = "llvm.aarch64.neon.bfmlalt",
+    .group = 1,
+    .at_once = 8,
+    .regs = {.per_sum = 2, .per_vector = 1, .per_row = 1, .spare = 7},
+    .cost = {.product = 2, .per_cycle = 2}};
+
+/* Sixteen sums take four registers, B's bytes extended to 16 bits two, and one before that.  A
+   processor with registers of 128 bits works for four cycles on a product. */
+static const struct dot_kind VWMACC = {
+    .dot = SCHEDULE_DOT1,
+    .group = 1,
+    .at_once = 1,
+    .takes_number = true,
+    .regs = {.all = 32, .per_sum = 4, .per_vector = 2, .spare = 2},
+    .cost = {.product = 4, .vector = 2, .per_cycle = 1}};
 
 #define ANY_SIGNS(name)                                                                            \
     {                                                                                              \
@@ -115,6 +149,8 @@ static const struct cpu_dot DOTS[] = {
      16,
      {[0][0] = "llvm.aarch64.neon.udot", [1][1] = "llvm.aarch64.neon.sdot"}},
     {"aarch64", "+neon", &SMLAL, 32, ANY_SIGNS("llvm.aarch64.neon.smull")},
+    {"aarch64", "+fp16fml", &FMLAL, 32, {{"llvm.aarch64.neon.fmlal"}}},
+    {"aarch64", "+bf16", &BFMLAL, 32, {{"llvm.aarch64.neon.bfmlalb"}}},
     {"armv7", "+neon", &VMLAL, 32, ANY_SIGNS("llvm.arm.neon.vmulls")},
 
     {"thumbv8.1m",
@@ -124,6 +160,8 @@ static const struct cpu_dot DOTS[] = {
      {[0][0] = "llvm.arm.mve.vmldava", [1][1] = "llvm.arm.mve.vmldava"}},
     {"thumb", "+dsp", &SMLAD, 4, ANY_SIGNS("llvm.arm.smlad")},
 
+    {"riscv64", "+v", &VWMACC, 64, ANY_SIGNS("llvm.riscv.vwmacc")},
+
     {"wasm32", "+simd128", &PAIRS, 16, ANY_SIGNS("llvm.wasm.dot")},
 };
 enum { N_DOTS = sizeof DOTS / sizeof DOTS[0] };
@@ -132,12 +170,11 @@ static bool is_there(const struct target *t, const struct cpu_dot *d)
 {
     if (strncmp(t->triple, d->arch, strlen(d->arch)) != 0)
         return false;
-    for (const char *p = d->needs; *p;) {
-        size_t n = strcspn(p, ",");
-        if (!target_lists(t->features, p + 1, n - 1))
+    const char *needs = d->needs, *f;
+    size_t n;
+    while (target_next_feature(&needs, &f, &n))
+        if (!target_lists(t->features, f + 1, n - 1))
             return false;
-        p += n + (p[n] == ',');
-    }
     return true;
 }
 
@@ -149,12 +186,14 @@ const struct cpu_dot *cpu_dot_next(const struct target *t, const struct cpu_dot 
     return NULL;
 }
 
-const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_entry *e)
+const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_entry *e,
+                                 enum dtype a)
 {
     int bytes = 4 * e->vector;
+    enum dtype floats = dtype_is_float(a) ? a : DTYPE_NONE;
     for (const struct cpu_dot *d = DOTS; d < DOTS + N_DOTS; d++)
         if (d->kind->dot == e->dot && (d->bytes == bytes || e->dot == SCHEDULE_DOT1) &&
-            is_there(t, d))
+            d->kind->floats == floats && is_there(t, d))
             return d;
     return NULL;
 }
@@ -163,6 +202,9 @@ const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_e
    needed on top.  Of like signs A comes second, where ARM's instructions take a lane. */
 struct dot_product cpu_dot_product(const struct cpu_dot *d, enum dtype a, enum dtype b)
 {
+    if (d->kind->floats || dtype_is_float(a))
+        return (struct dot_product){.name =
+                                        a == d->kind->floats && b == a ? d->product[0][0] : NULL};
     bool as = a == DTYPE_I8, bs = b == DTYPE_I8, is_square = d->kind->dot == SCHEDULE_DOT_SQUARE;
     struct dot_product p = {.name = d->product[as][bs]};
     if (!p.name && as != bs && !is_square) {

@@ -1,6 +1,6 @@
 /*
- * dot.h: the instructions that multiply bytes and add the products up, as a table: which processors
- * have them, what they take, what a step with them costs.
+ * dot.h: the instructions that multiply bytes, or floats of 16 bits, and add the products up in 32
+ * bits, as a table: which processors have them, what they take, what a step with them costs.
  */
 #ifndef SHEAF_CPU_DOT_H
 #define SHEAF_CPU_DOT_H
@@ -23,10 +23,14 @@ struct dot_cost {
 
 struct dot_kind {
     enum schedule_dot dot;
-    int group;         /* K values in a product, side by side in packed B */
-    int at_once;       /* groups of A that one load brings, of which products take a lane each */
-    bool only_adds;    /* the product is a value of its own, which is added */
-    const char *load8; /* LLVM's intrinsic that loads eight bytes; NULL: a plain load */
+    enum dtype floats;  /* the operands; DTYPE_NONE: they are bytes */
+    int group;          /* K values in a product, side by side in packed B */
+    int at_once;        /* groups of A that one load brings, of which products take a lane each */
+    bool only_adds;     /* the product is a value of its own, which is added */
+    bool takes_number;  /* of A, and a vector of B */
+    const char *second; /* of floats: LLVM's intrinsic for the odd or upper columns, where `product`
+                           is for the even or lower ones */
+    const char *load8;  /* LLVM's intrinsic that loads eight bytes; NULL: a plain load */
     struct dot_registers regs;
     struct dot_cost cost;
 };
@@ -37,7 +41,7 @@ struct cpu_dot {
     const struct dot_kind *kind;
     int bytes;                 /* of a vector of sums */
     const char *product[2][2]; /* LLVM's intrinsic, by whether A's and B's bytes are signed; NULL:
-                                  there is none */
+                                  there is none; [0][0] of floats */
 };
 
 /* How an instruction is applied to bytes of given signs. */
@@ -50,8 +54,10 @@ struct dot_product {
 
 /* The best row behind `last`, of all where that is NULL, which the target has; NULL: none. */
 const struct cpu_dot *cpu_dot_next(const struct target *t, const struct cpu_dot *last);
-/* The row of a schedule's entry, whose vectors may be shorter than the best. */
-const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_entry *e);
+/* The row of a schedule's entry with operand A of this type, whose vectors may be shorter than the
+ * best. */
+const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_entry *e,
+                                 enum dtype a);
 struct dot_product cpu_dot_product(const struct cpu_dot *d, enum dtype a, enum dtype b);
 
 #endif

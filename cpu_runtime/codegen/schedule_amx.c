@@ -114,27 +114,6 @@ static bool others_step(const struct plan *p, const struct koperand *o, int d, i
     return true;
 }
 
-/* The indices that rows and columns run over.  Of the M indices the last two that run at all. */
-static bool choose_indices(struct plan *p)
-{
-    struct schedule_entry *e = &p->e;
-    e->row_iter = e->col_iter = e->row_outer = p->outer_m = -1;
-    for (int i = 0; i < p->r->n_dims; i++) {
-        enum kiter kind = p->r->contract->kind[i];
-        if (extent_of(p, i) == 1)
-            continue;
-        if (kind == KITER_N && e->col_iter >= 0)
-            return false;
-        if (kind == KITER_N)
-            e->col_iter = i;
-        if (kind == KITER_M) {
-            p->outer_m = e->row_iter;
-            e->row_iter = i;
-        }
-    }
-    return e->col_iter >= 0;
-}
-
 /* ---- K ---- */
 
 /* Even steps over n values that lie side by side: as few as make multiples of four. */
@@ -352,7 +331,8 @@ static bool plan_as(struct plan *p, bool staged, double *out_cycles)
     struct kaffine dims[MAX_RANK];
     struct kbuf a = p->k->bufs[p->a->buf];
     memcpy(dims, p->a->dim, sizeof dims);
-    if (!choose_indices(p) || !choose_k(p, staged))
+    p->e.row_outer = -1;
+    if (!schedule_choose_indices(p->k, p->r, false, &p->e, &p->outer_m) || !choose_k(p, staged))
         return false;
     if (staged) {
         p->staged = layout_blocked(layout_plain(a.rank), p->k_dim, p->e.k_block);
@@ -421,35 +401,6 @@ void cpu_prepare_amx(const struct target *t, struct kernel *k)
         prepare(t, k, c.v[i]);
 }
 
-/* B in the order in which it is read: tiles of columns, then K in loop order, blocks innermost. */
-static void pack_b(struct kernel *k, const struct plan *p)
-{
-    struct kbuf *b = &k->bufs[p->b->buf];
-    int order[MAX_RANK], n = 0;
-    bool taken[MAX_RANK] = {false};
-    for (int pass = 0; pass < 3; pass++)
-        for (int i = 0; i < p->r->n_dims; i++)
-            for (int d = 0; d < b->rank; d++) {
-                bool is_k = p->r->contract->kind[i] == KITER_K;
-                int want = !is_k ? 0 : i != p->e.k_iter ? 1 : 2;
-                if (taken[d] || want != pass || !kaffine_coef(&p->b->dim[d], p->r->index[i]))
-                    continue;
-                order[n++] = d;
-                taken[d] = true;
-            }
-    for (int d = 0; d < b->rank; d++)
-        if (!taken[d])
-            order[n++] = d;
-    int k_dim = unit_dim(p, p->b, p->e.k_iter), col_dim = unit_dim(p, p->b, p->e.col_iter);
-    struct layout l = layout_permuted(b->rank, order);
-    if (p->e.span > 1)
-        l = layout_blocked(l, unit_dim(p, p->b, p->e.span_iter), p->e.span);
-    if (p->k_bytes > AMX_GROUP)
-        l = layout_blocked(l, k_dim, (int)(p->k_bytes / AMX_GROUP));
-    l = layout_blocked(l, col_dim, AMX_COLUMNS);
-    b->layout = layout_blocked(l, k_dim, AMX_GROUP);
-}
-
 bool cpu_schedule_amx(const struct target *t, struct kernel *k, kval contract,
                       struct schedule_entry *out_entry)
 {
@@ -459,7 +410,6 @@ bool cpu_schedule_amx(const struct target *t, struct kernel *k, kval contract,
         cycles >= vector_cycles(&p))
         return false;
     p.e.group_iter = p.e.k_iter;
-    pack_b(k, &p);
     *out_entry = p.e;
-    return true;
+    return schedule_pack_b(k, p.r, &p.e, AMX_COLUMNS, (int)p.k_bytes);
 }

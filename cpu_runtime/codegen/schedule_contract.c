@@ -1,7 +1,7 @@
 /*
  * Schedules of contractions: which indices the rows and columns of register tiles run over, whether
- * the generator takes them at all, and how operand B is packed, which is exactly the order it is
- * read in.  What a step takes is chosen in schedule_dot.c, the tile in schedule_tile.c.
+ * the generator takes them at all.  What a step takes is chosen in schedule_dot.c, the tile in
+ * schedule_tile.c, the layout of operand B in schedule_pack.c.
  */
 #include "cpu_runtime/codegen/schedule_contract.h"
 
@@ -21,16 +21,11 @@ static bool padding_fits(const struct kernel *k, const struct kregion *r, const 
             continue;
         int n_m = 0, n_k = 0, n_other = 0;
         for (int i = 0; i < a->dim[d].n_terms; i++) {
-            enum kiter kind = KITER_BATCH;
-            bool own = false;
-            for (int j = 0; j < r->n_dims; j++)
-                if (r->index[j] == a->dim[d].term[i].var) {
-                    kind = r->contract->kind[j];
-                    own = true;
-                }
-            if (own && kind == KITER_M && a->dim[d].term[i].coef > 0)
+            int j = kregion_index_of(r, a->dim[d].term[i].var);
+            bool moves_on = j >= 0 && a->dim[d].term[i].coef > 0;
+            if (moves_on && r->contract->kind[j] == KITER_M)
                 n_m++;
-            else if (own && kind == KITER_K && a->dim[d].term[i].coef > 0)
+            else if (moves_on && r->contract->kind[j] == KITER_K)
                 n_k++;
             else
                 n_other++;
@@ -38,60 +33,6 @@ static bool padding_fits(const struct kernel *k, const struct kregion *r, const 
         if (n_m != 1 || n_k != 1 || n_other != 0)
             return false;
     }
-    return true;
-}
-
-/* The layout of operand B that is read front to back: column blocks, then K in loop order. */
-static bool pack_b(struct kernel *k, const struct kregion *r, const struct koperand *b,
-                   const struct schedule_entry *e)
-{
-    struct kbuf *buf = &k->bufs[b->buf];
-    int col_dim = -1, order[MAX_RANK], n = 0;
-    bool taken[MAX_RANK] = {false};
-    for (int d = 0; d < buf->rank; d++)
-        if (kaffine_coef(&b->dim[d], r->index[e->col_iter]) != 0)
-            col_dim = d;
-    /* Dimensions of batch and column indices stay outermost; K follows in the order of the loops.
-     */
-    for (int d = 0; d < buf->rank; d++) {
-        bool has_k = false;
-        for (int i = 0; i < r->n_dims; i++)
-            if (r->contract->kind[i] == KITER_K && kaffine_coef(&b->dim[d], r->index[i]))
-                has_k = true;
-        if (!has_k) {
-            order[n++] = d;
-            taken[d] = true;
-        }
-    }
-    int k_dim = -1;
-    for (int i = 0; i < r->n_dims; i++) {
-        if (r->contract->kind[i] != KITER_K)
-            continue;
-        for (int d = 0; d < buf->rank; d++) {
-            if (kaffine_coef(&b->dim[d], r->index[i]) == 0)
-                continue;
-            if (i == e->k_iter)
-                k_dim = d;
-            if (!taken[d]) {
-                order[n++] = d;
-                taken[d] = true;
-            }
-        }
-    }
-    struct layout l = layout_permuted(buf->rank, order);
-    int block = e->k_iter == e->group_iter ? e->k_block / e->group : e->k_block;
-    if (e->k_iter >= 0) {
-        if (k_dim < 0 || kaffine_coef(&b->dim[k_dim], r->index[e->k_iter]) != 1)
-            return false;
-        if (block > 1)
-            l = layout_blocked(l, k_dim, block);
-    }
-    if (col_dim < 0)
-        return false;
-    l = layout_blocked(l, col_dim, e->tile_n * e->vector);
-    if (e->group > 1)
-        l = layout_blocked(l, schedule_dim_of_k(k, b, r->index[e->group_iter]), e->group);
-    buf->layout = l;
     return true;
 }
 
@@ -148,28 +89,6 @@ static bool fits_generator(const struct kernel *k, const struct kregion *r)
            emit_can_vectorize(k, &r->block[0]);
 }
 
-/* The indices that rows and columns run over; *out_outer_m is the M index outside the rows. */
-static bool choose_indices(const struct kernel *k, const struct kregion *r,
-                           struct schedule_entry *e, int *out_outer_m)
-{
-    const struct kcontract *c = r->contract;
-    *out_outer_m = -1;
-    for (int i = 0; i < r->n_dims; i++) {
-        if (c->kind[i] == KITER_N) {
-            if (e->col_iter >= 0 && kernel_static_extent(k, r, e->col_iter) > 1 &&
-                kernel_static_extent(k, r, i) > 1)
-                return false;
-            if (e->col_iter < 0 || kernel_static_extent(k, r, i) > 1)
-                e->col_iter = i;
-        }
-        if (c->kind[i] == KITER_M) {
-            *out_outer_m = e->row_iter;
-            e->row_iter = i;
-        }
-    }
-    return e->col_iter >= 0 && kernel_static_extent(k, r, e->col_iter) >= MIN_COLUMNS;
-}
-
 /* The tile, and B packed for it. */
 static bool choose_packed(struct kernel *k, const struct kregion *r, int outer_m,
                           struct shape_of_result *s, struct schedule_entry *e)
@@ -178,7 +97,7 @@ static bool choose_packed(struct kernel *k, const struct kregion *r, int outer_m
     if (e->dot != SCHEDULE_MULTIPLY_ADD && s->column_starts % (e->tile_n * e->vector) != 0)
         return false;
     return (e->group_iter < 0 || schedule_decided_by_tile(k, r, e, e->group_iter)) &&
-           pack_b(k, r, &r->contract->b, e);
+           schedule_pack_b(k, r, e, e->tile_n * e->vector, e->k_block);
 }
 
 /* The tile where B stays as it lies: its columns must be side by side and come out even. */
@@ -227,9 +146,10 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
     const struct kcontract *c = r->contract;
     const struct kbuf *a = &k->bufs[c->a.buf], *b = &k->bufs[c->b.buf];
     struct schedule_entry e = {.region = contract, .lanes = 1};
-    e.row_iter = e.col_iter = e.row_outer = -1;
+    e.row_outer = -1;
     int outer_m;
-    if (!choose_indices(k, r, &e, &outer_m))
+    if (!schedule_choose_indices(k, r, true, &e, &outer_m) ||
+        kernel_static_extent(k, r, e.col_iter) < MIN_COLUMNS)
         return false;
     int64_t columns = kernel_static_extent(k, r, e.col_iter);
     int64_t rows = e.row_iter >= 0 ? kernel_static_extent(k, r, e.row_iter) : 1;
@@ -242,6 +162,8 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
     int acc_bytes = (int)dtype_bits(c->acc) / 8, widest = d ? d->bytes : t->vector_bytes;
     widest = widest > acc_bytes ? widest / acc_bytes : 1;
     e.vector = cpu_pow2_ceil(columns) < widest ? cpu_pow2_ceil(columns) : widest;
+    if (d && d->kind->second && e.vector < widest)
+        return false;
     if (!choose_step(k, r, d, at_once, &e))
         return false;
     bool joined = e.row_outer >= 0;
@@ -253,6 +175,7 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
         .vector = e.vector,
         .b_bytes = e.vector * e.group * (int)dtype_bits(b->dtype) / 8,
         .is_square = e.dot == SCHEDULE_DOT_SQUARE,
+        .is_small = t->optimize_size,
         .at_once = e.at_once};
     if (shape.is_square && shape.rows * shape.outer == 1)
         return false;
@@ -274,7 +197,7 @@ static bool schedule_as_dot(const struct target *t, struct kernel *k, kval contr
     const struct kcontract *c = kernel_inst(k, contract)->region->contract;
     enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
     int tried = 0;
-    if (!cpu_is_sum_of_bytes(k, c))
+    if (!cpu_is_sum_of_bytes(k, c) && !cpu_multiplies_halves(t, k, c))
         return false;
     for (const struct cpu_dot *d = cpu_dot_next(t, NULL); d; d = cpu_dot_next(t, d)) {
         if (d->kind->group == tried || !cpu_dot_product(d, a, b).name)
@@ -295,7 +218,7 @@ bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contra
     if (!fits_generator(k, r))
         return false;
     return schedule_as_dot(t, k, contract, out_entry) ||
-           (schedule_takes_lanes(t, r) &&
+           (schedule_takes_lanes(t, r->contract) &&
             schedule_as(t, k, contract, NULL, t->vector_bytes / 4, out_entry)) ||
            schedule_as(t, k, contract, NULL, 1, out_entry);
 }

@@ -1,7 +1,7 @@
 /*
  * schedule_contract.h: the parts of a contraction's schedule: what they ask of a region
- * (schedule_region.c), what a step of K takes (schedule_dot.c), the tile (schedule_tile.c), and all
- * of it together (schedule_contract.c).
+ * (schedule_region.c), what a step of K takes (schedule_dot.c), the tile (schedule_tile.c), how
+ * operand B is packed (schedule_pack.c), and all of it together (schedule_contract.c).
  */
 #ifndef SHEAF_CPU_SCHEDULE_CONTRACT_H
 #define SHEAF_CPU_SCHEDULE_CONTRACT_H
@@ -26,12 +26,23 @@ bool schedule_even_stride(const struct kbuf *b, const struct kaffine *dims, kval
 bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,
                     int64_t n);
 
+/* Sets the indices that rows and columns run over: the last M index (-1: there is none), and
+   *out_outer_m, the one before.  Of M indices that have one value only where `single_rows`, of
+   others never.  False where there is no column, or columns of several indices. */
+bool schedule_choose_indices(const struct kernel *k, const struct kregion *r, bool single_rows,
+                             struct schedule_entry *e, int *out_outer_m);
+/* Packs operand B: blocks of `columns`, and of `k_values` values of k_iter.  False where an index
+   does not run over one dimension in steps of one. */
+bool schedule_pack_b(struct kernel *k, const struct kregion *r, const struct schedule_entry *e,
+                     int columns, int k_values);
+
 struct shape_of_result {
     int64_t outer, rows, columns; /* outer: rows outside that a tile may span; 1: none */
     int64_t column_starts;        /* columns start at multiples of it in B (groups); 0: at 0 */
     int vector;
     int b_bytes;    /* of a vector of operand B, all of a group */
     bool is_square; /* rows come in pairs */
+    bool is_small;  /* bytes of code come first */
     int at_once;
     struct dot_cost step;
     struct dot_registers regs;
@@ -54,7 +65,7 @@ int schedule_choose_group(const struct kernel *k, const struct kregion *r,
 void schedule_choose_lanes(const struct kernel *k, const struct kregion *r, int at_once,
                            struct schedule_entry *e);
 /* Whether floats can be multiplied by lanes of operand A as it is stored. */
-bool schedule_takes_lanes(const struct target *t, const struct kregion *r);
+bool schedule_takes_lanes(const struct target *t, const struct kcontract *c);
 /* Whether the rows of a tile tell at compile time where values of K index i are inside A. */
 bool schedule_decided_by_tile(const struct kernel *k, const struct kregion *r,
                               const struct schedule_entry *e, int i);

@@ -28,7 +28,21 @@ bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c)
 {
     const struct kbuf *a = &k->bufs[c->a.buf], *b = &k->bufs[c->b.buf];
     return c->acc == DTYPE_I32 && is_byte(a->dtype) && is_byte(b->dtype) && b->constant &&
-           is_only_cast(k, &c->a) && is_only_cast(k, &c->b);
+           is_only_cast(k, &c->a) && is_only_cast(k, &c->b) &&
+           (!c->a.padded || kernel_inst(k, c->a.pad)->op == KOP_CONST);
+}
+
+bool cpu_multiplies_halves(const struct target *t, const struct kernel *k,
+                           const struct kcontract *c)
+{
+    enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
+    if (c->acc != DTYPE_F32 || !k->bufs[c->b.buf].constant || !is_only_cast(k, &c->a) ||
+        !is_only_cast(k, &c->b))
+        return false;
+    for (const struct cpu_dot *d = cpu_dot_next(t, NULL); d; d = cpu_dot_next(t, d))
+        if (d->kind->floats && cpu_dot_product(d, a, b).name)
+            return true;
+    return false;
 }
 
 bool schedule_decided_by_tile(const struct kernel *k, const struct kregion *r,
@@ -100,9 +114,8 @@ void schedule_choose_lanes(const struct kernel *k, const struct kregion *r, int 
     e->at_once = 1;
 }
 
-bool schedule_takes_lanes(const struct target *t, const struct kregion *r)
+bool schedule_takes_lanes(const struct target *t, const struct kcontract *c)
 {
-    const struct kcontract *c = r->contract;
     return t->has_lanes && c->acc == DTYPE_F32 && !c->a.prologue.n;
 }
 
@@ -117,6 +130,7 @@ void schedule_cost_of_step(const struct target *t, const struct kernel *k,
     if (d) {
         s->regs = d->kind->regs;
         s->step = d->kind->cost;
+        s->regs.per_sum = (int)cpu_div_ceil(s->regs.per_sum * 4 * s->vector, d->bytes);
         if (cpu_dot_product(d, k->bufs[c->a.buf].dtype, k->bufs[c->b.buf].dtype).flipped) {
             s->regs.per_vector++;
             s->regs.spare++;
@@ -125,10 +139,10 @@ void schedule_cost_of_step(const struct target *t, const struct kernel *k,
         s->regs = (struct dot_registers){
             .per_sum = 1, .per_vector = 1, .spare = (fused ? 1 : 2) + (plain ? 0 : 1)};
         s->step = (struct dot_cost){.product = 1, .per_cycle = 2};
-        if (s->at_once > 1) {
-            s->regs.per_row = 1;
+        if (s->at_once > 1)
             s->regs.spare = 4;
-        }
+        if (schedule_takes_lanes(t, c))
+            s->regs.per_row = 1;
         if (s->vector == 1 && !dtype_is_float(c->acc))
             s->regs.all = -1;
     }

@@ -27,11 +27,11 @@ struct access {
 /* Whether `index` belongs to the nest and has one value only. */
 static bool is_single(const struct kernel *k, const struct nest *nest, kval index)
 {
-    int64_t n;
-    for (; nest; nest = nest->outer)
-        for (int i = 0; i < nest->region->n_dims; i++)
-            if (nest->region->index[i] == index)
-                return kernel_is_const_int(k, nest->region->extent[i], &n) && n == 1;
+    for (; nest; nest = nest->outer) {
+        int i = kregion_index_of(nest->region, index);
+        if (i >= 0)
+            return kernel_static_extent(k, nest->region, i) == 1;
+    }
     return false;
 }
 
@@ -128,20 +128,12 @@ static void pack_constants(struct kernel *k, const struct nest *nest, const stru
     }
 }
 
-static int find_index(const struct kregion *r, kval v)
-{
-    for (int i = 0; i < r->n_dims; i++)
-        if (r->index[i] == v)
-            return i;
-    return -1;
-}
-
 /* The region index that dimension d of the access is, or -1. */
 static int index_of_dim(const struct kregion *r, const struct kaffine *a)
 {
     if (a->n_terms != 1 || a->term[0].coef != 1 || a->offset != 0)
         return -1;
-    return find_index(r, a->term[0].var);
+    return kregion_index_of(r, a->term[0].var);
 }
 
 static void add_loop(struct schedule_entry *e, int dim, enum schedule_part part, int64_t block)

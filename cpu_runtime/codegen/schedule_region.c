@@ -11,28 +11,16 @@ bool schedule_is_static(const struct kernel *k, const struct kregion *r)
 
 bool schedule_is_single(const struct kernel *k, const struct kregion *r, kval index)
 {
-    for (int i = 0; i < r->n_dims; i++)
-        if (r->index[i] == index)
-            return kernel_static_extent(k, r, i) == 1;
-    return false;
+    int i = kregion_index_of(r, index);
+    return i >= 0 && kernel_static_extent(k, r, i) == 1;
 }
 
 bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const struct koperand *o,
                         int d)
 {
-    int64_t least = o->dim[d].offset, most = o->dim[d].offset;
-    for (int i = 0; i < o->dim[d].n_terms; i++) {
-        int64_t n = 0;
-        for (int j = 0; j < r->n_dims; j++)
-            if (r->index[j] == o->dim[d].term[i].var)
-                n = kernel_static_extent(k, r, j);
-        if (n == 0)
-            return true; /* an index from outside */
-        int64_t span = o->dim[d].term[i].coef * (n - 1);
-        least += span < 0 ? span : 0;
-        most += span > 0 ? span : 0;
-    }
-    return least < 0 || most >= k->bufs[o->buf].dims[d];
+    int64_t least, most;
+    return !kernel_affine_range(k, r, &o->dim[d], &least, &most) || least < 0 ||
+           most >= k->bufs[o->buf].dims[d];
 }
 
 bool schedule_even_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
@@ -91,4 +79,24 @@ int schedule_dim_of_k(const struct kernel *k, const struct koperand *b, kval ind
         found = d;
     }
     return found;
+}
+
+bool schedule_choose_indices(const struct kernel *k, const struct kregion *r, bool single_rows,
+                             struct schedule_entry *e, int *out_outer_m)
+{
+    e->row_iter = e->col_iter = *out_outer_m = -1;
+    for (int i = 0; i < r->n_dims; i++) {
+        enum kiter kind = r->contract->kind[i];
+        if (kernel_static_extent(k, r, i) == 1 && !(kind == KITER_M && single_rows))
+            continue;
+        if (kind == KITER_N && e->col_iter >= 0)
+            return false;
+        if (kind == KITER_N)
+            e->col_iter = i;
+        if (kind == KITER_M) {
+            *out_outer_m = e->row_iter;
+            e->row_iter = i;
+        }
+    }
+    return e->col_iter >= 0;
 }

@@ -9,6 +9,7 @@
 #include "cpu_runtime/codegen/schedule_contract.h"
 
 enum { MAX_TILE_ROWS = 28, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
+enum { SMALL_ROWS = 1, SMALL_VECTORS = 1 }; /* where bytes of code come first */
 
 /* Cycles per step of K for one tile: the instructions, two loads a cycle beside them, four cycles
    of latency per accumulator chain, vectors of B that come from the second-level cache, and about a
@@ -73,10 +74,12 @@ static void choose_tile(const struct shape_of_result *s, struct schedule_entry *
 {
     double best = 0;
     int64_t vectors = cpu_div_ceil(s->columns, s->vector);
-    for (int n = 1; n <= MAX_VECTORS && n <= vectors; n++) {
+    int max_vectors = s->is_small ? SMALL_VECTORS : MAX_VECTORS;
+    int max_rows = s->is_small ? SMALL_ROWS : MAX_TILE_ROWS;
+    for (int n = 1; n <= max_vectors && n <= vectors; n++) {
         if (n > 1 && s->column_starts % (n * s->vector) != 0)
             continue; /* packed blocks of columns start where the columns do */
-        for (int m = 1; m <= MAX_TILE_ROWS && m <= s->rows; m++) {
+        for (int m = 1; m <= max_rows && m <= s->rows; m++) {
             /* Several rows outside only where one is in the tile whole. */
             for (int o = 1; o <= (m == s->rows ? s->outer : 1); o++) {
                 if (registers_of(s, o * m, n) > s->regs.all)
@@ -127,7 +130,7 @@ void schedule_choose_tile(const struct kernel *k, const struct kregion *r, int o
     int64_t steps = unrolled_steps(k, r, e->row_iter, e->tile_m);
     if (e->tile_outer > 1)
         steps *= unrolled_steps(k, r, outer_m, e->tile_outer);
-    if (steps <= MAX_UNROLLED_STEPS)
+    if (steps <= (s->is_small ? 1 : MAX_UNROLLED_STEPS))
         return;
     e->row_iter = -1;
     s->rows = s->outer = 1;

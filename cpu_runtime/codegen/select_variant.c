@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "bundle/emit/emit_internal.h"
+#include "bundle/emit/emit_plain.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 #include "cpu_runtime/processor_features.h"
 
@@ -23,31 +23,15 @@ static LLVMValueRef inline_asm(struct emit *e, LLVMTypeRef result, const char *t
     return LLVMBuildCall2(e->b, type, code, args, n_args, "");
 }
 
-static LLVMValueRef u32(struct emit *e, uint32_t v)
-{
-    return LLVMConstInt(e->i32, v, 0);
-}
-
-static LLVMValueRef u64(struct emit *e, uint64_t v)
-{
-    return LLVMConstInt(e->i64, v, 0);
-}
-
 /* The tests of one variant: the first that fails goes on to the next one's. */
 struct tests {
     struct emit *e;
-    LLVMValueRef fn;
     LLVMBasicBlockRef failed;
 };
 
-static LLVMBasicBlockRef append(struct tests *t)
-{
-    return LLVMAppendBasicBlockInContext(t->e->ctx, t->fn, "");
-}
-
 static void require(struct tests *t, LLVMValueRef holds)
 {
-    LLVMBasicBlockRef next = append(t);
+    LLVMBasicBlockRef next = plain_block(t->e);
     LLVMBuildCondBr(t->e->b, holds, next, t->failed);
     LLVMPositionBuilderAtEnd(t->e->b, next);
 }
@@ -72,7 +56,7 @@ struct x86 {
 static void cpuid(struct emit *e, uint32_t leaf, uint32_t subleaf, LLVMValueRef *out_reg)
 {
     LLVMTypeRef four[X86_N_REGISTERS] = {e->i32, e->i32, e->i32, e->i32};
-    LLVMValueRef args[2] = {u32(e, leaf), u32(e, subleaf)};
+    LLVMValueRef args[2] = {plain_i32(e, leaf), plain_i32(e, subleaf)};
     LLVMValueRef all =
         inline_asm(e, LLVMStructTypeInContext(e->ctx, four, X86_N_REGISTERS, 0), "cpuid",
                    "={ax},={bx},={cx},={dx},0,2,~{dirflag},~{fpsr},~{flags}", args, 2, false);
@@ -96,13 +80,13 @@ static const struct x86_feature STATE_LEAF = {.leaf = 1};
 static uint32_t note_features(struct x86 *x, const char *features)
 {
     uint32_t state = 0;
-    for (const char *p = features; *p;) {
-        size_t length = strcspn(p, ",");
-        const struct x86_feature *f = sheaf_x86_feature(p + 1, length - 1);
+    const char *name;
+    size_t length;
+    while (target_next_feature(&features, &name, &length)) {
+        const struct x86_feature *f = sheaf_x86_feature(name + 1, length - 1);
         assert(f);
         find_leaf(x, f)->mask[f->reg] |= 1u << f->bit;
         state |= f->state;
-        p += length + (p[length] == ',');
     }
     return state;
 }
@@ -116,10 +100,10 @@ static void read_leaves(struct emit *e, struct x86 *x)
     for (size_t i = 0; i < x->n; i++) {
         struct leaf *l = &x->leaf[i];
         LLVMValueRef most = (l->leaf & 0x80000000u ? extended : basic)[X86_EAX];
-        LLVMValueRef exists = LLVMBuildICmp(e->b, LLVMIntUGE, most, u32(e, l->leaf), "");
+        LLVMValueRef exists = LLVMBuildICmp(e->b, LLVMIntUGE, most, plain_i32(e, l->leaf), "");
         cpuid(e, l->leaf, l->subleaf, l->reg);
         for (int r = 0; r < X86_N_REGISTERS; r++)
-            l->reg[r] = LLVMBuildSelect(e->b, exists, l->reg[r], u32(e, 0), "");
+            l->reg[r] = LLVMBuildSelect(e->b, exists, l->reg[r], plain_i32(e, 0), "");
     }
 }
 
@@ -128,12 +112,12 @@ static void read_state(struct tests *t, struct x86 *x)
 {
     struct emit *e = t->e;
     LLVMValueRef bits = LLVMBuildAnd(e->b, find_leaf(x, &STATE_LEAF)->reg[X86_ECX],
-                                     u32(e, 1u << X86_OSXSAVE_BIT), "");
-    LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(e->b), append(t)}, next = append(t);
-    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntNE, bits, u32(e, 0), ""), from[1], next);
+                                     plain_i32(e, 1u << X86_OSXSAVE_BIT), "");
+    LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(e->b), plain_block(e)}, next = plain_block(e);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntNE, bits, plain_i32(e, 0), ""), from[1], next);
     LLVMPositionBuilderAtEnd(e->b, from[1]);
     LLVMTypeRef two[2] = {e->i32, e->i32};
-    LLVMValueRef zero = u32(e, 0);
+    LLVMValueRef zero = plain_i32(e, 0);
     LLVMValueRef xcr0 = inline_asm(e, LLVMStructTypeInContext(e->ctx, two, 2, 0), "xgetbv",
                                    "={ax},={dx},{cx},~{dirflag},~{fpsr},~{flags}", &zero, 1, true);
     LLVMValueRef value[2] = {zero, LLVMBuildExtractValue(e->b, xcr0, 0, "")};
@@ -148,20 +132,20 @@ static void require_mask(struct tests *t, LLVMValueRef v, uint32_t mask)
     struct emit *e = t->e;
     if (!mask)
         return;
-    LLVMValueRef set = LLVMBuildAnd(e->b, v, u32(e, mask), "");
-    require(t, LLVMBuildICmp(e->b, LLVMIntEQ, set, u32(e, mask), ""));
+    LLVMValueRef set = LLVMBuildAnd(e->b, v, plain_i32(e, mask), "");
+    require(t, LLVMBuildICmp(e->b, LLVMIntEQ, set, plain_i32(e, mask), ""));
 }
 
 /* The tile registers are used after Linux was asked for them. */
 static void require_permission(struct tests *t)
 {
     struct emit *e = t->e;
-    LLVMValueRef args[3] = {u64(e, X86_SYS_ARCH_PRCTL), u64(e, X86_ARCH_REQ_XCOMP_PERM),
-                            u64(e, X86_XFEATURE_XTILEDATA)};
+    LLVMValueRef args[3] = {plain_i64(e, X86_SYS_ARCH_PRCTL), plain_i64(e, X86_ARCH_REQ_XCOMP_PERM),
+                            plain_i64(e, X86_XFEATURE_XTILEDATA)};
     LLVMValueRef code = inline_asm(
         e, e->i64, "syscall",
         "={ax},{ax},{di},{si},~{rcx},~{r11},~{memory},~{dirflag},~{fpsr},~{flags}", args, 3, true);
-    require(t, LLVMBuildICmp(e->b, LLVMIntEQ, code, u64(e, 0), ""));
+    require(t, LLVMBuildICmp(e->b, LLVMIntEQ, code, plain_i64(e, 0), ""));
 }
 
 static void require_x86(struct tests *t, struct x86 *x, const char *features)
@@ -190,15 +174,15 @@ static void read_arm64(struct emit *e, LLVMValueRef *out_reg)
 static void require_arm64(struct tests *t, LLVMValueRef *reg, const char *features)
 {
     struct emit *e = t->e;
-    for (const char *p = features; *p;) {
-        size_t length = strcspn(p, ",");
-        const struct arm64_feature *f = sheaf_arm64_feature(p + 1, length - 1);
+    const char *name;
+    size_t length;
+    while (target_next_feature(&features, &name, &length)) {
+        const struct arm64_feature *f = sheaf_arm64_feature(name + 1, length - 1);
         assert(f);
-        LLVMValueRef v = LLVMBuildShl(e->b, reg[f->reg], u64(e, 60 - f->shift), "");
-        v = LLVMBuildAShr(e->b, v, u64(e, 60), "");
+        LLVMValueRef v = LLVMBuildShl(e->b, reg[f->reg], plain_i64(e, 60 - f->shift), "");
+        v = LLVMBuildAShr(e->b, v, plain_i64(e, 60), "");
         LLVMValueRef least = LLVMConstInt(e->i64, (unsigned long long)f->least, 1);
         require(t, LLVMBuildICmp(e->b, LLVMIntSGE, v, least, ""));
-        p += length + (p[length] == ',');
     }
 }
 
@@ -207,11 +191,11 @@ static void require_arm64(struct tests *t, LLVMValueRef *reg, const char *featur
 void cpu_emit_select(struct emit *e, LLVMValueRef fn, const struct target *const *variants,
                      size_t n)
 {
-    struct tests t = {.e = e, .fn = fn};
+    struct tests t = {.e = e};
     bool is_x86 = strncmp(e->target->triple, "x86_64", 6) == 0;
     struct x86 x = {0};
     LLVMValueRef arm64[ARM64_N_REGISTERS];
-    LLVMPositionBuilderAtEnd(e->b, append(&t));
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->ctx, fn, ""));
     if (is_x86) {
         for (size_t i = 0; i < n; i++)
             note_features(&x, variants[i]->features);
@@ -222,13 +206,13 @@ void cpu_emit_select(struct emit *e, LLVMValueRef fn, const struct target *const
         read_arm64(e, arm64);
     }
     for (size_t i = 0; i < n; i++) {
-        t.failed = append(&t);
+        t.failed = plain_block(e);
         if (is_x86)
             require_x86(&t, &x, variants[i]->features);
         else
             require_arm64(&t, arm64, variants[i]->features);
-        LLVMBuildRet(e->b, u32(e, (uint32_t)i));
+        LLVMBuildRet(e->b, plain_i32(e, (uint32_t)i));
         LLVMPositionBuilderAtEnd(e->b, t.failed);
     }
-    LLVMBuildRet(e->b, u32(e, SHEAF_NO_VARIANT));
+    LLVMBuildRet(e->b, plain_i32(e, SHEAF_NO_VARIANT));
 }

@@ -57,11 +57,12 @@ __attribute__((section(".vectors"), used)) static const struct {
 
 /* ---- semihosting ---- */
 
-void bare_semihost(uint32_t operation, const void *argument)
+uint32_t bare_semihost(uint32_t operation, const void *argument)
 {
     register uint32_t r0 __asm__("r0") = operation;
     register const void *r1 __asm__("r1") = argument;
     __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
 }
 
 /* ---- measuring a call ---- */

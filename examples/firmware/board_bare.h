@@ -12,7 +12,8 @@ int main(void);
 /* Puts the program's data in place. */
 void bare_start(void);
 
-/* Asks the debugger for something: each processor has its breakpoint for that. */
-void bare_semihost(uint32_t operation, const void *argument);
+/* Asks the debugger for something, and returns what it answers: each processor has its breakpoint
+   for that. */
+uint32_t bare_semihost(uint32_t operation, const void *argument);
 
 #endif

@@ -34,13 +34,13 @@ void start(void)
 
 /* ---- semihosting ---- */
 
-void bare_semihost(uint32_t operation, const void *argument)
+uint32_t bare_semihost(uint32_t operation, const void *argument)
 {
     register uint32_t a0 __asm__("a0") = operation;
     register const void *a1 __asm__("a1") = argument;
     __asm__ volatile(".option push\n\t"
-                     ".option norvc\n\t"
                      ".balign 16\n\t" /* the three must lie in one page */
+                     ".option norvc\n\t"
                      "slli zero, zero, 0x1f\n\t"
                      "ebreak\n\t"
                      "srai zero, zero, 7\n\t"
@@ -48,6 +48,7 @@ void bare_semihost(uint32_t operation, const void *argument)
                      : "+r"(a0)
                      : "r"(a1)
                      : "memory");
+    return a0;
 }
 
 /* ---- measuring a call ---- */

@@ -148,7 +148,10 @@ kval conv_integer_begin(struct lower *l, const struct conv_geometry *c,
     struct kernel *k = l->kernel;
     const struct node *n = l->node;
     enum dtype x = n->in[0]->dtype, acc = integer_accumulator(x, n->in[in->w]->dtype);
-    kval pad = c->window.any_outside ? kernel_const_int(k, x, in->pad) : 0;
+    kval pad = 0;
+    if (c->window.any_outside)
+        pad =
+            in->pad == INT64_MIN ? integer_padding(l, in->x_zero) : kernel_const_int(k, x, in->pad);
     struct kcontract *con = conv_begin(l, c, in->w, acc, pad, out_indices);
     if (integer_has_zero(n, in->x_zero)) {
         kval raw = kernel_contract_prologue(k, &con->a);

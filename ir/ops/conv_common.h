@@ -28,7 +28,7 @@ struct conv_indices {
 /* Opens the contraction x * w; `pad` is what lies around x.  Prologues and epilogue follow. */
 struct kcontract *conv_begin(struct lower *l, const struct conv_geometry *c, size_t w,
                              enum dtype acc, kval pad, struct conv_indices *out_indices);
-/* The integer form: inputs and what lies around x, as x holds it. */
+/* The integer form: inputs and what lies around x, as x holds it; INT64_MIN: its zero point. */
 struct conv_integer_inputs {
     size_t w, x_zero, w_zero;
     int64_t pad;

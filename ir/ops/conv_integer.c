@@ -10,7 +10,6 @@ static bool geometry(const struct node *n, struct conv_geometry *out, struct err
     return conv_geometry(n, &spec, a->group, W, SIZE_MAX, out, err);
 }
 
-/* Without pad_value x's zero point lies around x, so that padding adds nothing. */
 static struct conv_integer_inputs inputs_of(const struct node *n)
 {
     const struct conv_integer_attrs *a = n->attrs;
@@ -21,9 +20,8 @@ static bool check_padding(const struct node *n, struct error *err)
 {
     const struct conv_integer_attrs *a = n->attrs;
     enum dtype x = n->in[X]->dtype;
-    if (a->pad_value == INT64_MIN)
-        return integer_check_padding(n, X_ZERO, err);
-    if (a->pad_value < dtype_int_min(x) || a->pad_value > dtype_int_max(x))
+    if (a->pad_value != INT64_MIN &&
+        (a->pad_value < dtype_int_min(x) || a->pad_value > dtype_int_max(x)))
         return error_set(err, SHEAF_ERROR_SHAPE, "pad_value %lld is no %s", (long long)a->pad_value,
                          dtype_name(x));
     return true;
@@ -47,8 +45,6 @@ void conv_integer_lower(struct lower *l)
     struct conv_indices at;
     struct conv_integer_inputs in = inputs_of(l->node);
     geometry(l->node, &c, NULL);
-    if (in.pad == INT64_MIN && c.window.any_outside)
-        in.pad = integer_padding(l->node, X_ZERO);
     kval sum = conv_integer_begin(l, &c, &in, &at);
     conv_store(l, &c, &at, conv_channel(l->kernel, &c, &at), sum);
     kernel_contract_end(l->kernel);

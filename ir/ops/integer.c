@@ -13,18 +13,15 @@ enum dtype integer_accumulator(enum dtype a, enum dtype b)
     return dtype_bits(a) == 8 && dtype_bits(b) == 8 ? DTYPE_I32 : DTYPE_I64;
 }
 
-bool integer_check_padding(const struct node *n, size_t zero, struct error *err)
+kval integer_padding(struct lower *l, size_t zero)
 {
-    if (!ops_has_input(n, zero) || value_is_constant(n->in[zero]))
-        return true;
-    return error_set(err, SHEAF_ERROR_UNSUPPORTED,
-                     "the zero point '%s' must be constant where there is padding",
-                     n->in[zero]->name);
-}
-
-int64_t integer_padding(const struct node *n, size_t zero)
-{
-    return ops_has_input(n, zero) ? tensor_get_int(n->in[zero]->constant, 0) : 0;
+    const struct node *n = l->node;
+    if (!ops_has_input(n, zero))
+        return kernel_const_int(l->kernel, n->in[0]->dtype, 0);
+    const struct tensor *t = n->in[zero]->constant;
+    if (t)
+        return kernel_const_int(l->kernel, n->in[0]->dtype, tensor_get_int(t, 0));
+    return ops_load_scalar(l->kernel, l->in[zero]);
 }
 
 bool integer_has_zero(const struct node *n, size_t zero)

@@ -13,9 +13,8 @@ bool integer_check_operands(const struct node *n, size_t a, size_t az, size_t b,
                             unsigned types, struct error *err);
 /* i32 where a and b have 8 bits, else i64. */
 enum dtype integer_accumulator(enum dtype a, enum dtype b);
-/* What surrounds x where its zero point does, as x holds it: constant, since kernels know it. */
-bool integer_check_padding(const struct node *n, size_t zero, struct error *err);
-int64_t integer_padding(const struct node *n, size_t zero);
+/* What surrounds input 0 where its zero point does: padding that adds nothing. */
+kval integer_padding(struct lower *l, size_t zero);
 /* Whether input `zero` may be anything but 0. */
 bool integer_has_zero(const struct node *n, size_t zero);
 /* Ends the prologue of an operand: raw - zero in the accumulator's type. */

@@ -45,18 +45,14 @@ static bool set_arguments(const struct node *n, const struct block *body, struct
     return true;
 }
 
-static bool is_true(const struct value *v)
-{
-    return value_is_constant(v) && tensor_get_int(v->constant, 0) != 0;
-}
-
 static bool always_runs(const struct node *n)
 {
     const struct block *body = n->blocks[0];
     if (!ops_has_input(n, COND))
         return true;
-    const struct value *next = value_behind_views(body->out[0]);
-    return is_true(n->in[COND]) && (next == body->in[1] || is_true(next));
+    const struct value *next = body->out[0];
+    return value_is_true(n->in[COND]) &&
+           (value_behind_views(next) == body->in[1] || value_is_true(next));
 }
 
 /* The leading dimension of scan output i. */

@@ -16,7 +16,8 @@ static bool geometry(const struct node *n, struct conv_geometry *out, struct err
     return conv_geometry(n, &spec, a->group, W, BIAS, out, err);
 }
 
-static const struct conv_integer_inputs inputs = {.w = W, .x_zero = X_ZERO, .w_zero = W_ZERO};
+static const struct conv_integer_inputs inputs = {
+    .w = W, .x_zero = X_ZERO, .w_zero = W_ZERO, .pad = INT64_MIN};
 
 bool qlinear_conv_infer(struct graph *g, struct node *n, struct error *err)
 {
@@ -28,8 +29,7 @@ bool qlinear_conv_infer(struct graph *g, struct node *n, struct error *err)
     int64_t channels = n->in[W]->shape.dims[0];
     if (!conv_check_parameter(n, X_SCALE, 0, err) ||
         !conv_check_parameter(n, W_SCALE, channels, err) ||
-        !conv_check_parameter(n, Y_SCALE, 0, err) || !conv_check_parameter(n, Y_ZERO, 0, err) ||
-        (c.window.any_outside && !integer_check_padding(n, X_ZERO, err)))
+        !conv_check_parameter(n, Y_SCALE, 0, err) || !conv_check_parameter(n, Y_ZERO, 0, err))
         return false;
     struct shape y = conv_output_shape(&c);
     return ops_set_output(n, 0, n->in[Y_ZERO]->dtype, &y, err);
@@ -41,11 +41,8 @@ void qlinear_conv_lower(struct lower *l)
     const struct node *n = l->node;
     struct conv_geometry c;
     struct conv_indices at;
-    struct conv_integer_inputs in = inputs;
     geometry(n, &c, NULL);
-    if (c.window.any_outside)
-        in.pad = integer_padding(n, X_ZERO);
-    kval acc = conv_integer_begin(l, &c, &in, &at);
+    kval acc = conv_integer_begin(l, &c, &inputs, &at);
     kval channel = conv_channel(k, &c, &at);
     if (ops_has_input(n, BIAS))
         acc = kernel_binary(k, KOP_ADD, acc, ops_load(k, l->in[BIAS], &channel));

@@ -80,6 +80,11 @@ const struct import_input *import_find_input(const struct importer *im, const ch
     return NULL;
 }
 
+const char *import_input_option(const struct importer *im)
+{
+    return im->opt->input_option ? im->opt->input_option : "-model-input";
+}
+
 bool import_check_inputs(struct importer *im)
 {
     for (size_t i = 0; i < im->opt->n_inputs; i++) {
@@ -92,9 +97,9 @@ bool import_check_inputs(struct importer *im)
         for (size_t j = 0; j < im->g->body.n_in; j++)
             strbuf_printf(&list, "%s'%s'", j ? ", " : "", im->g->body.in[j]->name);
         return import_error(im, SHEAF_ERROR_NOT_FOUND,
-                            "the model has no input '%s', which -model-input describes; its "
-                            "inputs are: %s",
-                            name, im->g->body.n_in ? strbuf_text(&list) : "none");
+                            "the model has no input '%s', which %s describes; its inputs are: %s",
+                            name, import_input_option(im),
+                            im->g->body.n_in ? strbuf_text(&list) : "none");
     }
     return true;
 }

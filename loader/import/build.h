@@ -41,6 +41,8 @@ int import_bad_dim(int rank, const int64_t *dims);
 /* ---- options ---- */
 
 const struct import_input *import_find_input(const struct importer *im, const char *name);
+/* The option that describes inputs: behind it stand '=' and the input. */
+const char *import_input_option(const struct importer *im);
 /* Every input that the user described exists; else a sentence that lists those of the model. */
 bool import_check_inputs(struct importer *im);
 

@@ -238,8 +238,9 @@ static bool too_many_unsaid(struct caffe2 *c, const struct net_inputs *unsaid)
         strbuf_printf(&list, "%s'%s'", i ? ", " : "", unsaid->item[i].name);
     return import_error(&c->im, SHEAF_ERROR_NOT_FOUND,
                         "%zu tensors that the net reads are not in the weights, and no "
-                        "-model-input describes them: %s%s",
-                        unsaid->n, strbuf_text(&list), unsaid->n > SHOWN ? ", ..." : "");
+                        "%s describes them: %s%s",
+                        unsaid->n, import_input_option(&c->im), strbuf_text(&list),
+                        unsaid->n > SHOWN ? ", ..." : "");
 }
 
 /* The one input whose shape nobody says: an image, or a sentence about it. */
@@ -250,14 +251,14 @@ static bool shape_unsaid(struct caffe2 *c, const struct net_input *in, int64_t *
     if (!find_image(c, in, &image))
         return import_error(&c->im, SHEAF_ERROR_NOT_FOUND,
                             "'%s', which the net reads, is not in the weights; if it is an input, "
-                            "its shape must be given, as in -model-input=%s,float,[DIMS]",
-                            in->name, in->name);
+                            "its shape must be given, as in %s=%s,float,[DIMS]",
+                            in->name, import_input_option(&c->im), in->name);
     if (height <= 0 || width <= 0)
         return import_error(
             &c->im, SHEAF_ERROR_ARGUMENT,
             "the shape of input '%s' is not known: give an image, or the shape as in "
-            "-model-input=%s,float,%s",
-            in->name, in->name,
+            "%s=%s,float,%s",
+            in->name, import_input_option(&c->im), in->name,
             arena_printf(c->im.arena, image.nhwc ? "[%lld,H,W,%lld]" : "[%lld,%lld,H,W]",
                          (long long)image.batch, (long long)image.channels));
     const int64_t nchw[] = {image.batch, image.channels, height, width};

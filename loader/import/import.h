@@ -28,6 +28,7 @@ struct import_input {
 struct import_symbol {
     const char *name;
     int64_t value;
+    bool is_batch; /* it may be missing where all first dimensions are numbers */
 };
 
 struct import_options {
@@ -37,6 +38,7 @@ struct import_options {
     size_t n_paths;
     const struct import_input *inputs;
     size_t n_inputs;
+    const char *input_option; /* what describes them, for sentences; NULL: -model-input */
     const struct import_symbol *symbols;
     size_t n_symbols;
     int64_t batch; /* value of a first dimension that the model leaves open; 0: 1 */

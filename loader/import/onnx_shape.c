@@ -56,11 +56,26 @@ static bool has_symbol(const Onnx__GraphProto *p, const char *name)
     return false;
 }
 
+/* Whether the first dimension of each input is a number, so that no symbol can have been meant. */
+static bool has_fixed_batch(const Onnx__GraphProto *p)
+{
+    for (size_t i = 0; i < p->n_input; i++) {
+        const Onnx__TypeProto__Tensor *t = tensor_type(p->input[i]->type);
+        if (!t || !t->shape || !t->shape->n_dim || !t->shape->dim[0]->has_dim_value ||
+            t->shape->dim[0]->dim_value < 0)
+            return false;
+    }
+    return true;
+}
+
 static bool define_options(struct onnx *o, const Onnx__GraphProto *p)
 {
     for (size_t i = 0; i < o->im.opt->n_symbols; i++) {
         const struct import_symbol *s = &o->im.opt->symbols[i];
-        if (!has_symbol(p, s->name))
+        bool has = has_symbol(p, s->name);
+        if (!has && s->is_batch && has_fixed_batch(p))
+            continue;
+        if (!has)
             return import_error(&o->im, SHEAF_ERROR_NOT_FOUND,
                                 "no input of the model has a dimension '%s', which "
                                 "-onnx-define-symbol sets",
@@ -123,9 +138,9 @@ static bool input_type(struct onnx *o, const Onnx__ValueInfoProto *p,
                             "input '%s' has elements of type %s, which is not supported", p->name,
                             onnx_type_name(o, t->elem_type));
     if (said && said->dtype != DTYPE_NONE && said->dtype != dtype)
-        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
-                            "-model-input says that input '%s' is %s, the model says %s", p->name,
-                            dtype_name(said->dtype), dtype_name(dtype));
+        return import_error(
+            &o->im, SHEAF_ERROR_ARGUMENT, "%s says that input '%s' is %s, the model says %s",
+            import_input_option(&o->im), p->name, dtype_name(said->dtype), dtype_name(dtype));
     *out_dtype = dtype;
     return true;
 }
@@ -133,7 +148,7 @@ static bool input_type(struct onnx *o, const Onnx__ValueInfoProto *p,
 static bool open_dim(struct onnx *o, const Onnx__ValueInfoProto *p, size_t d, int64_t *out)
 {
     const char *symbol = symbol_of(p->type->tensor_type->shape->dim[d]);
-    if (symbol)
+    if (symbol && !o->im.opt->input_option)
         return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
                             "dimension %zu of input '%s' is the symbol '%s': its value must be "
                             "given, as in -onnx-define-symbol=%s,VALUE",
@@ -141,8 +156,8 @@ static bool open_dim(struct onnx *o, const Onnx__ValueInfoProto *p, size_t d, in
     if (d > 0)
         return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
                             "dimension %zu of input '%s' is open: the shape must be given, as in "
-                            "-model-input=%s,TYPE,[DIMS]",
-                            d, p->name, p->name);
+                            "%s=%s,TYPE,[DIMS]",
+                            d, p->name, import_input_option(&o->im), p->name);
     *out = batch_of(o);
     import_note(&o->im, "%s: the open first dimension of input '%s' is taken as %lld", o->im.path,
                 p->name, (long long)*out);
@@ -156,13 +171,13 @@ static bool input_shape(struct onnx *o, const Onnx__ValueInfoProto *p,
     bool said_dims = said && said->rank >= 0;
     if (said_dims && shape && said->rank != (int)shape->n_dim)
         return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
-                            "-model-input gives input '%s' %d dimensions, the model %zu", p->name,
-                            said->rank, shape->n_dim);
+                            "%s gives input '%s' %d dimensions, the model %zu",
+                            import_input_option(&o->im), p->name, said->rank, shape->n_dim);
     if (!said_dims && !shape)
         return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
                             "the model does not state the shape of input '%s': it must be given, "
-                            "as in -model-input=%s,TYPE,[DIMS]",
-                            p->name, p->name);
+                            "as in %s=%s,TYPE,[DIMS]",
+                            p->name, import_input_option(&o->im), p->name);
     if (!said_dims && shape->n_dim > MAX_RANK)
         return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
                             "input '%s' has %zu dimensions, more than the %d that are supported",

@@ -17,7 +17,8 @@
 #include "tests/support/compiled.h"
 #include "tests/support/support.h"
 
-static const char *const CPUS[] = {"x86-64", "x86-64-v3", "x86-64-v4", "native"};
+static const char *const CPUS[] = {"x86-64", "x86-64-v3",  "x86-64-v4",
+                                   "native", "x86-64,-Os", "x86-64-v3,-Os"};
 
 struct emit_case {
     const char *name;

@@ -28,7 +28,7 @@ static struct bytes digests(void)
         plain_store(&e, emit_digest(&e, plain_param(&e, 0), n), plain_param(&e, 1));
         LLVMBuildRet(e.b, plain_i32(&e, 0));
     }
-    if (!emit_to_object(&e, &object, &err))
+    if (!emit_to_object(&e, NULL, &object, &err))
         fail_msg("%s", err.text);
     emit_close(&e);
     return object;

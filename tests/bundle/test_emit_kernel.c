@@ -13,7 +13,7 @@
 #include "tests/support/compiled.h"
 #include "tests/support/support.h"
 
-static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native"};
+static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native", "x86-64,-Os"};
 
 /* Small numbers, some of them negative. */
 static void fill(const struct pipeline_run *run, int buf)
@@ -149,6 +149,21 @@ static const struct {
                               "    store @2[%6, %7] = %10\n"
                               "  }\n"
                               "}\n"},
+    {"bytes_around_are_known_at_run_time",
+     "kernel \"t\" {\n"
+     "  in @0 \"x\": u8[1,8,7,9] abcd8b\n"
+     "  in @1 \"w\": i8[20,8,3,3] plain = {...}\n"
+     "  in @2 \"around\": u8[] plain\n"
+     "  out @3 \"y\": i32[1,20,7,9] plain\n"
+     "  %9 = load @2[]\n"
+     "  contract %0 i32 (m %1 < 1, n %2 < 20, m %3 < 7, m %4 < 9, k %5 < 8, k %6 < 3, k %7 < 3) {\n"
+     "    a @0[%1, %5, %3 + %6 - 1, %4 + %7 - 1] pad %9\n"
+     "    b @1[%2, %5, %6, %7]\n"
+     "    epilogue (%8) {\n"
+     "      store @3[%1, %2, %3, %4] = %8\n"
+     "    }\n"
+     "  }\n"
+     "}\n"},
     {"lanes_pick_rows_of_true_extent", "kernel \"t\" {\n"
                                        "  in @0 \"n\": i64[] plain\n"
                                        "  in @1 \"at\": i64[40] plain\n"

@@ -200,6 +200,8 @@ static void test_comment(void **state)
         "found: output i64[<=50]",
         "= (stored - 128) * 0.25",
         "w* / int x; / * \\xe2\\x80\\xae",
+        "/* gpu_0_data: input f32[100] */\n#define NET_gpu_0_data 0\n",
+        "/* quantized: output u8[16] = (stored - 128) * 0.25 */\n",
     };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         if (!strstr(text, facts[i]))

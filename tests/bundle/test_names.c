@@ -38,6 +38,16 @@ static void test_legalise(void **state)
     check("BYTES_data", "ABYTES_data");
     check("get_data", "Aget_data");
     check("bytes_data", "bytes_data");
+    check("size_t", "size_t_");
+    check("uint8_t", "uint8_t_");
+    check("INT64_MAX", "INT64_MAX_");
+    check("NULL", "NULL_");
+    check("_Bool", "_Bool_");
+    check("_init", "_init_");
+    check("SHEAF_OK", "SHEAF_OK_");
+    check("SHEAF_OK_", "SHEAF_OK_");
+    check("sheaf_run_fn", "sheaf_run_fn_");
+    check("interior", "interior");
 }
 
 static void test_long(void **state)
@@ -142,6 +152,8 @@ static void test_entries(void **state)
         {"a_b", "a@b", true},
         {"net", "net_extent_1_x", false},
         {"a1", "aQ", true},
+        {"net", "NET_MACS", false},
+        {"net", "NET_MACs", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error err;
@@ -150,6 +162,40 @@ static void test_entries(void **state)
             (err.status == SHEAF_OK) != cases[i].fit)
             fail_msg("%s and %s", cases[i].one, cases[i].other);
     }
+}
+
+/* foo with BAR_x and foo_bar with x; tensors whose macros are functions of another entry. */
+static void test_header_names(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    struct pbuf first[] = {buf("BAR_x", AREA_MUTABLE, SHEAF_ROLE_INPUT),
+                           buf("BAR_BYTES_z", AREA_MUTABLE, SHEAF_ROLE_OUTPUT),
+                           buf("BAR_w", AREA_CONSTANT, SHEAF_ROLE_CONSTANT),
+                           buf("Q", AREA_MUTABLE, SHEAF_ROLE_OUTPUT)};
+    struct pbuf second[] = {buf("x", AREA_MUTABLE, SHEAF_ROLE_INPUT),
+                            buf("w", AREA_MUTABLE, SHEAF_ROLE_INPUT),
+                            buf("z", AREA_MUTABLE, SHEAF_ROLE_OUTPUT)};
+    struct program p[3] = {{.bufs = first, .n_bufs = 4}, {.bufs = second, .n_bufs = 3}, {0}};
+    static const char *const want[2][4] = {{"BAR_x", "BAR_BYTES_z", "Q_1", "BAR_w"},
+                                           {"x_1", "w", "z_1"}};
+    struct names_of_entry of[] = {
+        {NULL, "foo", "FOO"}, {NULL, "foo_bar", "FOO_BAR"}, {NULL, "FOO_Q", "FOO_Q"}};
+    struct names_header *header = names_header_create(&a);
+    for (size_t i = 0; i < 3; i++) {
+        of[i].header = header;
+        names_header_add(header, &of[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        size_t n;
+        const struct emit_symbol *s =
+            names_symbols_in(&a, &of[i], &(struct emit_part){.program = &p[i]}, 1, &n);
+        assert_int_equal(n, p[i].n_bufs);
+        for (size_t k = 0; k < n; k++)
+            assert_string_equal(s[k].name, want[i][k]);
+    }
+    arena_done(&a);
 }
 
 /* Many that collide. */
@@ -196,7 +242,7 @@ int main(void)
         cmocka_unit_test(test_entry), cmocka_unit_test(test_legalise),
         cmocka_unit_test(test_long),  cmocka_unit_test(test_symbols),
         cmocka_unit_test(test_parts), cmocka_unit_test(test_entries),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_many),  cmocka_unit_test(test_header_names),
     };
     return cmocka_run_group_tests_name("bundle/write/names", tests, NULL, NULL);
 }

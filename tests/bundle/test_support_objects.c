@@ -256,8 +256,7 @@ static void check_on(const struct cross_target *t)
             ok = pipeline_run_verify(&c.run, &report, &err) && compiled_all_equal(&report, &err);
         }
         if (!ok)
-            print_error("%s on %s %s: %s\n%s", OPERANDS[i].type, t->opt.triple, t->opt.cpu,
-                        err.text, text);
+            print_error("%s on %s: %s\n%s", OPERANDS[i].type, t->name, err.text, text);
         compiled_close(&c);
         arena_done(&a);
         assert_true(ok);
@@ -289,7 +288,7 @@ static void arithmetic_is_the_same_everywhere(void **state)
             continue;
         const char *missing = cross_missing(t);
         if (missing)
-            print_message("%s %s skipped for want of %s\n", t->opt.triple, t->opt.cpu, missing);
+            print_message("%s skipped for want of %s\n", t->name, missing);
         else
             check_on(t);
         n += !missing;

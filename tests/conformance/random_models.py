@@ -247,7 +247,7 @@ def qlinear_conv(r):
     inputs = [x, scales_of(r, (), 0.05), like(r, x)]
     inputs += [w, scales_of(r, per_channel, 0.02), like(r, w, per_channel)]
     inputs += [scales_of(r, (), 4), y_zero, r.ints([oc], -500, 500, np.int32)]
-    return Case("QLinearConv", inputs, fixed=range(1, 9), exact=True, **a)
+    return Case("QLinearConv", inputs, fixed=r.one_of((), range(1, 9)), exact=True, **a)
 
 
 def conv_integer(r):
@@ -255,7 +255,7 @@ def conv_integer(r):
     ic, oc = r.int(1, 4), r.int(1, 4)
     x, w = bytes_of(r, [1, ic] + extent), bytes_of(r, [oc, ic] + kernel)
     inputs = [x, w, like(r, x), like(r, w, r.one_of((), (oc,)))]
-    return Case("ConvInteger", inputs, fixed=r.one_of((2,), (1, 2, 3)), exact=True, **a)
+    return Case("ConvInteger", inputs, fixed=r.one_of((), (2,), (1, 2, 3)), exact=True, **a)
 
 
 def integer_matrices(r):

@@ -16,7 +16,7 @@
 static const char *const CPUS[] = {
     "x86-64",    "x86-64-v2",           "x86-64-v3",          "alderlake",
     "x86-64-v4", "x86-64-v4,-avx512bw", "x86-64-v4,+avxvnni", "cascadelake",
-    "native",
+    "native",    "x86-64,-Os",          "alderlake,-Os",      "x86-64-v4,-Os",
 };
 
 /* ---- running them ---- */
@@ -53,24 +53,11 @@ static void check_everywhere(const char *text)
 static void check_convs(const char *x, const char *w, const char *acc,
                         enum contraction_result result)
 {
-    struct arena a;
-    arena_init(&a);
-    for (size_t i = 0; i < sizeof CONVS / sizeof CONVS[0]; i++)
-        if (!support_quick() || i % 3 == 0)
-            check_everywhere(conv_text(&a, &CONVS[i], x, w, acc, result));
-    arena_done(&a);
+    conv_each(x, w, acc, result, support_quick() ? 3 : 1, check_everywhere);
 }
 
-static void check_products(const struct product *p, size_t n, const char *x, const char *w,
-                           const char *acc)
-{
-    struct arena a;
-    arena_init(&a);
-    for (size_t i = 0; i < n; i++)
-        check_everywhere(product_text(&a, &p[i], x, w, acc));
-    arena_done(&a);
-}
-#define CHECK_PRODUCTS(p, x, w, acc) check_products(p, sizeof p / sizeof p[0], x, w, acc)
+#define CHECK_PRODUCTS(p, x, w, acc)                                                               \
+    product_each(p, sizeof p / sizeof p[0], x, w, acc, check_everywhere)
 
 static void convolutions_of_bytes(void **state)
 {

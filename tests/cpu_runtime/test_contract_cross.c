@@ -27,8 +27,7 @@ static void check(const char *text, const struct cross_target *t)
         ok = pipeline_run_verify(&c.run, &report, &err);
     }
     if (!ok)
-        print_error("for %s %s %s: %s\n%s%s", t->opt.triple, t->opt.cpu,
-                    t->opt.features ? t->opt.features : "", err.text, strbuf_text(&report), text);
+        print_error("for %s: %s\n%s%s", t->name, err.text, strbuf_text(&report), text);
     compiled_close(&c);
     assert_true(ok);
 }
@@ -42,8 +41,7 @@ static const struct cross_target *const *targets(size_t *out_n)
     for (size_t i = 0; !looked && i < N_CROSS_TARGETS; i++) {
         const char *missing = cross_missing(&CROSS_TARGETS[i]);
         if (missing)
-            print_message("%s %s skipped for want of %s\n", CROSS_TARGETS[i].opt.triple,
-                          CROSS_TARGETS[i].opt.cpu, missing);
+            print_message("%s skipped for want of %s\n", CROSS_TARGETS[i].name, missing);
         else
             found[n++] = &CROSS_TARGETS[i];
     }
@@ -73,23 +71,14 @@ static void need_targets(void)
 static void check_convs(const char *x, const char *w, const char *acc,
                         enum contraction_result result)
 {
-    struct arena a;
-    arena_init(&a);
-    static size_t turn;
     size_t step = support_full() ? 1 : support_quick() ? 6 : 2;
-    for (size_t i = turn++ % step; i < N_CONVS; i += step)
-        check_everywhere(conv_text(&a, &CONVS[i], x, w, acc, result));
-    arena_done(&a);
+    conv_each(x, w, acc, result, step, check_everywhere);
 }
 
 static void check_products(const struct product *p, size_t n, const char *x, const char *w,
                            const char *acc)
 {
-    struct arena a;
-    arena_init(&a);
-    for (size_t i = 0; i < n; i++)
-        check_everywhere(product_text(&a, &p[i], x, w, acc));
-    arena_done(&a);
+    product_each(p, n, x, w, acc, check_everywhere);
 }
 
 static void convolutions_of_bytes(void **state)
@@ -163,7 +152,7 @@ static void assert_schedule(const char *text, const char *triple, const char *cp
     assert_true(found);
 }
 
-static void bytes_take_the_best_instruction(void **state)
+static void products_take_the_best_instruction(void **state)
 {
     (void)state;
     struct arena a;
@@ -175,9 +164,16 @@ static void bytes_take_the_best_instruction(void **state)
     assert_schedule(blocked, "armv7", "cortex-a7", "x8 k d5/64 dot 1 of d5 at once 8");
     assert_schedule(blocked, "thumbv7em", "cortex-m4", "x1 k d5/64 dot 2 of d5");
     assert_schedule(blocked, "thumbv8.1m.main", "cortex-m55", "x1 k d5/64 dot 16 of d5");
+    assert_schedule(blocked, "riscv64", "sifive-p670", "x16 k d5/64 dot 1 pack");
     assert_schedule(blocked, "wasm32", "generic", "x4 k d5/64 dot 2 of d5");
     const char *floats = conv_text(&a, &CONVS[0], "f32", "f32", "f32", SUMS);
     assert_schedule(floats, "aarch64", "cortex-a53", "x4 k d5/64 of d5 at once 4");
+    const char *halves = conv_text(&a, &CONVS[0], "f16", "f16", "f32", SUMS);
+    assert_schedule(halves, "aarch64", "cortex-a76", "x4 k d5/64 of d5 at once 4");
+    assert_schedule(halves, "aarch64", "apple-m1", "x8 k d5/64 dot 1 of d5 at once 8");
+    const char *bf16 = conv_text(&a, &CONVS[0], "bf16", "bf16", "f32", SUMS);
+    assert_schedule(bf16, "aarch64", "apple-m1", "x4 k d5/64 of d5 at once 4");
+    assert_schedule(bf16, "aarch64", "neoverse-n2", "x8 k d5/64 dot 1 of d5 at once 8");
     arena_done(&a);
 }
 
@@ -190,7 +186,7 @@ int main(void)
         cmocka_unit_test(sums_of_16_bits),
         cmocka_unit_test(floats),
         cmocka_unit_test(floats_in_16_bits),
-        cmocka_unit_test(bytes_take_the_best_instruction),
+        cmocka_unit_test(products_take_the_best_instruction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

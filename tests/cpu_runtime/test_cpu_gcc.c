@@ -34,6 +34,10 @@ static void names_stand_for_features(void **state)
     assert_true(lists(features_of("x86_64", "sandybridge"), "avx"));
     assert_false(lists(features_of("x86_64", "sandybridge"), "avx2"));
     assert_false(lists(features_of("x86_64", "core2"), "sse4.1"));
+    assert_true(lists(features_of("x86_64", "nocona"), "sse3"));
+    assert_true(lists(features_of("x86_64", "btver2"), "f16c"));
+    assert_false(lists(features_of("x86_64", "btver2"), "avx2"));
+    assert_true(lists(features_of("x86_64", "bdver2"), "fma"));
     assert_true(lists(features_of("x86_64", "cooperlake"), "avx512bf16"));
     assert_false(lists(features_of("aarch64", "armv8-a"), "dotprod"));
     assert_true(lists(features_of("aarch64", "armv8.4-a"), "dotprod"));
@@ -51,6 +55,21 @@ static void extensions_add_and_remove(void **state)
     assert_true(lists(f, "dotprod") && lists(f, "fullfp16") && !lists(f, "crc"));
     f = features_of("aarch64", "armv8.6-a+noi8mm");
     assert_true(lists(f, "dotprod") && !lists(f, "i8mm"));
+}
+
+/* What all code for the architecture uses is not left out, and not silently used either. */
+static void what_code_cannot_do_without(void **state)
+{
+    (void)state;
+    static const char *const marches[] = {"armv8.2-a+nosimd", "armv8-a+crc+nofp"};
+    const struct cpu_arch *arch = cpu_arch_find("aarch64", &err);
+    for (size_t i = 0; i < sizeof marches / sizeof *marches; i++) {
+        const char *cpu, *changes;
+        error_init(&err);
+        assert_false(cpu_gcc_march(&arena, arch, marches[i], &cpu, &changes, &err));
+        assert_non_null(strstr(err.text, "code for aarch64 cannot do without '"));
+    }
+    assert_true(lists(features_of("aarch64", "armv8-a+simd+fp"), "neon"));
 }
 
 static void what_is_unknown_is_refused(void **state)
@@ -110,6 +129,7 @@ static void processors_to_tune_for(void **state)
     assert_string_equal(cpu, "znver2");
     assert_true(cpu_gcc_mtune(&arena, arch, "generic", &cpu, &err));
     assert_string_equal(cpu, "x86-64");
+    assert_true(cpu_gcc_mtune(&arena, arch, "intel", &cpu, &err));
     assert_false(cpu_gcc_mtune(&arena, arch, "z80", &cpu, &err));
     assert_non_null(strstr(err.text, "option -mtune: 'z80' is not known for x86_64"));
 }
@@ -119,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(names_stand_for_features, setup, teardown),
         cmocka_unit_test_setup_teardown(extensions_add_and_remove, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_code_cannot_do_without, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_unknown_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_listed_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(processors_to_tune_for, setup, teardown),

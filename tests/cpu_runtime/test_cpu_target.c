@@ -1,10 +1,14 @@
 /*
  * Processors and features: what a bundle says it needs is what its code was made with.
  */
+#include <stdlib.h>
+
 #include "cpu_runtime/codegen/cpu_arch.h"
+#include "cpu_runtime/codegen/cpu_host.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 #include "cpu_runtime/processor_features.h"
 #include "tests/support/fixture.h"
+#include "tests/support/support.h"
 
 static const struct target *target_of(const char *cpu, const char *features)
 {
@@ -252,6 +256,37 @@ static void native_is_this_machine(void **state)
     }
 }
 
+/* What the tool would be for each of these machines. */
+static void the_host_is_known_at_compile_time(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *compiler, *want;
+    } hosts[] = {
+        {"gcc", CPU_HOST},
+        {"aarch64-linux-gnu-gcc", "aarch64"},
+        {"arm-linux-gnueabihf-gcc", "armv7"},
+        {"riscv64-linux-gnu-gcc", "riscv64"},
+    };
+    assert_string_equal(cpu_arch_host()->name, CPU_HOST);
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        char *text;
+        const char *is_there = support_printf("command -v %s >/dev/null", hosts[i].compiler);
+        if (support_run(is_there, NULL) != 0) {
+            print_message("left out for want of %s\n", hosts[i].compiler);
+            continue;
+        }
+        assert_int_equal(support_run(support_printf("printf '%%s\\n' "
+                                                    "'#include \"cpu_runtime/codegen/cpu_host.h\"' "
+                                                    "CPU_HOST | %s -I. -E -P -x c - | tr -d '\\n'",
+                                                    hosts[i].compiler),
+                                     &text),
+                         0);
+        assert_string_equal(text, support_printf("\"%s\"", hosts[i].want));
+        free(text);
+    }
+}
+
 static void foreign_targets_are_refused(void **state)
 {
     (void)state;
@@ -368,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_processor_lacks_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_feature_is_of_its_architecture, setup, teardown),
         cmocka_unit_test_setup_teardown(native_is_this_machine, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_host_is_known_at_compile_time, setup, teardown),
         cmocka_unit_test_setup_teardown(foreign_targets_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(float_abis_follow_the_target, setup, teardown),
         cmocka_unit_test_setup_teardown(float_abis_that_clash_are_refused, setup, teardown),

@@ -1,174 +1,408 @@
 /*
- * Whole networks on other processors: bundles that the tool makes for them, linked by their
- * compilers and run by qemu, against the same program on this machine.  Integers are equal to the
- * bit; floats are summed up in another order.
+ * Whole networks on other processors: bundles that the tool makes for them, linked with their
+ * weights and run by qemu or node on recorded inputs, against the bundle for this machine.
+ *
+ * Integers are equal to the bit.  Floats are summed up in another order, with or without a rounding
+ * between product and sum: each costs some 6e-8 of the largest partial sum, and a few hundred such
+ * errors, of either sign, add up along the layers.  The largest difference seen is 2e-6 of the
+ * largest output; FLOATS_APART is five times that, and far below what a wrong element makes.
+ * Against recorded outputs each network has the tolerance that it has on this machine.
+ *
+ * `check` runs small networks on all targets, `check-full` all networks on all that can run them.
  */
 #define _XOPEN_SOURCE 700
 #include "tests/loader/tool.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "bundle/bundle.h"
+#include "tests/conformance/recorded.h"
+#include "tests/support/cross.h"
 
-/* Of each architecture the processors whose generators differ.  The emulated ones have no more than
-   the code may use, where qemu can do without. */
-static const struct machine {
-    const char *target, *cpu, *compiler, *qemu;
-} machines[] = {
-    {"aarch64", "generic", "aarch64-linux-gnu-gcc", "qemu-aarch64 -cpu cortex-a53"},
-    {"aarch64", "neoverse-n2", "aarch64-linux-gnu-gcc", "qemu-aarch64 -cpu max"},
-    {"armv7", "generic", "arm-linux-gnueabihf-gcc", "qemu-arm -cpu cortex-a9,neon=off"},
-    {"armv7", "cortex-a7", "arm-linux-gnueabihf-gcc", "qemu-arm -cpu cortex-a7"},
-    {"riscv64", "generic", "riscv64-linux-gnu-gcc", "qemu-riscv64 -cpu rv64"},
-    {"riscv64", "sifive-p670", "riscv64-linux-gnu-gcc",
-     "qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=128"},
+static const double FLOATS_APART = 1e-5;
+
+enum {
+    IS_SMALL = 1,     /* for `check` */
+    HAS_INTEGERS = 2, /* as it comes */
+    ONE_FORM = 4,     /* not quantized here: another row is the same network in integers */
+    KEEPS_FLOATS = 8, /* also when it is quantized: an LSTM has no integer form */
+    FIRST_OF_16 = 16, /* takes one item of those that are recorded */
+    IS_LARGE = 32     /* larger than any board, and minutes under qemu */
 };
-enum { N_MACHINES = sizeof machines / sizeof machines[0] };
 
-/* Fills the inputs with noise, runs, and writes all outputs to the standard output. */
-static const char client[] =
-    "#include <stdio.h>\n"
-    "#include \"net.h\"\n"
-    "SHEAF_ALIGNED(NET_MEM_ALIGN) static uint8_t c[NET_CONSTANT_MEM_SIZE + 1];\n"
-    "SHEAF_ALIGNED(NET_MEM_ALIGN) static uint8_t m[NET_MUTABLE_MEM_SIZE + 1];\n"
-    "SHEAF_ALIGNED(NET_MEM_ALIGN) static uint8_t a[NET_ACTIVATIONS_MEM_SIZE + 1];\n"
-    "static uint32_t seed = 1;\n"
-    "static uint8_t noise(void)\n"
-    "{\n"
-    "    seed = seed * 1664525u + 1013904223u;\n"
-    "    return (uint8_t)(seed >> 24);\n"
-    "}\n"
-    "int main(int argc, char **argv)\n"
-    "{\n"
-    "    FILE *f = argc > 1 ? fopen(argv[1], \"rb\") : NULL;\n"
-    "    if (!f || fread(c, 1, sizeof c, f) != NET_CONSTANT_MEM_SIZE)\n"
-    "        return 1;\n"
-    "    for (size_t i = 0; i < net_config.numSymbols; i++) {\n"
-    "        uint8_t *p = m + net_config.symbolTable[i].offset;\n"
-    "        size_t n = net_config.symbolTable[i].size;\n"
-    "        int is_float = net_info.symbols[i].dtype == SHEAF_FLOAT32;\n"
-    "        for (size_t k = 0; net_info.symbols[i].role == SHEAF_ROLE_INPUT && k < n; k++)\n"
-    "            if (is_float)\n"
-    "                ((float *)(void *)p)[k] = (float)noise() / 128 - 1;\n"
-    "            else\n"
-    "                p[k] = noise();\n"
-    "    }\n"
-    "    if (net(c, m, a) != 0)\n"
-    "        return 2;\n"
-    "    for (size_t i = 0; i < net_config.numSymbols; i++)\n"
-    "        if (net_info.symbols[i].role == SHEAF_ROLE_OUTPUT)\n"
-    "            fwrite(m + net_config.symbolTable[i].offset, 1,\n"
-    "                   (size_t)net_info.symbols[i].size_bytes, stdout);\n"
-    "    return 0;\n"
-    "}\n";
+static const struct network {
+    const char *name, *folder;
+    const char *options;
+    double recorded; /* tolerance against recorded outputs; the network as it comes */
+    unsigned flags;
+} NETWORKS[] = {
+    {"kws_qdq", "nets/kws_qdq", "", 6e-3, IS_SMALL | HAS_INTEGERS | ONE_FORM},
+    {"kws_fp32", "nets/kws_fp32", "", 1e-4, IS_SMALL | ONE_FORM},
+    {"mnist_8", "models/onnx-mnist_8", "", 1e-4, IS_SMALL},
+    {"mnist_lenet", "models/mnist_lenet", "-model-input=1,float,[1,1,28,28]", 1e-4, 0},
+    {"example", "examples/compile_resnet50/resnet50", "-model-input=gpu_0/data,float,[1,3,64,64]",
+     1e-4, 0},
+    {"mlperf_resnet8", "models/onnx-mlperf_resnet8", "", 1e-4, 0},
+    {"mlperf_vww96", "nets/mlperf_vww96", "", 1e-4, 0},
+    {"mlperf_ad01", "nets/mlperf_ad01", "", 1e-4, 0},
+    {"oww_alexa", "nets/oww_alexa", "", 1e-4, 0},
+    {"oww_embedding", "nets/oww_embedding", "", 1e-4, FIRST_OF_16},
+    {"oww_melspectrogram", "nets/oww_melspectrogram", "", 1e-4, 0},
+    {"dtln_1", "nets/dtln_1", "", 1e-4, KEEPS_FLOATS},
+    {"byte_sb_bidi_lstm", "nets/byte_sb_bidi_lstm",
+     "-onnx-define-symbol=batch,2 -onnx-define-symbol=length,58", 1e-4, KEEPS_FLOATS},
+    {"stm_mbv2_035_128", "nets/stm_mbv2_035_128", "", 1e-4, 0},
+    {"ultraface_rfb320", "nets/ultraface_rfb320", "", 1e-4, 0},
+    {"fastestdet", "nets/fastestdet", "", 1e-4, 0},
+    {"squeezenet", "models/squeezenet", "-model-input=data,float,[1,3,224,224]", 5e-4, 0},
+    {"squeezenet11", "models/onnx-squeezenet11_fp32", "", 1e-4, 0},
+    {"super_resolution_10", "nets/super_resolution_10", "", 1e-4, IS_LARGE},
+    {"resnet50", "models/resnet50", "-model-input=gpu_0/data,float,[1,3,224,224]", 1e-4, IS_LARGE},
+    {"resnet50_onnx", "models/onnx-resnet50", "", 1e-4, IS_LARGE},
+};
+enum { N_NETWORKS = sizeof NETWORKS / sizeof NETWORKS[0] };
 
-static int setup(void **state)
+/* A network as it comes, or computed in integers with a profile of its recorded inputs. */
+struct form {
+    const struct network *net;
+    bool quantized;
+    const char *options; /* for the tool, all but the target's */
+    /* What this machine gives. */
+    char *want;
+    size_t want_size;
+};
+
+struct run {
+    const char *name;
+    struct form *form;
+    const struct cross_target *target;
+};
+
+static const char *folder_of(const struct network *n)
 {
-    (void)state;
-    support_write_file(support_printf("%s/client.c", support_tmp()), client, sizeof client - 1);
-    return 0;
+    if (!strncmp(n->folder, "models/", 7))
+        return support_model(n->folder + 7);
+    return !strncmp(n->folder, "nets/", 5) ? support_data(n->folder)
+                                           : support_printf("%s/%s", support_source(), n->folder);
 }
 
-static bool have(const char *command)
+/* What is recorded of the network: "input" or "output" i, or NULL. */
+static const char *recorded_path(const struct network *n, const char *what, int i)
 {
-    return support_run(support_printf("command -v %.*s", (int)strcspn(command, " "), command),
-                       NULL) == 0;
+    const char *path = support_printf("%s/test_data_set_0/%s_%d.pb", folder_of(n), what, i);
+    return access(path, R_OK) == 0 ? path : NULL;
 }
 
-/* What the network gives: the options are the target's, qemu what runs the program. */
-static char *outputs(const char *model, const char *options, const char *compiler, const char *qemu,
-                     size_t *out_size)
+/* ---- programs ---- */
+
+static bool run_tool(const char *args, struct error *err, char **out)
 {
-    char *out, *errout;
-    if (tool_run(support_printf("-m '%s' -network-name=net -emit-bundle net %s",
-                                tool_absolute(model), options),
-                 &out, &errout))
-        fail_msg("%s: %s", options, errout);
-    free(out);
+    char *errout;
+    int status = tool_run(args, out, &errout);
+    if (status)
+        error_set(err, SHEAF_ERROR_ARGUMENT, "%s: %s", args, errout);
     free(errout);
-    int code = support_run(support_printf("cd '%s' && %s -Wall -Wextra -Werror -static -Inet "
-                                          "client.c net/net.o -o client && "
-                                          "%s ./client net/net.weights >out",
-                                          support_tmp(), compiler, qemu),
-                           &out);
-    if (code)
-        fail_msg("%s %s: exit code %d: %s", model, options, code, out);
+    return status == 0;
+}
+
+static const char *model_options(const struct network *n)
+{
+    const char *folder = tool_absolute(folder_of(n));
+    const char *onnx = support_printf("%s/model.onnx", folder);
+    return support_printf("-m '%s' %s", access(onnx, R_OK) == 0 ? onnx : folder, n->options);
+}
+
+/* `-input NAME=FILE` of all inputs, their names from the graph's text. */
+static const char *input_options(const struct network *n, const char *graph)
+{
+    const char *options = "", *line = graph;
+    for (int i = 0; recorded_path(n, "input", i); i++) {
+        line = strstr(line, "\n    input %");
+        assert_non_null(line);
+        line += strlen("\n    input %");
+        options = support_printf("%s -input '%.*s=%s'", options, (int)strcspn(line, " "), line,
+                                 tool_absolute(recorded_path(n, "input", i)));
+    }
+    return options;
+}
+
+/* NAME.yml: what its tensors hold on the recorded inputs. */
+static bool make_profile(struct form *f, struct error *err)
+{
+    char *graph, *out;
+    const char *model = model_options(f->net);
+    const char *items = f->net->flags & FIRST_OF_16 ? "-onnx-define-symbol=unk__314,16" : "";
+    if (!run_tool(support_printf("%s -dump-graph", model), err, &graph))
+        return false;
+    bool ok = run_tool(support_printf("%s %s %s -dump-profile=%s.yml", model, items,
+                                      input_options(f->net, graph), f->net->name),
+                       err, &out);
+    free(graph);
     free(out);
-    return support_read_file(support_printf("%s/out", support_tmp()), out_size);
+    return ok;
+}
+
+/* What the network gives on the target. */
+static bool outputs(const struct form *f, const struct cross_target *t, char **out,
+                    size_t *out_size, struct error *err)
+{
+    const char *target = "";
+    char *said;
+    if (t->opt.triple)
+        target = support_printf("-target=%s -mcpu=%s", t->opt.triple, t->opt.cpu);
+    if (t->opt.features)
+        target = support_printf("%s -mattr=%s", target, t->opt.features);
+    if (t->opt.optimize_size)
+        target = support_printf("%s -optimize-size", target);
+    if (t->board)
+        target = support_printf("%s -section=" CROSS_WEIGHTS, target);
+    if (!run_tool(support_printf("%s %s -network-name=net -weights-format=object -emit-bundle net",
+                                 f->options, target),
+                  err, &said))
+        return false;
+    free(said);
+    struct arena a;
+    arena_init(&a);
+    struct strbuf in;
+    strbuf_init(&in, &a);
+    for (int i = 0; recorded_path(f->net, "input", i); i++) {
+        const struct tensor *x = recorded_read(&a, recorded_path(f->net, "input", i));
+        strbuf_addn(&in, x->data, (size_t)tensor_bytes(x));
+    }
+    const struct bytes all = {(const uint8_t *)strbuf_text(&in), in.len};
+    bool ok = cross_link_network(t, support_printf("%s/net", support_tmp()), err) &&
+              cross_run_network(t, &all, out, out_size, err);
+    arena_done(&a);
+    return ok;
+}
+
+/* ---- results ---- */
+
+struct result {
+    uint32_t dtype, size;
+    const void *data;
+};
+
+/* The next of what tests/cross/network.c writes; false behind the last. */
+static bool next_result(const char **at, const char *end, struct result *out)
+{
+    if (*at == end)
+        return false;
+    uint32_t head[2];
+    assert_true((size_t)(end - *at) >= sizeof head);
+    memcpy(head, *at, sizeof head);
+    *at += sizeof head;
+    assert_true((size_t)(end - *at) >= head[1]);
+    *out = (struct result){head[0], head[1], *at};
+    *at += head[1];
+    return true;
+}
+
+static double element(const void *floats, size_t i)
+{
+    float f;
+    memcpy(&f, (const char *)floats + i * sizeof f, sizeof f);
+    return f;
 }
 
 /* The largest difference, as a share of the largest number where that is above 1; NaN where there
    is one. */
-static float difference(const float *a, const float *b, size_t n)
+static double difference(const void *got, const void *want, size_t n)
 {
-    float most = 0, largest = 1;
+    double most = 0, largest = 1;
     for (size_t i = 0; i < n; i++) {
-        most = fabsf(a[i] - b[i]) <= most ? most : fabsf(a[i] - b[i]);
-        largest = fabsf(b[i]) > largest ? fabsf(b[i]) : largest;
+        double d = fabs(element(got, i) - element(want, i));
+        most = d <= most ? most : d;
+        largest = fmax(largest, fabs(element(want, i)));
     }
     return most / largest;
 }
 
-/* `tolerance` 0: to the bit. */
-static void check_network(const char *data, float tolerance)
+/* Against this machine's. */
+static void compare(const struct run *r, const char *got, size_t size)
 {
-    const char *model = support_data(data);
-    if (support_quick())
-        skip();
-    SUPPORT_NEED(model, data);
-    size_t size, n_run = 0;
-    char *want = outputs(model, "", support_cc(), "", &size);
-    for (int i = 0; i < N_MACHINES; i++) {
-        const struct machine *m = &machines[i];
-        const char *missing = !have(m->compiler) ? m->compiler : !have(m->qemu) ? m->qemu : NULL;
-        if (missing) {
-            print_message("%s left out for want of %s\n", m->target, missing);
+    const struct form *f = r->form;
+    bool exact = (f->quantized && !(f->net->flags & KEEPS_FLOATS)) || f->net->flags & HAS_INTEGERS;
+    assert_int_equal(size, f->want_size);
+    struct result g, w;
+    for (const char *p = got, *q = f->want; next_result(&p, got + size, &g);) {
+        assert_true(next_result(&q, f->want + f->want_size, &w));
+        assert_int_equal(g.dtype, w.dtype);
+        assert_int_equal(g.size, w.size);
+        bool equal = memcmp(g.data, w.data, g.size) == 0;
+        if (equal)
             continue;
-        }
-        size_t got_size;
-        char *got = outputs(model, support_printf("-target=%s -mcpu=%s", m->target, m->cpu),
-                            m->compiler, m->qemu, &got_size);
-        assert_int_equal(got_size, size);
-        if (tolerance > 0) {
-            float apart = difference((const float *)(const void *)got,
-                                     (const float *)(const void *)want, size / sizeof(float));
-            if (!(apart <= tolerance))
-                fail_msg("%s %s: %g apart", m->target, m->cpu, (double)apart);
-        } else if (memcmp(got, want, size) != 0) {
-            fail_msg("%s %s computes something else", m->target, m->cpu);
-        }
-        free(got);
-        n_run++;
+        double apart = g.dtype == SHEAF_FLOAT32 ? difference(g.data, w.data, g.size / sizeof(float))
+                                                : INFINITY;
+        print_message("%s: %.2g apart\n", r->name, apart);
+        if (exact || !(apart <= FLOATS_APART))
+            fail_msg("%s: not what this machine computes", r->name);
     }
-    free(want);
-    if (!n_run)
+}
+
+/* A network may take less than all items of what is recorded. */
+static void compare_recorded(const struct run *r, const char *got, size_t size)
+{
+    struct result g;
+    int n = 0;
+    for (const char *p = got; next_result(&p, got + size, &g); n++) {
+        const char *path = recorded_path(r->form->net, "output", n);
+        assert_non_null(path);
+        struct arena a;
+        arena_init(&a);
+        const struct tensor *want = recorded_read(&a, path);
+        assert_int_equal(want->dtype, DTYPE_F32);
+        assert_int_equal(g.dtype, SHEAF_FLOAT32);
+        assert_true(g.size <= tensor_bytes(want));
+        double apart = difference(g.data, want->data, g.size / sizeof(float));
+        arena_done(&a);
+        if (!(apart <= r->form->net->recorded))
+            fail_msg("%s: %.2g apart from what is recorded", r->name, apart);
+    }
+    assert_true(n > 0);
+}
+
+/* ---- tests ---- */
+
+/* Makes what all runs of the form need; false and the error where that fails. */
+static bool prepare(struct form *f, struct error *err)
+{
+    if (f->want)
+        return true;
+    f->options = model_options(f->net);
+    if (f->quantized) {
+        if (!make_profile(f, err))
+            return false;
+        f->options = support_printf("%s -load-profile=%s.yml", f->options, f->net->name);
+    }
+    return outputs(f, &CROSS_TARGETS[CROSS_HOST], &f->want, &f->want_size, err);
+}
+
+static void network_runs(void **state)
+{
+    const struct run *r = *state;
+    const char *missing = cross_missing(r->target);
+    struct error err;
+    error_init(&err);
+    SUPPORT_NEED(missing ? NULL : "", missing);
+    SUPPORT_NEED(folder_of(r->form->net), r->form->net->folder);
+    if (!prepare(r->form, &err))
+        fail_msg("%s", err.text);
+    char *got = NULL;
+    size_t size;
+    if (!outputs(r->form, r->target, &got, &size, &err)) {
+        /* As linkers say it, of the memory in examples/firmware/boards. */
+        if (!strstr(err.text, "will not fit in region"))
+            fail_msg("%s: %s", r->name, err.text);
+        print_message("%s: %.*s\n", r->name, (int)strcspn(err.text, "\n"), err.text);
         skip();
+    }
+    compare(r, got, size);
+    if (!r->form->quantized)
+        compare_recorded(r, got, size);
+    free(got);
 }
 
-static void quantized_network(void **state)
+/* Of the emulated processors ARM64 takes the time for large networks. */
+static bool takes(const struct cross_target *t, const struct network *n)
 {
-    (void)state;
-    check_network("nets/kws_qdq/model.onnx", 0);
+    return !(n->flags & IS_LARGE) || !strstr(t->runner, "qemu") ||
+           !strcmp(t->opt.triple, "aarch64");
 }
 
-static void float_network(void **state)
+static void takes_too_much(void **state)
 {
-    (void)state;
-    check_network("nets/kws_fp32/model.onnx", 1e-5f);
+    const struct run *r = *state;
+    print_message("%s: it does not fit on boards, and takes minutes where qemu emulates\n",
+                  r->name);
+    skip();
 }
 
-static void convolutions(void **state)
+static void tool_dumps(const struct network *n, char **errout)
+{
+    char *out;
+    tool_run(support_printf("%s -dump-graph", model_options(n)), &out, errout);
+    free(out);
+}
+
+static void network_compiles(void **state)
+{
+    const struct run *r = *state;
+    char *errout;
+    SUPPORT_NEED(folder_of(r->form->net), r->form->net->folder);
+    tool_dumps(r->form->net, &errout);
+    if (*errout) {
+        print_message("%s: %s", r->name, errout);
+        assert_non_null(strstr(errout, "not supported"));
+        free(errout);
+        skip();
+    }
+    free(errout);
+}
+
+/* Whether there is a network to be run. */
+static bool is_there(const struct network *n)
+{
+    if (!folder_of(n))
+        return false;
+    char *errout;
+    tool_dumps(n, &errout);
+    bool compiles = !*errout;
+    free(errout);
+    return compiles;
+}
+
+enum { MAX_TESTS = N_NETWORKS * (2 * N_CROSS_TARGETS + 2) };
+static struct form forms[N_NETWORKS * 2];
+static struct run runs[MAX_TESTS];
+static struct CMUnitTest tests[MAX_TESTS];
+static size_t n_tests;
+
+static void add(const char *name, CMUnitTestFunction test, struct form *f,
+                const struct cross_target *t)
+{
+    runs[n_tests] = (struct run){name, f, t};
+    tests[n_tests] =
+        (struct CMUnitTest){.name = name, .test_func = test, .initial_state = &runs[n_tests]};
+    n_tests++;
+}
+
+static void add_form(struct form *f)
+{
+    const char *name = support_printf("%s%s", f->net->name, f->quantized ? " int8" : "");
+    for (size_t i = 0; i < N_CROSS_TARGETS; i++)
+        if (takes(&CROSS_TARGETS[i], f->net))
+            add(support_printf("%s on %s", name, CROSS_TARGETS[i].name), network_runs, f,
+                &CROSS_TARGETS[i]);
+    if (f->net->flags & IS_LARGE)
+        add(support_printf("%s elsewhere", name), takes_too_much, f, NULL);
+}
+
+static void left_out(void **state)
 {
     (void)state;
-    check_network("models/onnx-mnist_8/model.onnx", 1e-5f);
+    skip();
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quantized_network),
-        cmocka_unit_test(float_network),
-        cmocka_unit_test(convolutions),
-    };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    const struct CMUnitTest none[] = {cmocka_unit_test(left_out)};
+    if (support_quick())
+        return cmocka_run_group_tests(none, NULL, NULL);
+    for (size_t i = 0; i < N_NETWORKS; i++) {
+        const struct network *n = &NETWORKS[i];
+        if (!(n->flags & IS_SMALL) && !support_full())
+            continue;
+        struct form *f = &forms[2 * i];
+        f[0] = (struct form){.net = n};
+        f[1] = (struct form){.net = n, .quantized = true};
+        add(support_printf("%s compiles", n->name), network_compiles, f, NULL);
+        if (!is_there(n))
+            continue;
+        add_form(&f[0]);
+        if (!(n->flags & ONE_FORM))
+            add_form(&f[1]);
+    }
+    return _cmocka_run_group_tests("networks", tests, n_tests, NULL, NULL);
 }

@@ -35,6 +35,12 @@ static const char runtime_program[] = "#include \"bundle/bundle.h\"\n"
                                       "#include \"cpu_runtime/cpu_runtime.h\"\n"
                                       "int main(void) { sheaf_close(0); return SHEAF_OK; }\n";
 
+static const char compiler_program[] = "#include <stdio.h>\n"
+                                       "#include \"loader/loader.h\"\n"
+                                       "int main(void) {\n"
+                                       "    char *args[] = {\"loader\", \"-version\", 0};\n"
+                                       "    return sheaf_loader_main(2, args, stdout, stderr); }\n";
+
 static const char *write_program(const char *name, const char *text)
 {
     const char *path = support_printf("%s/%s", support_tmp(), name);
@@ -55,16 +61,11 @@ static void test_static_runtime_and_tool(void **state)
 static void test_pkg_config(void **state)
 {
     (void)state;
-    static const char compiler[] = "#include <stdio.h>\n"
-                                   "#include \"loader/loader.h\"\n"
-                                   "int main(void) {\n"
-                                   "    char *args[] = {\"loader\", \"-version\", 0};\n"
-                                   "    return sheaf_loader_main(2, args, stdout, stderr); }\n";
     const struct {
         const char *package, *program;
     } uses[] = {
         {"sheaf-cpu-runtime", write_program("shared.c", runtime_program)},
-        {"sheaf", write_program("compiler.c", compiler)},
+        {"sheaf", write_program("compiler.c", compiler_program)},
     };
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
         must_run(
@@ -97,20 +98,21 @@ static void test_cmake(void **state)
     static const char project[] = "cmake_minimum_required(VERSION 3.18)\n"
                                   "project(use C)\n"
                                   "find_package(Sheaf 0.1 REQUIRED)\n"
-                                  "if(NOT TARGET Sheaf::sheaf OR NOT TARGET Sheaf::cpu_runtime)\n"
-                                  "    message(FATAL_ERROR \"no targets\")\n"
-                                  "endif()\n"
-                                  "get_target_property(where Sheaf::cpu_runtime_static\n"
-                                  "    IMPORTED_LOCATION)\n"
-                                  "if(NOT EXISTS \"$ENV{TREE}${where}\")\n"
-                                  "    message(FATAL_ERROR \"nothing at ${where}\")\n"
-                                  "endif()\n";
+                                  "add_executable(compiler compiler.c)\n"
+                                  "target_link_libraries(compiler Sheaf::sheaf)\n"
+                                  "add_executable(shared runtime.c)\n"
+                                  "target_link_libraries(shared Sheaf::cpu_runtime)\n"
+                                  "add_executable(static runtime.c)\n"
+                                  "target_link_libraries(static Sheaf::cpu_runtime_static)\n";
     const char *dir = support_printf("%s/cmake", support_tmp());
     must_run(support_printf("mkdir -p %s", dir));
     support_write_file(support_printf("%s/CMakeLists.txt", dir), project, sizeof project - 1);
-    must_run(support_printf("cd %s && TREE=%s cmake -S . -B out -DSheaf_DIR=$(dirname $(find %s "
-                            "-name SheafConfig.cmake))",
-                            dir, tree, tree));
+    write_program("cmake/runtime.c", runtime_program);
+    write_program("cmake/compiler.c", compiler_program);
+    must_run(support_printf("cd %s && CC='%s' cmake -S . -B out -DSheaf_DIR=$(dirname $(find %s "
+                            "-name SheafConfig.cmake)) && cmake --build out && "
+                            "out/compiler && out/shared && out/static",
+                            dir, support_cc(), tree));
 }
 
 int main(void)

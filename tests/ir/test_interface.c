@@ -521,6 +521,68 @@ static void test_overlay(void **state)
     }
 }
 
+/* x[i] = 3 i of the program, by name; its outputs. */
+static void run_group_program(struct program *p, float *out)
+{
+    uint8_t *area[AREA_COUNT];
+    for (int a = 0; a < AREA_COUNT; a++)
+        area[a] = arena_alloc(&arena, (size_t)p->area_bytes[a] + 1);
+    program_pack_into(p, area[AREA_CONSTANT]);
+    for (size_t i = 0; i < p->n_bufs; i++)
+        for (int k = 0; p->bufs[i].role == SHEAF_ROLE_INPUT && k < 64; k++)
+            ((float *)(void *)(area[p->bufs[i].area] + p->bufs[i].offset))[k] = (float)(3 * k);
+    eval_program(p, area[AREA_CONSTANT], area[AREA_MUTABLE], area[AREA_ACTIVATION],
+                 &(struct eval_options){.blas = false});
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (p->bufs[i].role == SHEAF_ROLE_OUTPUT && p->bufs[i].view_of < 0)
+            memcpy(out, area[p->bufs[i].area] + p->bufs[i].offset, 64 * sizeof *out);
+}
+
+static int64_t client_offset(const struct program *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_bufs; i++)
+        if (program_is_overlaid(&p->bufs[i]) && strcmp(p->bufs[i].name, name) == 0)
+            return p->bufs[i].offset;
+    fail_msg("no %s among the activations", name);
+    return -1;
+}
+
+/* A network for two processors: in one of the programs x and y may share storage, in the other they
+   may not, or they may in both. */
+static void test_overlay_group(void **state)
+{
+    (void)state;
+    static const char far_apart[] =
+        "graph \"g\" { input %x f32 [64] const %i i64 [64] = fill 5 %a = gather (%x, %i) "
+        "%b = gather (%a, %i) %c = gather (%b, %i) %y = gather (%c, %i) return %y }";
+    static const char at_once[] = "graph \"g\" { input %x f32 [64] const %i i64 [64] = fill 5 "
+                                  "%y = gather (%x, %i) return %y }";
+    const char *const cases[][2] = {
+        {far_apart, at_once}, {at_once, far_apart}, {far_apart, far_apart}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct program *p[2];
+        float want[2][64], got[64];
+        for (size_t k = 0; k < 2; k++) {
+            p[k] = program_build(&arena, parse(cases[i][k]), &err);
+            assert_non_null(p[k]);
+            plan_program(p[k], false);
+            run_group_program(p[k], want[k]);
+            plan_overlay_io(p[k], false);
+        }
+        struct program_group group = {p, 2};
+        plan_overlay_group(&group);
+        assert_int_equal(client_offset(p[0], "x"), client_offset(p[1], "x"));
+        assert_int_equal(client_offset(p[0], "y"), client_offset(p[1], "y"));
+        assert_int_equal(client_offset(p[0], "x") == client_offset(p[0], "y"), i == 2);
+        assert_int_equal(p[0]->overlay_saved_bytes, p[1]->overlay_saved_bytes);
+        for (size_t k = 0; k < 2; k++) {
+            assert_true(program_validate(p[k], &err));
+            run_group_program(p[k], got);
+            assert_memory_equal(got, want[k], sizeof got);
+        }
+    }
+}
+
 /* ---- items ---- */
 
 static void test_items(void **state)
@@ -629,6 +691,7 @@ int main(void)
         TEST(test_state_storage),
         TEST(test_state_as_text),
         TEST(test_overlay),
+        TEST(test_overlay_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

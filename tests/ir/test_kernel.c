@@ -331,7 +331,7 @@ static void test_validator(void **state)
 {
     struct arena *a = *state;
     const char *bufs = "in @0 \"x\": f32[4] plain\n  out @1 \"y\": f32[4] plain\n"
-                       "  in @2 \"n\": i32[] plain\n";
+                       "  in @2 \"n\": i32[] plain\n  in @3 \"i\": i64[4] plain\n";
     const struct {
         const char *body, *message;
     } cases[] = {
@@ -358,7 +358,9 @@ static void test_validator(void **state)
         {"contract %0 f32 (m %1 < 4, k %2 < 4) { a @0[%2] b @0[%1] epilogue (%3) { } }",
          "the other one's index"},
         {"contract %0 f32 (m %1 < 4, k %2 < 4) { a @0[%1] pad 0 b @0[%2] epilogue (%3) { } }",
-         "operand's type as pad value"},
+         "operand's type, the same for all, as pad value"},
+        {"contract %0 i64 (m %1 < 4, k %2 < 4) { a @3[%1] pad %1 b @3[%2] epilogue (%3) { } }",
+         "operand's type, the same for all, as pad value"},
         {"contract %0 f32 (m %1 < 4, k %2 < 4) { a @0[%1] b @0[%2] epilogue (%3) {"
          " store @1[%2] = %3 } }",
          "not visible there"},

@@ -139,6 +139,8 @@ static bool run_pass(const char *pass, struct kernel *k)
         return kernel_fuse(k);
     if (strcmp(pass, "fuse_operand") == 0)
         return kernel_fuse_operand(k);
+    if (strcmp(pass, "fuse_load") == 0)
+        return kernel_fuse_load(k);
     if (strcmp(pass, "simplify") == 0)
         return kernel_simplify(k);
     if (strcmp(pass, "expand") == 0)

@@ -582,6 +582,18 @@ static void test_limits(void **state)
             "the result would have more than");
 }
 
+/* A condition that is shown through a view is known as well: so is how many rounds there are, which
+   conv asks for. */
+static void test_loop_condition_behind_view(void **state)
+{
+    (void)state;
+    CHECK("const %x f32 [1,1] = {1} const %n i64 [] = {3} const %t bool [] = {1}"
+          "const %k f32 [1,1,1] = {1} %go = identity (%t)"
+          "%last, %all = loop (%n, %go, %x) do (%i i64 [], %c bool [], %v f32 [1,1]) {"
+          "%w = add (%v, %v) return %c, %w, %w } %y = conv (%all, %k) return %y",
+          "f32 [3,1,1]", 2, 4, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -610,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_if),
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_loop_condition_behind_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

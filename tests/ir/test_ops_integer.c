@@ -103,9 +103,11 @@ static void test_conv_integer(void **state)
     CHECK("const %x u8 [1,1,1] = {255} const %w i16 [1,1,1] = {-32768}"
           "%y = conv_integer (%x, %w) return %y",
           "i64 [1,1,1]", -255. * 32768);
-    refused("input %x u8 [1,1,2] input %z u8 [] const %w u8 [1,1,1] = {1}"
-            "%y = conv_integer (%x, %w, %z) {pads=[1,1]} return %y",
-            "the zero point 'z' must be constant where there is padding");
+    /* A zero point that is computed lies around x as well. */
+    CHECK("const %x u8 [1,1,3,3] = {2, 3, 4, 5, 6, 7, 8, 9, 10} const %w u8 [1,1,2,2] = fill 1 "
+          "const %m u8 [] = {1} %z = identity (%m)"
+          "%y = conv_integer (%x, %w, %z) {pads=[1,1,1,1]} return %y",
+          "i32 [1,1,4,4]", 1, 3, 5, 3, 5, 12, 16, 9, 11, 24, 28, 15, 7, 15, 17, 9);
     refused("input %x u8 [1,1,2] const %w u8 [1,1,1] = {1}"
             "%y = conv_integer (%x, %w) {pads=[1,1], pad_value=-1} return %y",
             "pad_value -1 is no u8");
@@ -223,6 +225,11 @@ static void test_folded_zero_points(void **state)
             offset[i / 18] -= xz.v[0] * w.v[i];
         const char *apart = arena_printf(
             &a, "%s %%y = conv_integer (%%x, %%w, %%xz) {pads=[1,1,1,1]} return %%y", given);
+        const char *computed = arena_printf(
+            &a,
+            "%s %%z = identity (%%xz) %%y = conv_integer (%%x, %%w, %%z) {pads=[1,1,1,1]} "
+            "return %%y",
+            given);
         const char *folded =
             arena_printf(&a,
                          "%s const %%k i32 [1,3,1,1] = {%lld, %lld, %lld}"
@@ -232,6 +239,7 @@ static void test_folded_zero_points(void **state)
                          (long long)xz.v[0]);
         int64_t want[75];
         compute_ints(apart, "i32", want, 75);
+        expect_ints(computed, "i32", want, 75);
         expect_ints(folded, "i32", want, 75);
         arena_done(&a);
     }
@@ -266,10 +274,12 @@ static void test_qlinear_conv(void **state)
           "const %z i8 [] = {0} const %w i8 [1,1,1] = {1} const %yz i8 [] = {1}"
           "%y = qlinear_conv (%x, %h, %z, %w, %s, %z, %s, %yz) return %y",
           "i8 [1,1,2]", 2, 0);
-    refused("input %x u8 [1,1,2] input %xz u8 [] const %s f32 [] = {1} const %w u8 [1,1,1] = {1}"
-            "const %z u8 [] = {0}"
-            "%y = qlinear_conv (%x, %s, %xz, %w, %s, %z, %s, %z) {pads=[1,1]} return %y",
-            "the zero point 'xz' must be constant where there is padding");
+    CHECK("const %x u8 [1,1,2] = {12, 14} const %xs f32 [] = {0.5} const %m u8 [] = {10}"
+          "const %w i8 [2,1,3] = {1, 1, 1, 0, 2, 0} const %ws f32 [2] = {1, 0.5}"
+          "const %wz i8 [2] = {0, 1} const %ys f32 [] = {0.25} const %yz u8 [] = {100}"
+          "const %b i32 [2] = {1, -1} %xz = identity (%m)"
+          "%y = qlinear_conv (%x, %xs, %xz, %w, %ws, %wz, %ys, %yz, %b) {pads=[1,1]} return %y",
+          "u8 [1,2,2]", 114, 114, 97, 101);
     refused("input %x u8 [1,1,2] const %s f32 [] = {1} const %h f16 [] = {1}"
             "const %w u8 [1,1,1] = {1} const %z u8 [] = {0}"
             "%y = qlinear_conv (%x, %s, %z, %w, %h, %z, %s, %z) return %y",

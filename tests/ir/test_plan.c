@@ -71,6 +71,45 @@ static void test_end_of_time(void **state)
     assert_int_equal(pack(items, 2, 64), 128);
 }
 
+/* The others go around items that have their places, also where these leave a gap. */
+static void test_pinned(void **state)
+{
+    (void)state;
+    struct plan_item items[] = {
+        {.bytes = 64, .first = 1, .last = 2, .offset = 192, .pinned = true},
+        {.bytes = 128, .first = 0, .last = 3},
+        {.bytes = 64, .first = 0, .last = 1, .offset = 64, .pinned = true},
+        {.bytes = 64, .first = 0, .last = 0},
+        {.bytes = 100, .first = 2, .last = 3},
+    };
+    assert_int_equal(pack(items, 5, 64), 384);
+    assert_int_equal(items[0].offset, 192);
+    assert_int_equal(items[2].offset, 64);
+    assert_int_equal(items[4].offset, 0);
+    assert_int_equal(pack(items, 1, 64), 256);
+
+    /* Many, of which every third has the place that a packing gave it. */
+    enum { N = 60 };
+    struct plan_item many[N];
+    uint64_t seed = 5;
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < N; i++) {
+            uint32_t first = (uint32_t)(random_next(&seed) % 40);
+            many[i] = (struct plan_item){.bytes = (int64_t)(random_next(&seed) % 1000) + 1,
+                                         .first = first,
+                                         .last = first + (uint32_t)(random_next(&seed) % 9)};
+        }
+        int64_t free_area = pack(many, N, 64), place[N];
+        for (size_t i = 0; i < N; i++) {
+            many[i].pinned = i % 3 == 0;
+            place[i] = many[i].offset;
+        }
+        assert_in_range(pack(many, N, 64), 1, 2 * free_area);
+        for (size_t i = 0; i < N; i += 3)
+            assert_int_equal(many[i].offset, place[i]);
+    }
+}
+
 /* Greedy orders take more than the bound in each; one method alone finds the packing. */
 static void test_each_method(void **state)
 {
@@ -238,13 +277,10 @@ static void test_traces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_shares_storage),
-        cmocka_unit_test(test_each_method),
-        cmocka_unit_test(test_end_of_time),
-        cmocka_unit_test(test_same_offsets_twice),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_shares_storage),
+        cmocka_unit_test(test_each_method), cmocka_unit_test(test_end_of_time),
+        cmocka_unit_test(test_pinned),      cmocka_unit_test(test_same_offsets_twice),
+        cmocka_unit_test(test_random),      cmocka_unit_test(test_large),
         cmocka_unit_test(test_traces),
     };
     return cmocka_run_group_tests_name("ir/plan", tests, NULL, NULL);

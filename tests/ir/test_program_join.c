@@ -237,6 +237,29 @@ static void activations_follow_the_matrix(void **state)
     assert_int_equal(area_of(small, 1), 384);
 }
 
+/* As in a library: weights are common, and nothing else. */
+static void entries_with_areas_of_their_own(void **state)
+{
+    (void)state;
+    struct program *p[3] = {planned(first_net), planned(second_net), chain(48)};
+    int64_t bytes[3][AREA_COUNT];
+    struct program_group groups[3];
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(bytes[i], p[i]->area_bytes, sizeof bytes[i]);
+        groups[i] = (struct program_group){&p[i], 1};
+    }
+    program_join(groups, 3, NULL, &arena);
+    for (size_t i = 0; i < 3; i++) {
+        check(p[i]);
+        assert_int_equal(p[i]->area_bytes[AREA_CONSTANT], p[0]->area_bytes[AREA_CONSTANT]);
+        assert_int_equal(p[i]->area_bytes[AREA_MUTABLE], program_align_up(bytes[i][AREA_MUTABLE]));
+        assert_int_equal(p[i]->area_bytes[AREA_ACTIVATION],
+                         program_align_up(bytes[i][AREA_ACTIVATION]));
+        assert_int_equal(find(p[i], "x", SHEAF_ROLE_INPUT)->offset, 0);
+    }
+    assert_int_equal(constant(p[0], "w")->offset, constant(p[1], "same")->offset);
+}
+
 /* ---- groups ---- */
 
 /* How many elements are not zero; unless `direct`, with activations that live as long. */
@@ -305,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(packings_count, setup, teardown),
         cmocka_unit_test_setup_teardown(tensors_of_entries_lie_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(activations_follow_the_matrix, setup, teardown),
+        cmocka_unit_test_setup_teardown(entries_with_areas_of_their_own, setup, teardown),
         cmocka_unit_test_setup_teardown(a_group_has_one_place_for_what_the_client_reads, setup,
                                         teardown),
     };

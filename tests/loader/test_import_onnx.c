@@ -175,7 +175,7 @@ static void symbols_need_values(void **state)
 {
     (void)state;
     struct onnx_model m = relu_of("N,length");
-    struct import_symbol length = {"length", 7}, wrong = {"L", 7};
+    struct import_symbol length = {.name = "length", .value = 7}, wrong = {.name = "L", .value = 7};
     expect_error(import_onnx(&m),
                  "dimension 1 of input 'x' is the symbol 'length': its value must be "
                  "given, as in -onnx-define-symbol=length,");

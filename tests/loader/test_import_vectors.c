@@ -198,7 +198,8 @@ static void further_networks(void **state)
         "mlperf_vww96",       "oww_alexa",        "oww_embedding",
         "oww_melspectrogram", "stm_mbv2_035_128", "super_resolution_10",
         "ultraface_rfb320"};
-    static const struct import_symbol symbols[] = {{"length", 10}, {"samples", 1760}};
+    static const struct import_symbol symbols[] = {{.name = "length", .value = 10},
+                                                   {.name = "samples", .value = 1760}};
     int n_imported = 0;
     SUPPORT_NEED(support_data("nets"), "nets");
     for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {

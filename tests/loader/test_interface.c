@@ -15,6 +15,7 @@
 #include <png.h>
 
 #include "cpu_runtime/cpu_runtime.h"
+#include "tests/loader/pb_write.h"
 #include "tests/loader/tool.h"
 
 static const char *in_tmp(const char *name)
@@ -100,8 +101,6 @@ static void test_faults(void **state)
     tool_expect_fault("-m a.onnx '-onnx-define-symbol=a<=0'", "a positive whole number");
     tool_expect_fault("-m a.onnx '-onnx-define-symbol=a<=2' '-onnx-define-symbol=b<=2'",
                       "leaves both 'a' and 'b' open");
-    tool_expect_fault("-m a.onnx -overlay-io -mcpu=haswell,znver3 -emit-bundle=b",
-                      "exclude each other");
     tool_expect_fault("-m a.onnx -reset-state -emit-bundle=b", "exclude each other");
     tool_expect_fault("-m a.onnx -bind a", "an output, '=' and an input");
     tool_expect_fault("-m a.onnx -bind a=b -bind c=b", "names input 'b' twice");
@@ -116,6 +115,7 @@ static void test_faults_of_network(void **state)
         const char *options, *words;
     } cases[] = {
         {"-fold-preprocessing -image-layout=NHWC", "of the inputs 'input_2', 'input_3', none does"},
+        {"-fold-preprocessing -mean=1,2", "option -mean has 2 numbers"},
         {"-input-type=x,int8", "option -input-type: the network has no input 'x'; it has "},
         {"-output-layout=x,NHWC", "option -output-layout: the network has no output 'x'"},
         {"-input-type=input_2,int8q", "the network does not quantize 'input_2'"},
@@ -362,12 +362,83 @@ static void test_items(void **state)
     sheaf_close(b);
 }
 
+/* A model that says 1 where others have a symbol, and in the shape of a reshape, too. */
+static void write_fixed(const char *file, const char *rows, const char *flat)
+{
+    struct arena a;
+    struct onnx_model m;
+    struct strbuf bytes;
+    arena_init(&a);
+    onnx_begin(&m, &a, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, support_printf("%s,2,3", rows));
+    onnx_ints(&m.graph, "flat", "2", flat);
+    onnx_node(&m.graph, "Neg", "x", "n", "");
+    onnx_node(&m.graph, "Reshape", "n,flat", "r", "");
+    onnx_node(&m.graph, "Softmax", "r", "y", "axis=1");
+    onnx_output(&m.graph, "y", ONNX_F32, support_printf("%s,6", rows));
+    onnx_end(&m, &bytes);
+    support_write_file(in_tmp(file), strbuf_text(&bytes), bytes.len);
+    arena_done(&a);
+}
+
+static void test_items_of_a_fixed_batch(void **state)
+{
+    (void)state;
+    enum { MOST = 3, ITEM = 6 };
+    static float x[MOST * ITEM];
+    for (int i = 0; i < MOST * ITEM; i++)
+        x[i] = (float)(i * 7 % 5);
+    write_fixed("fixed.onnx", "1", "1,6");
+    run_tool("-m fixed.onnx '-onnx-define-symbol=batch<=3' -verify");
+    run_tool("-m fixed.onnx '-onnx-define-symbol=batch<=3' -mcpu=native -emit-bundle=.");
+    run_or_fail(support_printf("cd '%s' && %s -shared fixed.o -o libfixed.so", support_tmp(),
+                               support_cc()));
+    sheaf_bundle *b = NULL;
+    struct sheaf_error err;
+    if (sheaf_open(in_tmp("libfixed.so"), "fixed", in_tmp("fixed.weights"), &b, &err) != SHEAF_OK)
+        fail_msg("%s", err.text);
+    memcpy(tensor_of(b, "x").data, x, sizeof x);
+    for (int n = MOST; n >= 1; n--) {
+        assert_int_equal(sheaf_set_extent(b, "batch", n, &err), SHEAF_OK);
+        assert_int_equal(sheaf_run(b, &err), SHEAF_OK);
+        struct sheaf_tensor_desc y = tensor_of(b, "y");
+        assert_int_equal(y.dims[0], n);
+        for (int i = 0; i < n; i++) {
+            support_write_file(in_tmp("item.bin"), x + i * ITEM, ITEM * sizeof *x);
+            run_tool("-m fixed.onnx -mcpu=native -input=x=item.bin -output=y=item.npy");
+            const float *want = read_floats("item.npy", ITEM);
+            assert_memory_equal((const float *)y.data + i * ITEM, want, ITEM * sizeof *want);
+            free((void *)(uintptr_t)want);
+        }
+    }
+    sheaf_close(b);
+
+    write_fixed("two.onnx", "2", "2,6");
+    tool_expect_fault("-m two.onnx '-onnx-define-symbol=batch<=3' -emit-bundle=b",
+                      "no dimension is called 'batch', and a model without one takes several items "
+                      "where the first dimension of all inputs and outputs is 1, but input 'x' is "
+                      "[2,2,3]");
+    tool_expect_fault("-m fixed.onnx '-onnx-define-symbol=y<=3' -emit-bundle=b",
+                      "the network has a tensor of that name");
+    tool_expect_fault("-m fixed.onnx -onnx-define-symbol=batch,1 -emit-bundle=b",
+                      "no input of the model has a dimension 'batch'");
+    write_fixed("open.onnx", "n", "-1,6");
+    tool_expect_fault("-m open.onnx '-onnx-define-symbol=m<=3' -emit-bundle=b",
+                      "no input of the model has a dimension 'm'");
+    tool_expect_fault("-m fixed.onnx '-onnx-define-symbol=batch<=3' -bind=y=x -emit-bundle=b",
+                      "each would need a state of its own");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults), cmocka_unit_test(test_faults_of_network),
-        cmocka_unit_test(test_pixels), cmocka_unit_test(test_state),
-        cmocka_unit_test(test_bundle), cmocka_unit_test(test_items),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_faults_of_network),
+        cmocka_unit_test(test_pixels),
+        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_bundle),
+        cmocka_unit_test(test_items),
+        cmocka_unit_test(test_items_of_a_fixed_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

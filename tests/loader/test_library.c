@@ -140,7 +140,7 @@ static void several_inputs_and_outputs(void **state)
     assert_non_null(strstr(header, "void two(void *ctx, const float *L0, const float *L1, "
                                    "float **L2, int64_t **L3);"));
     assert_non_null(strstr(header, "int two_run(void *ctx_1, const float *ctx, const float *in_b, "
-                                   "float *int64_t_1, int64_t *top_1);"));
+                                   "float *int64_t_, int64_t *top_1);"));
     free(header);
 }
 

@@ -200,14 +200,13 @@ static void test_conflicts(void **state)
     bad("-m n -cpu -interpreter",
         "options -cpu and -interpreter exclude each other: each says what runs the network");
     bad("-m n -emit-bundle d -verify",
-        "options -emit-bundle and -verify exclude each other: writing a bundle runs nothing");
+        "options -emit-bundle and -verify exclude each other: what is written is not run");
     bad("-m n -emit-bundle d -output y=y.npy",
-        "options -emit-bundle and -output exclude each other: writing a bundle runs nothing");
+        "options -emit-bundle and -output exclude each other: what is written is not run");
     bad("-m n -emit-bundle d -expected-labels=1 a.png",
-        "options -emit-bundle and -expected-labels exclude each other: writing a bundle runs "
-        "nothing");
+        "options -emit-bundle and -expected-labels exclude each other: what is written is not run");
     bad("-m n -emit-bundle d -topk=5 a.png",
-        "options -emit-bundle and -topk exclude each other: writing a bundle runs nothing");
+        "options -emit-bundle and -topk exclude each other: what is written is not run");
     bad("-m n -verify -labels=f a.png",
         "options -verify and -labels exclude each other: -verify prints no labels");
     bad("-m n -use-imagenet-normalization -mean=1",
@@ -215,7 +214,7 @@ static void test_conflicts(void **state)
     bad("-m n -network-name=x", "option -network-name needs -emit-bundle: it names the files of a "
                                 "bundle");
     bad("-m n -target=aarch64",
-        "option -target needs -emit-bundle: code for another machine cannot run here");
+        "option -target needs -emit-bundle or -emit-lib: code for another machine cannot run here");
     /* What is switched off excludes nothing. */
     assert_false(good("-m n -cpu -interpreter=false").interpreter);
     assert_true(good("-m n -use-imagenet-normalization=false -mean=1").mean.n == 1);
@@ -323,7 +322,7 @@ static void test_model_inputs(void **state)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         const char *text = arena_printf(&arena, "x,%s,[4]", types[i].word);
         struct import_input one;
-        assert_true(model_input_parse(&arena, text, &one, &err));
+        assert_true(model_input_parse(&arena, "", text, &one, &err));
         assert_int_equal(one.dtype, types[i].dtype);
     }
     bad("-m n -model-input=x,flot,[1]", "-model-input 'x,flot,[1]': 'flot' is no type");
@@ -369,8 +368,11 @@ static void test_named_values(void **state)
     bad("-m n -output y=", "-output 'y=': the name of a tensor, '=' and a file are needed");
     bad("-m n -input a=1.npy -input a=2.npy", "option -input names 'a' twice");
     bad("-m n -onnx-define-symbol=batch",
-        "-onnx-define-symbol 'batch': a name, a comma (or <=) and a positive whole number are "
-        "needed, as in batch,1 or batch<=8");
+        "-onnx-define-symbol 'batch': a name, a comma (or <=) and a positive whole number "
+        "below 2^31 are needed, as in batch,1 or batch<=8");
+    bad("-m n -onnx-define-symbol=batch<=2147483648",
+        "-onnx-define-symbol 'batch<=2147483648': a name, a comma (or <=) and a positive whole "
+        "number below 2^31 are needed, as in batch,1 or batch<=8");
     bad("-m n -onnx-define-symbol=n,1 -onnx-define-symbol=n,2",
         "option -onnx-define-symbol names 'n' twice");
 }

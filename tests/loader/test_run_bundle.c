@@ -190,6 +190,39 @@ static void entries_have_variants(void **state)
     assert_int_equal(p.first.info->select(), p.second.info->select());
 }
 
+/* y = -x, and the names that these have. */
+static void write_named(const char *file, const char *x, const char *y, const char *dims)
+{
+    struct arena a;
+    struct onnx_model m;
+    struct strbuf bytes;
+    arena_init(&a);
+    onnx_begin(&m, &a, 13);
+    onnx_input(&m.graph, x, ONNX_F32, dims);
+    onnx_node(&m.graph, "Neg", x, y, "");
+    onnx_output(&m.graph, y, ONNX_F32, dims);
+    onnx_end(&m, &bytes);
+    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+    arena_done(&a);
+}
+
+/* The number of items is left open for -model alone. */
+static void an_entry_has_no_items(void **state)
+{
+    (void)state;
+    write_named("items.onnx", "x", "y", "n,4");
+    write_named("item.onnx", "x", "y", "1,4");
+    compile(
+        "-m items.onnx -onnx-define-symbol='n<=5' -add-entry=item=item.onnx -emit-bundle items");
+    struct linked_entry all = open_entry("items/items", "items"),
+                        item = open_entry("items/items", "item");
+    assert_int_equal(all.info->symbols[row_of(&all, "x")].dims[0], 5);
+    assert_int_equal(item.info->symbols[row_of(&item, "x")].dims[0], 1);
+    assert_int_equal(item.info->symbols[row_of(&item, "x")].role, SHEAF_ROLE_INPUT);
+    for (size_t i = 0; i < item.config->numSymbols; i++)
+        assert_string_not_equal(item.config->symbolTable[i].name, "n");
+}
+
 /* -overlay-io: the outputs of one are still there after the other, whose run may meet it. */
 static void tensors_lie_in_the_activations(void **state)
 {
@@ -237,8 +270,11 @@ static void an_entry_has_its_own_profile(void **state)
     fill_input(x, 4);
     support_write_file(path_of("x.bin"), x, sizeof x);
     run_tool("-m second.onnx -input x=x.bin -dump-profile second.yaml");
-    run_tool("-m first.onnx -add-entry=second=second.onnx -entry-profile=second=second.yaml "
-             "-emit-bundle quantized");
+    tool_expect("-m first.onnx -add-entry=second=second.onnx -entry-profile=second=second.yaml "
+                "-emit-bundle quantized",
+                0,
+                "Quantized (second): 3 of 4 nodes; in float: non_zero 'where' (non_zero has no "
+                "integer form)\n");
     run_tool("-m second.onnx -load-profile=second.yaml -emit-bundle quantized1");
     run_tool("-m first.onnx -add-entry=second=second.onnx -entry-profile=second=second.yaml "
              "-quantization-precision=Int16 -emit-bundle wider");
@@ -286,6 +322,37 @@ static void the_header_suits_c_and_cpp(void **state)
                     NULL);
 }
 
+static const char names_client[] =
+    "#include \"foo.h\"\n"
+    "SHEAF_ALIGNED(64) static uint8_t c[FOO_CONSTANT_MEM_SIZE + 1];\n"
+    "SHEAF_ALIGNED(64) static uint8_t m[FOO_MUTABLE_MEM_SIZE];\n"
+    "SHEAF_ALIGNED(64) static uint8_t a[FOO_ACTIVATIONS_MEM_SIZE + 1];\n"
+    "#define CHECK(x) do { if (!(x)) return __LINE__; } while (0)\n"
+    "int main(void)\n"
+    "{\n"
+    "    foo_get_BAR_x(m)[1] = 2;\n"
+    "    foo_bar_get_x_1(m)[1] = 3;\n"
+    "    CHECK(FOO_BAR_x != FOO_BAR_x_1 && FOO_BAR_BYTES_y == 16);\n"
+    "    CHECK(foo(c, m, a) == 0 && foo_bar(c, m, a) == 0);\n"
+    "    CHECK(foo_get_BAR_BYTES_y_get(m)[1] == -2 && foo_bar_get_y(m)[1] == -3);\n"
+    "    return 0;\n"
+    "}\n";
+
+/* FOO_BAR_x is a macro of foo with BAR_x, and would be one of foo_bar with x. */
+static void macros_of_entries_differ(void **state)
+{
+    (void)state;
+    write_named("foo.onnx", "BAR_x", "BAR_BYTES_y_get", "4");
+    write_named("foo_bar.onnx", "x", "y", "4");
+    compile("-m foo.onnx -add-entry=foo_bar=foo_bar.onnx -emit-bundle names");
+    support_write_file(path_of("names.c"), names_client, sizeof names_client - 1);
+    run_or_fail(support_printf("cd '%s' && for x in c c++; do %s -x $x -Wall -Wextra -Wpedantic "
+                               "-Werror -Inames names.c -x none names/foo.o -o named && ./named "
+                               "|| exit 1; done",
+                               support_tmp(), "gcc"),
+                NULL);
+}
+
 /* ---- bad input ---- */
 
 #define WITH(options) "-m first.onnx -emit-bundle b " options
@@ -304,7 +371,6 @@ static void wrong_entries_are_refused(void **state)
                       "option -add-entry names 'a' twice");
     tool_expect_fault(WITH("-add-entry=a=x.pb,y.pb,z.pb"), "a net and its weights, not 3 paths");
     tool_expect_fault(WITH("-add-entry=a=absent.onnx"), "absent.onnx");
-    tool_expect_fault(WITH("-add-entry=a=open.onnx -entry-input=a=z,float,[2,16]"), "'z'");
     tool_expect_fault(WITH("-entry-input=a=x"), "option -entry-input needs -add-entry");
     tool_expect_fault(WITH("-add-entry=a=second.onnx -entry-input=b=x"),
                       "option -entry-input: no -add-entry names 'b'");
@@ -314,7 +380,11 @@ static void wrong_entries_are_refused(void **state)
                            "-entry-input=a=x,float,[2,16]"),
                       "option -entry-input names 'x' of 'a' twice");
     tool_expect_fault(WITH("-add-entry=a=second.onnx -entry-input=a=x,flat,[2,16]"),
-                      "'flat' is no type");
+                      "error: -entry-input 'a=x,flat,[2,16]': 'flat' is no type\n");
+    tool_expect_fault(WITH("-add-entry=a=open.onnx -entry-input=a=z,float,[2,16]"),
+                      "the model has no input 'z', which -entry-input=a describes");
+    tool_expect_fault(WITH("-add-entry=a=open.onnx -entry-input=a=x,float,[2]"),
+                      "-entry-input=a gives input 'x' 1 dimensions, the model 2");
     tool_expect_fault(WITH("-entry-profile=a=x.yaml"), "option -entry-profile needs -add-entry");
     tool_expect_fault(WITH("-add-entry=a=second.onnx -entry-profile=b=x.yaml"),
                       "option -entry-profile: no -add-entry names 'b'");
@@ -364,8 +434,10 @@ int main(void)
         cmocka_unit_test(entries_have_variants),
         cmocka_unit_test(tensors_lie_in_the_activations),
         cmocka_unit_test(an_entry_has_its_own_inputs),
+        cmocka_unit_test(an_entry_has_no_items),
         cmocka_unit_test(an_entry_has_its_own_profile),
         cmocka_unit_test(the_header_suits_c_and_cpp),
+        cmocka_unit_test(macros_of_entries_differ),
         cmocka_unit_test(wrong_entries_are_refused),
         cmocka_unit_test(names_that_meet_are_refused),
         cmocka_unit_test(wrong_matrices_are_refused),

@@ -130,6 +130,20 @@ static void info_is_laid_out_as_on_the_target(void **state)
 
 /* ---- bad input ---- */
 
+/* An area that no pointer of the target reaches the end of. */
+static void too_large_for_the_target(void **state)
+{
+    (void)state;
+    write_net("many.onnx", "n", 2);
+    compile("-m many.onnx -emit-bundle o -target=riscv32 -onnx-define-symbol=n,200");
+    const char *const targets[] = {"thumbv7em", "riscv32", "armv7", "wasm32"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        tool_expect_fault(support_printf("-m many.onnx -emit-bundle b -target=%s "
+                                         "-onnx-define-symbol=n,30000000",
+                                         targets[i]),
+                          "more than the 2147483647 that pointers of 32 bits allow on ");
+}
+
 static void wrong_targets_are_refused(void **state)
 {
     (void)state;
@@ -141,7 +155,7 @@ static void wrong_targets_are_refused(void **state)
     tool_expect_fault("-m net.onnx -emit-bundle b -target=riscv64 -mcpu=cortex-m4",
                       "processor 'cortex-m4' is not known for riscv64");
     tool_expect_fault("-m net.onnx -emit-bundle b -target=thumbv7m -mattr=+neon",
-                      "feature 'neon' is not known for thumbv7m");
+                      "feature 'neon' is not known for thumbv7m (known: none)");
     tool_expect_fault("-m net.onnx -emit-bundle b -target=x86_64 -float-abi=soft",
                       "code for x86_64 passes floats in registers always");
     tool_expect_fault("-m net.onnx -emit-bundle b -target=thumbv7em-none-eabihf",
@@ -155,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_state_their_abi),
         cmocka_unit_test(info_is_laid_out_as_on_the_target),
+        cmocka_unit_test(too_large_for_the_target),
         cmocka_unit_test(wrong_targets_are_refused),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

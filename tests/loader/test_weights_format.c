@@ -52,6 +52,13 @@ static void faults(void **state)
                       "option -section needs -weights-format=c or object");
     tool_expect_fault("-m net.onnx -emit-bundle x -section='a b' -weights-format=c",
                       "'a b' is no section's name");
+    static const char *const taken[] = {".init_array", ".bss",      ".symtab", ".rela.text",
+                                        ".note.x",     ".eh_frame", ".tdata",  ".debug_info"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        tool_expect_fault(
+            support_printf("-m net.onnx -emit-bundle x -section=%s -weights-format=object",
+                           taken[i]),
+            "has a meaning of its own in an object file");
     tool_expect_fault("-m net.onnx -emit-bundle x -weights-format=hex", "hex");
     tool_expect_fault("-m net.onnx -emit-lib=static -weights-format=c",
                       "options -emit-lib and -weights-format exclude each other");

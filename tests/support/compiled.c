@@ -42,12 +42,17 @@ static void vary_constants(struct graph *g)
     }
 }
 
+static const char SMALL[] = ",-Os";
+
 bool compiled_target(struct arena *a, const char *cpu, const struct target **out_target,
                      struct error *err)
 {
-    size_t n = strcspn(cpu, ",");
-    struct cpu_target_options opt = {.cpu = arena_strndup(a, cpu, n),
-                                     .features = cpu[n] ? cpu + n + 1 : NULL};
+    size_t n = strcspn(cpu, ","), small = strlen(cpu) - strlen(SMALL);
+    struct cpu_target_options opt = {.cpu = arena_strndup(a, cpu, n)};
+    opt.optimize_size = strlen(cpu) > strlen(SMALL) && !strcmp(cpu + small, SMALL);
+    size_t end = opt.optimize_size ? small : strlen(cpu);
+    if (n < end)
+        opt.features = arena_strndup(a, cpu + n + 1, end - n - 1);
     return cpu_target_create(a, &opt, out_target, err);
 }
 

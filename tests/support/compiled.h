@@ -25,7 +25,8 @@ struct compiled {
     struct pipeline_run run;
 };
 
-/* `cpu`: "native" or an LLVM name, behind it features as for -mattr: "haswell,-fma".  On failure
+/* `cpu`: "native" or an LLVM name, behind it features as for -mattr: "haswell,-fma", and last -Os
+   for small code: "haswell,-Os".  On failure
    returns false; compiled_close is due all the same. The mutable area is zero.  Float constants are
    varied element by element. */
 bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err);

@@ -1,5 +1,6 @@
 #include "tests/support/contractions.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *const BYTES[N_BYTES][2] = {{"u8", "i8"}, {"i8", "i8"}, {"i8", "u8"}, {"u8", "u8"}};
@@ -190,6 +191,22 @@ const char *product_text(struct arena *a, const struct product *p, const char *a
     return strbuf_text(&t);
 }
 
+/* What is not a number in any arithmetic, where the layout has no element. */
+static void spoil_padding(struct arena *a, const struct pbuf *b, struct tensor *t)
+{
+    bool *is_element = arena_alloc(a, (size_t)t->dims[0]);
+    memset(is_element, 0, (size_t)t->dims[0]);
+    int64_t idx[MAX_RANK] = {0};
+    for (int d = 0; d >= 0;) {
+        is_element[layout_offset(&b->layout, b->dims, idx)] = true;
+        for (d = b->rank - 1; d >= 0 && ++idx[d] == b->dims[d]; d--)
+            idx[d] = 0;
+    }
+    for (int64_t k = 0; k < t->dims[0]; k++)
+        if (!is_element[k])
+            tensor_set(t, k, NAN);
+}
+
 void contraction_fill(struct compiled *c)
 {
     uint64_t state = 1;
@@ -209,5 +226,28 @@ void contraction_fill(struct compiled *c)
                                dtype_int_min(b->dtype) +
                                    (int64_t)(state >> 32) % ((int64_t)1 << dtype_bits(b->dtype)));
         }
+        if (dtype_is_float(b->dtype))
+            spoil_padding(&c->arena, b, &t);
     }
+}
+
+void conv_each(const char *x_type, const char *w_type, const char *acc,
+               enum contraction_result result, size_t step, void (*check)(const char *text))
+{
+    static size_t turn;
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = turn++ % step; i < N_CONVS; i += step)
+        check(conv_text(&a, &CONVS[i], x_type, w_type, acc, result));
+    arena_done(&a);
+}
+
+void product_each(const struct product *p, size_t n, const char *a_type, const char *b_type,
+                  const char *acc, void (*check)(const char *text))
+{
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < n; i++)
+        check(product_text(&a, &p[i], a_type, b_type, acc));
+    arena_done(&a);
 }

@@ -36,7 +36,14 @@ const char *conv_text(struct arena *a, const struct conv *from, const char *x_ty
 const char *product_text(struct arena *a, const struct product *p, const char *a_type,
                          const char *b_type, const char *acc);
 
-/* Fills the inputs, every byte of the storage, layout padding included; floats are small. */
+/* Calls `check` for one in `step` of the convolutions, each time for others; for all products. */
+void conv_each(const char *x_type, const char *w_type, const char *acc,
+               enum contraction_result result, size_t step, void (*check)(const char *text));
+void product_each(const struct product *p, size_t n, const char *a_type, const char *b_type,
+                  const char *acc, void (*check)(const char *text));
+
+/* Fills the inputs, every byte of the storage, layout padding included; floats are small, and in
+   the padding NaN. */
 void contraction_fill(struct compiled *c);
 
 #endif

@@ -4,7 +4,8 @@
  * Model:     golden.onnx
  * Target:    x86_64-unknown-linux-gnu
  * Processor: x86-64-v3
- * Features:  +sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe
+ * Features:  +sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,
+ *            +lzcnt,+movbe
  * Memory:    320 bytes constant, 192 mutable, 0 activations
  *            (of the activations 0 are alive at once, 100.0%)
  * RAM:       192 bytes and 168 of stack at most in a call
@@ -79,8 +80,10 @@ typedef struct BundleConfig BundleConfig;
 /* The type of NAME(). */
 typedef int (*sheaf_entry_fn)(uint8_t *constants, uint8_t *mutables, uint8_t *activations);
 
+#ifndef SHEAF_STATUS_DEFINED
+#define SHEAF_STATUS_DEFINED
 /*
- * Status of every call that can fail, in the tool, the library and the runtimes.  The numbers are
+ * Status of every call that can fail, in the tool, the libraries and the runtimes.  The numbers are
  * part of the contract: they never change meaning.
  */
 enum sheaf_status {
@@ -98,6 +101,7 @@ enum sheaf_status {
     SHEAF_ERROR_DEVICE = 11,     /* a device is missing or reported a failure */
     SHEAF_ERROR_DIVERGED = 12    /* a verification found a difference */
 };
+#endif
 
 /*
  * Element types.  The numbers are those of ONNX's TensorProto.DataType (onnx/onnx.proto), so that
@@ -217,7 +221,8 @@ struct sheaf_weights_trailer {
     uint8_t magic[8];     /* SHEAF_WEIGHTS_MAGIC */
     uint8_t layout_id[8]; /* that of NAME_info, its low byte first */
     uint8_t digest[16];   /* XXH3-128 of the area, canonical (big-endian) bytes */
-    uint8_t reserved[32]; /* 0 */
+    uint8_t digest64[8];  /* of a library's file, XXH64 of the area, its low byte first; else 0 */
+    uint8_t reserved[24]; /* 0 */
 };
 
 #define SHEAF_WEIGHTS_MAGIC "SHEAFWT1"
@@ -234,7 +239,8 @@ struct sheaf_weights_trailer {
 /* What lies `offset` bytes into an area. */
 #ifdef __cplusplus
 #define SHEAF_AT(type, area, offset) static_cast<type *>(static_cast<void *>((area) + (offset)))
-#define SHEAF_CONST_AT(type, area, offset) static_cast<const type *>(static_cast<const void *>((area) + (offset)))
+#define SHEAF_CONST_AT(type, area, offset) \
+    static_cast<const type *>(static_cast<const void *>((area) + (offset)))
 #else
 #define SHEAF_AT(type, area, offset) ((type *)(void *)((area) + (offset)))
 #define SHEAF_CONST_AT(type, area, offset) ((const type *)(const void *)((area) + (offset)))
@@ -263,10 +269,12 @@ struct sheaf_weights_trailer {
 /* Products that a run adds up. */
 #define GOLDEN_MACS 150
 
-/* Inputs, outputs and state: offset in the mutable area, size. */
+/* Inputs, outputs and state: offset in the mutable area, bytes, elements. */
+/* data: input f32[3,5] */
 #define GOLDEN_data 0
 #define GOLDEN_BYTES_data 60
 #define GOLDEN_ELEMS_data 15
+/* prob_1: output f32[3,10] */
 #define GOLDEN_prob_1 64
 #define GOLDEN_BYTES_prob_1 120
 #define GOLDEN_ELEMS_prob_1 30
@@ -275,14 +283,18 @@ struct sheaf_weights_trailer {
 extern "C" {
 #endif
 
-/* The inference function; 0 is success. */
+/*
+ * Runs the network: reads weights and inputs, writes the outputs. Each area begins at a multiple
+ * of GOLDEN_MEM_ALIGN bytes. Returns 0.
+ */
 int net(uint8_t *constantWeightVars, uint8_t *mutableWeightVars,
     uint8_t *activations);
 
+/* The areas and their symbols, and what else is known of the bundle. */
 extern const struct BundleConfig net_config;
 extern const struct sheaf_bundle_info net_info;
 
-/* The tensors inside the areas. */
+/* Inputs, outputs and state inside their area. */
 static inline float *net_get_data(uint8_t *mutableWeightVars)
 {
     return SHEAF_AT(float, mutableWeightVars, GOLDEN_data);
