@@ -294,6 +294,10 @@ static void run_inst(struct eval *e, kval v, int n)
     case KOP_SCAN:
         run_scan(e, v, n);
         break;
+    case KOP_SORT:
+        assert(n == 1);
+        eval_sort(e, v);
+        break;
     case KOP_IF:
         run_if(e, v, n);
         break;

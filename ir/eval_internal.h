@@ -82,6 +82,9 @@ void eval_load(struct eval *e, kval v, int n);
 void eval_load_or(struct eval *e, kval v, int n);
 void eval_store(struct eval *e, kval v, int n);
 
+/* ---- eval_sort.c ---- */
+void eval_sort(struct eval *e, kval v);
+
 /* ---- eval_contract.c ---- */
 void eval_contract(struct eval *e, kval v);
 

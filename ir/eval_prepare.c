@@ -141,7 +141,7 @@ static void scan_region(struct inner *in, kval v)
         if (v != in->region && !is_uniform(in, i->region->extent[d]))
             in->lockstep = false;
     }
-    if (i->op == KOP_IF || i->op == KOP_CONTRACT)
+    if (i->op == KOP_IF || i->op == KOP_CONTRACT || i->op == KOP_SORT)
         in->lockstep = false;
     struct kblock *blocks[KREGION_MAX_BLOCKS];
     int n = kernel_raw_blocks(k, v, blocks);

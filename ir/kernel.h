@@ -16,9 +16,18 @@
  *           With lanes P > 1 (a power of two; one-index reductions only) partial p combines the
  *           elements k = p mod P in ascending order, and the partials are then combined pairwise,
  *           p with p + P/2, P halving: the one order every target uses, so results do not depend on
- *           the target.  With P = 1 elements are combined in ascending (row-major) order.  With
- *           KCOMBINE_BLOCK, block 1 combines: parameters are the tuple so far and the new one, it
- *           yields the combined tuple (argmax, online softmax).
+ *           the target.  With P = 1 elements are combined in ascending (row-major) order.  Only on
+ *           devices long reductions of floats, not those of a block, may have a greater P, which
+ *           the schedule states.  With KCOMBINE_BLOCK, block 1 combines: parameters are the tuple
+ *           so far and the new one, it yields the combined tuple (argmax, online softmax).
+ *   sort    block 0 yields a tuple per index i < extent 0.  Block 1 tells of two tuples, its
+ *           parameters, whether the first comes before the second: a strict total order, in which
+ *           tuples of which neither comes first are equal in all that matters.  Block 2 runs once
+ *           per rank r < min(extent 0, extent 1), for all ranks in any order or at once like a map,
+ *           with the tuple of rank r as its parameters.  An index belongs to its block only.
+ *           Blocks 0 and 1 store nothing, and read nothing that block 2 stores.  Whoever wants a
+ *           stable order yields the index and compares it last, so the result does not depend on
+ *           how a target sorts.  Of both extents a bound must be known (kernel_extent_bound).
  *   contract
  *           acc(batch.., m.., n..) = sum over k.. of A * B, where A and B are loads at affine
  *           functions of the iteration indices; an index outside the buffer reads the operand's pad
@@ -132,7 +141,7 @@ struct kregion {
     int n_dims;
     kval index[KREGION_MAX_DIMS];  /* INDEX instructions */
     kval extent[KREGION_MAX_DIMS]; /* i64 values defined outside */
-    struct kblock block[2];        /* contract: block[0] is the epilogue */
+    struct kblock block[3];        /* contract: block[0] is the epilogue */
     enum kcombine combine;         /* reduce, scan */
     int lanes;                     /* reduce; 1 elsewhere */
     struct kcontract *contract;    /* contract only */
@@ -214,6 +223,15 @@ void kernel_scan_begin(struct kernel *k, enum kcombine combine, kval extent, int
 void kernel_scan_emit(struct kernel *k, const kval *element, kval *out_prefix);
 void kernel_scan_end(struct kernel *k, kval *out_total);
 
+/* out_index: of the element, then, for the block behind kernel_sort_emit, the rank. */
+void kernel_sort_begin(struct kernel *k, kval extent, kval ranks, kval *out_index);
+/* Ends the block of elements with its yield and opens the one that compares. */
+void kernel_sort_order(struct kernel *k, int n_values, const kval *element, kval *out_first,
+                       kval *out_second);
+/* Ends that one: `before` is a bool.  Opens the block of ranks. */
+void kernel_sort_emit(struct kernel *k, kval before, kval *out_element);
+void kernel_sort_end(struct kernel *k);
+
 void kernel_if_begin(struct kernel *k, kval condition);
 void kernel_if_else(struct kernel *k, int n_values, const kval *values);
 void kernel_if_end(struct kernel *k, int n_values, const kval *values, kval *out_result);
@@ -263,6 +281,9 @@ bool kernel_affine_range(const struct kernel *k, const struct kregion *r, const 
 int kregion_index_of(const struct kregion *r, kval v);
 /* Extent d of a region where it is a constant, else 0. */
 int64_t kernel_static_extent(const struct kernel *k, const struct kregion *r, int d);
+/* The most that an extent can be: a number, or where it is read from a buffer, or is the least of
+   others, what follows from the extents that buffers have there; -1: not known. */
+int64_t kernel_extent_bound(const struct kernel *k, kval extent);
 
 /* ---- kernel_text.c: exact text form (docs/kernel-ir.md) up to the numbering of values and the
    places of constants, which are written where they are used.  The content of a constant buffer of
@@ -304,6 +325,16 @@ bool kernel_expand_contracts(struct kernel *k);
 /* One of them. */
 void kernel_expand_contract(struct kernel *k, kval contract);
 
+/* ---- kernel_sort.c: `sort` as maps and loops over local buffers ---- */
+/* For code that runs in turn: runs of tuples are merged, where few ranks are wanted chunk by chunk.
+   Maps around it become loops, so that one place for the tuples serves them all.  Returns whether
+   there was one. */
+bool kernel_sort_in_turn(struct kernel *k);
+/* For many threads: a network of exchanges, each step of which is a map.  A map of long sorts is
+   taken apart into the steps of all of them; few ranks of a long one are found in two rounds of
+   short ones.  Returns whether there was one. */
+bool kernel_sort_at_once(struct kernel *k);
+
 /* ---- kernel_stage.c: operand A of a contraction with static extents is read from a local buffer
    in this layout, which a map fills first with all that is read of it, pad values included. Returns
    the buffer. ---- */
@@ -315,6 +346,14 @@ int kernel_widen_operand(struct kernel *k, kval contract);
    start at 0, `extent` the number of values they reach over. */
 void kernel_stage_split(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
                         struct kaffine *out_own, struct kaffine *out_rest, int64_t *out_extent);
+
+/* ---- kernel_split.c: the sum over index `dim` of a contraction, of kind K, in so many parts,
+   which divide its extent: partial sums in a local buffer, which is returned, and a map that adds
+   them up and has the epilogue.  can_split: all extents are static, and no prologue depends on the
+   index.
+   ---- */
+bool kernel_can_split_sum(const struct kernel *k, kval contract, int dim);
+int kernel_split_sum(struct kernel *k, kval contract, int dim, int64_t splits);
 
 /* ---- kernel_simplify.c: folds constants and removes what nothing uses.  Returns whether anything
    changed. ---- */

@@ -336,6 +336,49 @@ void kernel_scan_end(struct kernel *k, kval *out_total)
     arg_results(k, v, out_total);
 }
 
+void kernel_sort_begin(struct kernel *k, kval extent, kval ranks, kval *out_index)
+{
+    kval extents[2] = {extent, ranks};
+    kval v = kernel_raw_region(k, KOP_SORT, DTYPE_NONE, 0, NULL, 2, extents, out_index);
+    kernel_raw_append(k, current(k), v);
+    open_block(k, v, &k->insts[v].region->block[0]);
+}
+
+void kernel_sort_order(struct kernel *k, int n_values, const kval *element, kval *out_first,
+                       kval *out_second)
+{
+    kval v = open_region(k, KOP_SORT);
+    struct kregion *r = k->insts[v].region;
+    assert(current(k) == &r->block[0] && n_values >= 1 && n_values <= KREGION_MAX_VALUES);
+    yield(k, n_values, element);
+    close_block(k);
+    for (int i = 0; i < n_values; i++)
+        out_first[i] = kernel_raw_param(k, &r->block[1], type_of(k, element[i]));
+    for (int i = 0; i < n_values; i++)
+        out_second[i] = kernel_raw_param(k, &r->block[1], type_of(k, element[i]));
+    open_block(k, v, &r->block[1]);
+}
+
+void kernel_sort_emit(struct kernel *k, kval before, kval *out_element)
+{
+    kval v = open_region(k, KOP_SORT);
+    struct kregion *r = k->insts[v].region;
+    assert(current(k) == &r->block[1] && type_of(k, before) == DTYPE_BOOL);
+    yield(k, 1, &before);
+    close_block(k);
+    for (int i = 0; i < r->block[1].n_params / 2; i++)
+        out_element[i] = kernel_raw_param(k, &r->block[2], type_of(k, r->block[1].param[i]));
+    open_block(k, v, &r->block[2]);
+}
+
+void kernel_sort_end(struct kernel *k)
+{
+    kval v = open_region(k, KOP_SORT);
+    assert(current(k) == &k->insts[v].region->block[2]);
+    (void)v;
+    close_block(k);
+}
+
 void kernel_if_begin(struct kernel *k, kval condition)
 {
     assert(type_of(k, condition) == DTYPE_BOOL);

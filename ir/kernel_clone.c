@@ -12,7 +12,7 @@ static struct kblock clone_block(struct arena *a, const struct kblock *b)
 static struct kregion *clone_region(struct arena *a, const struct kregion *r)
 {
     struct kregion *c = arena_copy(a, r, sizeof *r);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         c->block[i] = clone_block(a, &r->block[i]);
     if (r->contract) {
         c->contract = arena_copy(a, r->contract, sizeof *r->contract);

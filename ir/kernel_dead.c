@@ -108,57 +108,14 @@ static void sweep_block(struct dead *d, struct kblock *b)
 
 /* ---- buffers ---- */
 
-struct renumber {
-    bool *used;
-    const int *number; /* NULL while collecting */
-};
-
-static void visit_buf(struct renumber *r, int *buf)
-{
-    if (*buf < 0)
-        return;
-    if (r->number)
-        *buf = r->number[*buf];
-    else
-        r->used[*buf] = true;
-}
-
-static bool visit_inst(const struct kernel *k, kval v, void *arg)
-{
-    struct kinst *i = kernel_inst(k, v);
-    visit_buf(arg, &i->buf);
-    if (i->op == KOP_CONTRACT) {
-        visit_buf(arg, &i->region->contract->a.buf);
-        visit_buf(arg, &i->region->contract->b.buf);
-    }
-    return true;
-}
-
 static bool drop_bufs(struct kernel *k, struct arena *scratch)
 {
-    struct renumber r = {.used = arena_array(scratch, k->n_bufs, sizeof(bool))};
+    bool *keep = arena_array(scratch, k->n_bufs, sizeof *keep);
     int *number = arena_array(scratch, k->n_bufs, sizeof *number);
-    kernel_walk(k, visit_inst, &r);
+    kernel_raw_touched_bufs(k, keep);
     for (size_t b = 0; b < k->n_bufs; b++)
-        for (int d = 0; d < k->bufs[b].rank; d++)
-            if (r.used[b] || k->bufs[b].role != KBUF_LOCAL)
-                visit_buf(&r, &k->bufs[b].extent_buf[d]);
-    size_t n = 0;
-    for (size_t b = 0; b < k->n_bufs; b++)
-        number[b] = r.used[b] || k->bufs[b].role != KBUF_LOCAL ? (int)n++ : -1;
-    if (n == k->n_bufs)
-        return false;
-    r.number = number;
-    kernel_walk(k, visit_inst, &r);
-    for (size_t b = 0; b < k->n_bufs; b++) {
-        if (number[b] < 0)
-            continue;
-        k->bufs[number[b]] = k->bufs[b];
-        for (int d = 0; d < k->bufs[number[b]].rank; d++)
-            visit_buf(&r, &k->bufs[number[b]].extent_buf[d]);
-    }
-    k->n_bufs = n;
-    return true;
+        keep[b] |= k->bufs[b].role != KBUF_LOCAL;
+    return kernel_raw_keep_bufs(k, keep, number);
 }
 
 bool kernel_raw_drop_dead(struct kernel *k)

@@ -360,6 +360,35 @@ static void conditional(struct parser *p, const struct names *names)
     define_results(p, names, v, n, types);
 }
 
+static void sort(struct parser *p, const struct names *names)
+{
+    int index_number[KREGION_MAX_DIMS];
+    kval extent[KREGION_MAX_DIMS] = {0};
+    enum dtype types[2 * KREGION_MAX_VALUES];
+    int n_dims = dims(p, index_number, extent, NULL);
+    if (ktoken_failed(p->text))
+        return;
+    kval v = region(p, KOP_SORT, 0, NULL, n_dims, index_number, extent);
+    struct kregion *r = kernel_inst(p->k, v)->region;
+    braces(p, &r->block[0]);
+    size_t n_insts = r->block[0].n;
+    const struct kinst *last = n_insts ? kernel_inst(p->k, r->block[0].insts[n_insts - 1]) : NULL;
+    if (!ktoken_failed(p->text) && (!last || last->op != KOP_YIELD))
+        ktoken_fail(p->text, "elements that are not yielded");
+    if (ktoken_failed(p->text))
+        return;
+    int n = last->n_args;
+    types_of(p, n, last->args, types);
+    types_of(p, n, last->args, types + n);
+    ktoken_expect(p->text, "before");
+    params(p, &r->block[1], 2 * n, types);
+    braces(p, &r->block[1]);
+    ktoken_expect(p->text, "each");
+    params(p, &r->block[2], n, types);
+    braces(p, &r->block[2]);
+    define_results(p, names, v, 0, NULL);
+}
+
 static void map(struct parser *p, const struct names *names)
 {
     int index_number[KREGION_MAX_DIMS];
@@ -443,6 +472,9 @@ static void region_statement(struct parser *p, enum kop op, const struct names *
         break;
     case KOP_CONTRACT:
         contract(p, names);
+        break;
+    case KOP_SORT:
+        sort(p, names);
         break;
     default:
         reduction(p, op, names);

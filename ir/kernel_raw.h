@@ -12,6 +12,10 @@ kval kernel_raw_inst(struct kernel *k, enum kop op, enum dtype type, int n_args,
 void kernel_raw_append(struct kernel *k, struct kblock *b, kval v);
 void kernel_raw_insert(struct kernel *k, struct kblock *b, size_t at, kval v);
 
+/* Puts what two blocks hold, of which the latter may be NULL, around v (kernel_stage.c). */
+void kernel_raw_put_around(struct kernel *k, kval v, const struct kblock *before,
+                           const struct kblock *after);
+
 /* A region with its indices, in no block yet. */
 kval kernel_raw_region(struct kernel *k, enum kop op, enum dtype type, int n_args, const kval *args,
                        int n_dims, const kval *extents, kval *out_index);
@@ -36,6 +40,13 @@ void kernel_raw_each_use(const struct kernel *k, kval v, void (*fn)(kval *use, v
 /* The same of it and of all that its blocks hold. */
 void kernel_raw_each_use_within(const struct kernel *k, kval v, void (*fn)(kval *use, void *arg),
                                 void *arg);
+
+/* ---- kernel_bufs.c ---- */
+/* Sets out_touched[b] for the buffers that instructions name. */
+void kernel_raw_touched_bufs(const struct kernel *k, bool *out_touched);
+/* Only these buffers stay, and those that hold their extents, which `keep` receives too;
+   out_number[b] is the new number of buffer b, or -1.  Returns whether any went. */
+bool kernel_raw_keep_bufs(struct kernel *k, bool *keep, int *out_number);
 
 /*
  * A map that fills a local buffer T whole, each element once, and does nothing else: loads of

@@ -69,13 +69,16 @@ static kval moved(struct kernel *k, kval index, const struct kaffine *rest)
     return kernel_binary(k, KOP_ADD, sum, offset);
 }
 
-static void insert_before(struct kernel *k, kval contract, const struct kblock *b)
+void kernel_raw_put_around(struct kernel *k, kval v, const struct kblock *before,
+                           const struct kblock *after)
 {
     size_t at;
-    struct kblock *block = find_block(k, &k->body, contract, &at);
+    struct kblock *block = find_block(k, &k->body, v, &at);
     assert(block);
-    for (size_t i = 0; i < b->n; i++)
-        kernel_raw_insert(k, block, at + i, b->insts[i]);
+    for (size_t i = 0; after && i < after->n; i++)
+        kernel_raw_insert(k, block, at + 1 + i, after->insts[i]);
+    for (size_t i = 0; i < before->n; i++)
+        kernel_raw_insert(k, block, at + i, before->insts[i]);
 }
 
 int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *layout)
@@ -105,7 +108,7 @@ int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *l
     kernel_map_end(k);
     k->n_open--;
 
-    insert_before(k, contract, &copy);
+    kernel_raw_put_around(k, contract, &copy, NULL);
     a->buf = local;
     a->padded = false;
     a->pad = 0;
@@ -138,7 +141,7 @@ int kernel_widen_operand(struct kernel *k, kval contract)
     if (a->padded)
         a->pad = kernel_cast(k, c->acc, a->pad);
     k->n_open--;
-    insert_before(k, contract, &copy);
+    kernel_raw_put_around(k, contract, &copy, NULL);
     a->buf = local;
     return local;
 }

@@ -294,6 +294,13 @@ static void print_region(struct printer *p, kval v)
         print_params(p, "each", &r->block[1]);
         print_braces(p, &r->block[1]);
         break;
+    case KOP_SORT:
+        print_braces(p, &r->block[0]);
+        print_params(p, "before", &r->block[1]);
+        print_braces(p, &r->block[1]);
+        print_params(p, "each", &r->block[2]);
+        print_braces(p, &r->block[2]);
+        break;
     case KOP_IF:
         strbuf_add(p->out, " (");
         print_values(p, i->n_args, i->args);

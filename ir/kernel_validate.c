@@ -21,6 +21,7 @@ struct check {
     const uint32_t *number;
     uint8_t *scope; /* by kval, enum scope */
     int depth;
+    int n_unbounded; /* maps around that have an extent without a bound */
 };
 
 static bool fail(struct check *c, kval v, const char *what)
@@ -351,6 +352,61 @@ static bool check_reduction(struct check *c, kval v, const struct kinst *i, cons
     return check_block(c, v, &r->block[1], 2 * n, both, n, types);
 }
 
+static bool stores_nothing(const struct kernel *k, const struct kblock *b)
+{
+    for (size_t j = 0; j < b->n; j++) {
+        if (kernel_inst(k, b->insts[j])->op == KOP_STORE)
+            return false;
+        if (!kernel_inst(k, b->insts[j])->region)
+            continue;
+        struct kblock *blocks[KREGION_MAX_BLOCKS];
+        int n = kernel_raw_blocks(k, b->insts[j], blocks);
+        for (int i = 0; i < n; i++)
+            if (!stores_nothing(k, blocks[i]))
+                return false;
+    }
+    return true;
+}
+
+static bool has_unbounded(const struct kernel *k, const struct kregion *r)
+{
+    for (int d = 0; d < r->n_dims; d++)
+        if (kernel_extent_bound(k, r->extent[d]) < 0)
+            return true;
+    return false;
+}
+
+/* Each index belongs to one block, and the comparing one works on tuples. */
+static bool check_sort(struct check *c, kval v, const struct kregion *r)
+{
+    enum dtype both[2 * KREGION_MAX_VALUES], is_before = DTYPE_BOOL;
+    const struct kblock *b = &r->block[0];
+    const struct kinst *y =
+        b->n && b->insts[b->n - 1] < c->k->n_insts ? kernel_inst(c->k, b->insts[b->n - 1]) : NULL;
+    if (r->n_dims != 2)
+        return fail(c, v, "needs two indices, of elements and of ranks");
+    if (has_unbounded(c->k, r) || c->n_unbounded)
+        return fail(c, v, "has an extent, or is in a map with one, that has no bound");
+    if (!y || y->op != KOP_YIELD || y->n_args < 1 || y->n_args > KREGION_MAX_VALUES)
+        return fail(c, v, "yields no elements");
+    int n = y->n_args;
+    for (int a = 0; a < n; a++) {
+        if (y->args[a] == 0 || y->args[a] >= c->k->n_insts)
+            return fail(c, v, "yields what is no value");
+        both[a] = both[n + a] = type_of(c, y->args[a]);
+    }
+    c->scope[r->index[1]] = CLOSED;
+    if (!check_block(c, v, b, 0, NULL, n, both))
+        return false;
+    c->scope[r->index[0]] = CLOSED;
+    if (!check_block(c, v, &r->block[1], 2 * n, both, 1, &is_before))
+        return false;
+    if (!stores_nothing(c->k, b) || !stores_nothing(c->k, &r->block[1]))
+        return fail(c, v, "stores where it must only compute");
+    c->scope[r->index[1]] = VISIBLE;
+    return check_block(c, v, &r->block[2], n, both, 0, NULL);
+}
+
 static bool check_if(struct check *c, kval v, const struct kinst *i)
 {
     enum dtype types[KREGION_MAX_VALUES];
@@ -389,16 +445,23 @@ static bool check_region(struct check *c, kval v, const struct kinst *i)
     set_dims(c, r, VISIBLE);
     bool ok;
     switch (i->op) {
-    case KOP_MAP:
+    case KOP_MAP: {
+        int unbounded = has_unbounded(c->k, r);
+        c->n_unbounded += unbounded;
         ok = i->n_args == 0 ? check_block(c, v, &r->block[0], 0, NULL, 0, NULL)
                             : fail(c, v, "takes no values");
+        c->n_unbounded -= unbounded;
         break;
+    }
     case KOP_LOOP:
         ok = r->n_dims == 1 ? check_block(c, v, &r->block[0], i->n_args, types, i->n_args, types)
                             : fail(c, v, "needs one index");
         break;
     case KOP_CONTRACT:
         ok = i->n_args == 0 ? check_contract(c, v, r) : fail(c, v, "takes no values");
+        break;
+    case KOP_SORT:
+        ok = i->n_args == 0 ? check_sort(c, v, r) : fail(c, v, "takes no values");
         break;
     default:
         ok = check_reduction(c, v, i, types);

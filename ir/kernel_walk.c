@@ -19,9 +19,11 @@ int kernel_raw_blocks(const struct kernel *k, kval region, struct kblock **out)
             out[n++] = &r->contract->b.prologue;
     }
     out[n++] = &r->block[0];
-    if (i->op == KOP_IF || i->op == KOP_SCAN ||
+    if (i->op == KOP_IF || i->op == KOP_SCAN || i->op == KOP_SORT ||
         (i->op == KOP_REDUCE && r->combine == KCOMBINE_BLOCK))
         out[n++] = &r->block[1];
+    if (i->op == KOP_SORT)
+        out[n++] = &r->block[2];
     return n;
 }
 
@@ -269,6 +271,35 @@ int64_t kernel_static_extent(const struct kernel *k, const struct kregion *r, in
     int64_t n = 0;
     kernel_is_const_int(k, r->extent[d], &n);
     return n;
+}
+
+/* The greatest bound of the dimensions whose extent lies in the buffer. */
+static int64_t bound_in(const struct kernel *k, int buf)
+{
+    int64_t most = -1;
+    for (size_t b = 0; b < k->n_bufs; b++)
+        for (int d = 0; d < k->bufs[b].rank; d++)
+            if (k->bufs[b].extent_buf[d] == buf && k->bufs[b].dims[d] > most)
+                most = k->bufs[b].dims[d];
+    return most;
+}
+
+int64_t kernel_extent_bound(const struct kernel *k, kval extent)
+{
+    const struct kinst *in = kernel_inst(k, extent);
+    int64_t n;
+    if (kernel_is_const_int(k, extent, &n))
+        return n > 0 ? n : 0;
+    if (in->op == KOP_LOAD)
+        return bound_in(k, in->buf);
+    if (in->op != KOP_MIN && in->op != KOP_MAX)
+        return -1;
+    int64_t a = kernel_extent_bound(k, in->args[0]), b = kernel_extent_bound(k, in->args[1]);
+    if (in->op == KOP_MIN && (a < 0 || b < 0))
+        return a > b ? a : b;
+    if (a < 0 || b < 0)
+        return -1;
+    return (in->op == KOP_MIN) == (a < b) ? a : b;
 }
 
 bool kernel_affine_range(const struct kernel *k, const struct kregion *r, const struct kaffine *a,

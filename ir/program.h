@@ -11,6 +11,8 @@
 #include "ir/graph.h"
 #include "ir/kernel.h"
 
+struct target;
+
 enum area { AREA_CONSTANT, AREA_MUTABLE, AREA_ACTIVATION, AREA_COUNT };
 
 enum { PROGRAM_ALIGNMENT = 64 };
@@ -80,6 +82,19 @@ struct program *program_build(struct arena *arena, const struct graph *g, struct
 struct kernel *program_lower_region(struct arena *arena, const struct graph *g,
                                     struct node *const *nodes, size_t n,
                                     const struct value ***out_bufs_of);
+
+/*
+ * For devices (program_split.c): sums of contractions in as many parts as the target says, see
+ * kernel_split_sum.  Before program_split_phases.
+ */
+void program_split_sums(struct program *p, const struct target *t);
+
+/*
+ * For devices (program_phases.c): a kernel that does several things in parallel, one after the
+ * other, becomes several calls.  `least_work`: operations from which on a region is worth a call of
+ * its own. Before schedules and plan.
+ */
+void program_split_phases(struct program *p, int64_t least_work);
 
 /* The buffer whose storage `buf` uses: itself where it is no view. */
 int program_storage_of(const struct program *p, int buf);

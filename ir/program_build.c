@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "ir/checked.h"
+#include "ir/kernel_raw.h"
 
 /* The storage of all buffers together stays below this; beyond it no machine could run the bundle,
    and offsets could overflow. */
@@ -131,67 +132,19 @@ static int *region_bufs(struct region *r, struct value *const *values, size_t n)
     return bufs;
 }
 
-/* ---- buffers that the kernel does not touch go, with their numbers ---- */
-
-struct buf_uses {
-    bool *used;
-    const int *renumber; /* NULL while collecting */
-};
-
-static void use_buf(const struct kernel *k, struct buf_uses *u, int *buf)
-{
-    if (*buf < 0)
-        return;
-    if (u->renumber) {
-        *buf = u->renumber[*buf];
-        return;
-    }
-    if (u->used[*buf])
-        return;
-    u->used[*buf] = true;
-    for (int d = 0; d < k->bufs[*buf].rank; d++)
-        use_buf(k, u, &k->bufs[*buf].extent_buf[d]);
-}
-
-static bool use_inst(const struct kernel *k, kval v, void *arg)
-{
-    struct kinst *inst = kernel_inst(k, v);
-    if (inst->op == KOP_LOAD || inst->op == KOP_LOAD_OR || inst->op == KOP_STORE)
-        use_buf(k, arg, &inst->buf);
-    if (inst->op == KOP_CONTRACT) {
-        use_buf(k, arg, &inst->region->contract->a.buf);
-        use_buf(k, arg, &inst->region->contract->b.buf);
-    }
-    return true;
-}
-
+/* Buffers that the kernel does not touch go, with their numbers. */
 static void drop_unused_bufs(struct kernel *k, const struct value **value_of)
 {
-    struct buf_uses u = {.used = arena_array(k->arena, k->n_bufs, sizeof(bool))};
-    kernel_walk(k, use_inst, &u);
-    for (size_t i = 0; i < k->n_bufs; i++) {
-        int keep = (int)i;
-        if (k->bufs[i].role == KBUF_OUT || k->bufs[i].role == KBUF_INOUT)
-            use_buf(k, &u, &keep);
-    }
-    int *renumber = arena_array(k->arena, k->n_bufs, sizeof *renumber);
-    size_t n = 0;
-    for (size_t i = 0; i < k->n_bufs; i++)
-        renumber[i] = u.used[i] ? (int)n++ : -1;
-    if (n == k->n_bufs)
-        return;
-    u.renumber = renumber;
-    kernel_walk(k, use_inst, &u);
-    for (size_t i = 0; i < k->n_bufs; i++) {
-        if (!u.used[i])
-            continue;
-        struct kbuf *to = &k->bufs[renumber[i]];
-        *to = k->bufs[i];
-        for (int d = 0; d < to->rank; d++)
-            use_buf(k, &u, &to->extent_buf[d]);
-        value_of[renumber[i]] = value_of[i];
-    }
-    k->n_bufs = n;
+    size_t n = k->n_bufs;
+    bool *keep = arena_array(k->arena, n, sizeof *keep);
+    int *number = arena_array(k->arena, n, sizeof *number);
+    kernel_raw_touched_bufs(k, keep);
+    for (size_t i = 0; i < n; i++)
+        keep[i] |= k->bufs[i].role == KBUF_OUT || k->bufs[i].role == KBUF_INOUT;
+    kernel_raw_keep_bufs(k, keep, number);
+    for (size_t i = 0; i < n; i++)
+        if (number[i] >= 0)
+            value_of[number[i]] = value_of[i];
 }
 
 static const char *joined_names(struct arena *a, struct node *const *nodes, size_t n)
@@ -486,13 +439,13 @@ static int *add_outputs(struct program_builder *b)
     return copy_to;
 }
 
-static uint32_t number_steps(struct steps *steps, uint32_t next)
+uint32_t program_number_steps(struct steps *steps, uint32_t next)
 {
     for (size_t i = 0; i < steps->n; i++) {
         struct step *s = steps->step[i];
         s->id = next++;
-        next = number_steps(&s->bodies[0], next);
-        next = number_steps(&s->bodies[1], next);
+        next = program_number_steps(&s->bodies[0], next);
+        next = program_number_steps(&s->bodies[1], next);
     }
     return next;
 }
@@ -538,7 +491,7 @@ struct program *program_build(struct arena *arena, const struct graph *g, struct
         if (copy_to[i] >= 0)
             program_copy(&b, program_buf_of(&b, g->body.out[i]), copy_to[i]);
     program_bind(&b);
-    p->n_steps = number_steps(&p->body, 0);
+    p->n_steps = program_number_steps(&p->body, 0);
     return check_size(p, g, err) ? p : NULL;
 }
 

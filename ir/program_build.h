@@ -32,6 +32,8 @@ int program_buf_of(struct program_builder *b, const struct value *v);
 /* The buffer whose storage `buf` uses: itself, or what it is a view of. */
 
 struct step *program_add_step(struct program_builder *b, enum step_kind kind, const char *name);
+/* Ids in depth-first order from `next` on; returns the one behind the last. */
+uint32_t program_number_steps(struct steps *steps, uint32_t next);
 /* Appends the nodes of a graph's block to `steps`. */
 void program_build_block(struct program_builder *b, struct steps *steps, const struct block *block);
 /* Appends a kernel that copies all elements; `to` has the extents of `from`. */

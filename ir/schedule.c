@@ -56,22 +56,65 @@ static void print_contract(const struct schedule_entry *e, const struct kernel *
     print_packing(k, &c->b, out);
 }
 
+static const char *const product_names[] = {
+    [PRODUCT_FMA] = "fma",   [PRODUCT_F16] = "f16",       [PRODUCT_BF16] = "bf16",
+    [PRODUCT_TF32] = "tf32", [PRODUCT_3XTF32] = "3xtf32", [PRODUCT_BYTES] = "bytes"};
+
+static void print_staged(const struct schedule_entry *e, const struct kernel *k, struct strbuf *out)
+{
+    strbuf_printf(out, "block %dx%d of %dx%d %s, K %d, %d stages", e->tile_m, e->tile_n, e->part_m,
+                  e->part_n, product_names[e->product], e->k_block, e->stages);
+    strbuf_printf(out, ", about %" PRId64 " cycles", e->cycles);
+    print_packing(k, &kernel_inst(k, e->region)->region->contract->b, out);
+}
+
+static void print_map(const struct schedule_entry *e, struct strbuf *out)
+{
+    int spread = e->place == SCHEDULE_HERE ? 0 : e->n_spread;
+    if (spread)
+        strbuf_add(out, e->place == SCHEDULE_LAUNCH ? "launch" : "group");
+    for (int j = 0; j < spread; j++)
+        print_loop(&e->loop[j], out);
+    if (e->place == SCHEDULE_LAUNCH && e->point_threads > 1)
+        strbuf_printf(out, ", groups of %d", e->point_threads);
+    if (spread < e->n_loops || !spread)
+        strbuf_add(out, spread ? ", for" : "for");
+    for (int j = spread; j < e->n_loops; j++)
+        print_loop(&e->loop[j], out);
+    if (e->lanes > 1)
+        strbuf_printf(out, " vector %d", e->lanes);
+}
+
+static void print_launch(const struct schedule *s, const struct kernel *k, struct strbuf *out)
+{
+    if (!s->threads)
+        return;
+    strbuf_printf(out, "%" PRId64 " block%s of %d threads%s", s->blocks, s->blocks == 1 ? "" : "s",
+                  s->threads, s->is_together ? " together" : "");
+    if (s->shared_bytes)
+        strbuf_printf(out, ", %" PRId64 " shared bytes", s->shared_bytes);
+    for (size_t b = 0; s->in_shared && b < k->n_bufs; b++)
+        if (s->in_shared[b])
+            strbuf_printf(out, ", @%zu shared", b);
+    strbuf_add(out, "\n");
+}
+
 void schedule_print(const struct schedule *s, const struct kernel *k, struct strbuf *out)
 {
     const uint32_t *number = kernel_number(k, out->arena);
+    print_launch(s, k, out);
     for (size_t i = 0; i < s->n; i++) {
         const struct schedule_entry *e = &s->entries[i];
         enum kop op = kernel_inst(k, e->region)->op;
         strbuf_printf(out, "%s %%%" PRIu32 ": ", kop_name(op), number[e->region]);
-        if (op == KOP_CONTRACT) {
+        if (op == KOP_REDUCE)
+            strbuf_printf(out, "group of %d parts", e->lanes);
+        else if (op != KOP_CONTRACT)
+            print_map(e, out);
+        else if (s->threads)
+            print_staged(e, k, out);
+        else
             print_contract(e, k, out);
-        } else {
-            strbuf_add(out, "for");
-            for (int j = 0; j < e->n_loops; j++)
-                print_loop(&e->loop[j], out);
-            if (e->lanes > 1)
-                strbuf_printf(out, " vector %d", e->lanes);
-        }
         strbuf_add(out, "\n");
     }
 }

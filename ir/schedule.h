@@ -12,7 +12,17 @@
  *     contract %9: tile rows d3 6 cols d1 3x4 k d4/16 dot 4 of d4 at once 4 pack "abcd16b12a4b"
  *     contract %9: tile rows d3 14 cols d1 2x16 k d4/48 dot tile of d4 with 3 of d6 pack "..."
  *     contract %9: expanded
- * dN is index N of the region; dN/B counts blocks of B, dN%B goes through one.
+ *     49 blocks of 128 threads, 49152 shared bytes
+ *     16 blocks of 128 threads, @3 shared
+ *     contract %9: block 64x64 of 32x32 f16, K 64, 3 stages, about 4100 cycles pack "acdb"
+ *     map %7: launch d0 d2 d3, groups of 32, for d1
+ *     reduce %9: group of 256 parts
+ * dN is index N of the region; dN/B counts blocks of B, dN%B goes through one.  On a device, whose
+ * launches are blocks of threads, the first line tells how many threads a block has, and the points
+ * of loops are spread over the launch, one for each group of threads, or over the group's threads.
+ * Of a local buffer that is shared each group has one in the memory of its block.
+ * A group may combine floats in more parts than the kernel states: each takes what is congruent to
+ * its number, and they are combined pairwise, p with p + P/2, P halving.
  */
 #ifndef SHEAF_IR_SCHEDULE_H
 #define SHEAF_IR_SCHEDULE_H
@@ -28,6 +38,13 @@ struct schedule_loop {
     int64_t block; /* OUTER, INNER: index = outer * block + inner */
 };
 
+/* Who runs the points of a map. */
+enum schedule_place {
+    SCHEDULE_HERE,   /* the code around it, in loops */
+    SCHEDULE_LAUNCH, /* the groups of threads of a launch */
+    SCHEDULE_GROUP   /* the threads of the group that runs the code around it */
+};
+
 /* What one step of a contraction does per accumulator. */
 enum schedule_dot {
     SCHEDULE_MULTIPLY_ADD, /* one K value: multiply and add */
@@ -39,12 +56,25 @@ enum schedule_dot {
     SCHEDULE_DOT_TILE      /* rows x columns x K in tile registers ("dot tile") */
 };
 
+/* How a device multiplies what it has staged. */
+enum schedule_product {
+    PRODUCT_FMA,    /* value by value, in the accumulator's type */
+    PRODUCT_F16,    /* by matrix instructions: halves, */
+    PRODUCT_BF16,   /* the other halves, */
+    PRODUCT_TF32,   /* floats rounded to 10 bits of fraction, */
+    PRODUCT_3XTF32, /* as two such parts each, of which three products are taken, */
+    PRODUCT_BYTES   /* bytes */
+};
+
 struct schedule_entry {
     kval region;
     /* map */
     int n_loops; /* outermost first; the last is the vector loop where lanes > 1 */
     struct schedule_loop loop[2 * KREGION_MAX_DIMS];
     int lanes;
+    enum schedule_place place;
+    int n_spread;      /* so many loops are spread, not HERE */
+    int point_threads; /* LAUNCH: that run one point together, a group */
     /* contract */
     int tile_m;             /* result rows (pixels) in registers */
     int tile_n;             /* vectors of result columns (channels) in registers */
@@ -58,6 +88,12 @@ struct schedule_entry {
     int group;      /* K values in one product, side by side in packed B; 1 for MULTIPLY_ADD */
     int at_once;    /* groups that one load of A brings; each product takes a lane of it */
     int group_iter; /* the K index they belong to; -1 where a step takes one value */
+    /* On a device: a block of threads has a tile of tile_m rows and tile_n columns, of which a
+       warp, or with PRODUCT_FMA a thread, has part_m and part_n; k_block values of K are staged at
+       a time, in `stages` places by turns. */
+    enum schedule_product product;
+    int part_m, part_n, stages;
+    int64_t cycles; /* of one multiprocessor, by which the tile was chosen; an estimate */
     /* DOT_TILE: one step takes `span` values of span_iter, a K index too, with all of k_iter, and
        k_block is what they take in A; a span of 1 at most: of k_iter alone. */
     int span, span_iter;
@@ -66,6 +102,12 @@ struct schedule_entry {
 struct schedule {
     struct schedule_entry *entries;
     size_t n, cap;
+    /* Of a device: */
+    int threads;           /* of a block */
+    int64_t blocks;        /* of the launch */
+    bool is_together;      /* a block runs the kernel as one group, and the launch has only one */
+    int64_t shared_bytes;  /* of a block */
+    const bool *in_shared; /* by buffer: each group has one in the block's memory; NULL: none */
 };
 
 struct schedule_entry *schedule_find(const struct schedule *s, kval region); /* NULL: none */

@@ -4,12 +4,34 @@
 #ifndef SHEAF_IR_TARGET_H
 #define SHEAF_IR_TARGET_H
 
+#include "bundle/bundle.h"
 #include "ir/kernel.h"
 #include "ir/schedule.h"
 
+struct bytes;
 struct emit;
 struct emit_kernel;
 struct LLVMOpaqueValue;
+
+/* What products of floats in contractions may be: exact, or of floats rounded to 10 bits of
+   fraction (TF32), or of floats as a sum of two such, which leaves an error of about 2^-21 of each
+   product. */
+enum target_f32_math { F32_EXACT, F32_TF32, F32_TF32X3 };
+
+/* The threads of a device, as code emitted for one of them sees them. */
+struct target_threads {
+    /* i32: the block's number in the launch, the thread's in its block. */
+    struct LLVMOpaqueValue *(*block)(struct emit *e);
+    struct LLVMOpaqueValue *(*thread)(struct emit *e);
+    /* All threads of a group of this size (a warp or a part of it, or the whole block) wait for
+       each other and see what the others have written. */
+    void (*barrier)(struct emit *e, int group);
+    /* A value of 32 bits of the thread that has a number greater by `up` in the warp; that of
+       thread `from` of the group of `group` threads, at most a warp. */
+    struct LLVMOpaqueValue *(*from_above)(struct emit *e, struct LLVMOpaqueValue *v, int up);
+    struct LLVMOpaqueValue *(*from_first)(struct emit *e, struct LLVMOpaqueValue *v, int group);
+    int warp; /* threads that run in step */
+};
 
 struct target {
     const char *name;      /* "cpu" */
@@ -30,10 +52,24 @@ struct target {
     int vector_bytes;           /* of the widest vector register to use; 4: of one float */
     int n_vector_regs;
     int n_general_regs; /* that code may use for numbers and addresses */
-    bool optimize_size; /* few bytes of code come before few instructions */
-    bool has_lanes;     /* a product takes one lane of a vector and all of another */
-    bool loads_anew;    /* each step of a contraction: values that are kept from one step to
-                           the next take registers that sums need */
+    /* A device: its code travels as data in an object for this target; NULL: for itself. */
+    const struct target *host;
+    enum sheaf_device device;
+    enum target_f32_math f32_math; /* of contractions on a device */
+    const unsigned *archs;         /* processors of the device that code is made for */
+    size_t n_archs;
+    /* A program that makes machine code of the device's assembly, for one of its processors; NULL:
+       whoever loads the code does. */
+    const char *assembler;
+    bool (*assemble)(const struct target *t, struct arena *a, unsigned arch,
+                     const struct bytes *text, struct bytes *out_code, struct error *err);
+    const struct target_threads *threads; /* of a device that has them */
+    size_t max_buffers;                   /* that a kernel can have; 0: any number */
+    int64_t launch_work; /* operations from which on a region is worth a launch of its own */
+    bool optimize_size;  /* few bytes of code come before few instructions */
+    bool has_lanes;      /* a product takes one lane of a vector and all of another */
+    bool loads_anew;     /* each step of a contraction: values that are kept from one step to
+                            the next take registers that sums need */
     bool has_fma;
     bool has_float_registers;
     bool has_round;         /* floor, ceil, trunc and rint are instructions */
@@ -46,6 +82,11 @@ struct target {
     /* Preferred layouts for the buffers of a kernel, one per buffer, preset to plain by the caller.
        Returns false where the target has no preference. */
     bool (*prefer_layouts)(const struct target *t, const struct kernel *k, struct layout *layouts);
+
+    /* How many parts the sum of a contraction is worth splitting into, and along which of its
+       indices of kind K; 1: none.  NULL: never. */
+    int64_t (*split_sum)(const struct target *t, const struct kernel *k, kval contract,
+                         int *out_dim);
 
     /* How to run the kernel, which is the caller's own copy: contractions without a special
        generator are expanded, and constant buffers get the layout to be packed in. */

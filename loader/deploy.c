@@ -60,6 +60,7 @@ static bool add_words(struct words *w, const struct sheaf_deploy_options *o, str
     add_option(w, "oformat", o->oformat);
     add_option(w, "vector", o->vector);
     add_option(w, "weights", o->weights);
+    add_option(w, "cc", o->cc);
     for (size_t i = 0; i < o->n_arguments; i++)
         ARENA_PUSH(w->arena, w->word, w->n, w->cap) = arena_strdup(w->arena, o->arguments[i]);
     return true;

@@ -45,6 +45,7 @@ struct sheaf_deploy_options {
        ("-model-input=data,float,[1,3,224,224]"), a profile ("-load-profile=p.yml"). */
     const char *const *arguments;
     size_t n_arguments;
+    const char *cc; /* -cc, with device "nvidia": "80", "80,90" */
 };
 
 /*

@@ -128,6 +128,8 @@ bool options_check(struct arena *a, struct loader_options *opt, struct error *er
 
 /* Parts of the above, for tests and for other tools. */
 bool options_entries(struct arena *a, struct loader_options *opt, struct error *err);
+/* -device=nvidia says -gpu. */
+bool options_device(struct loader_options *opt, struct error *err);
 /* Says those of -emit-lib in the terms of a bundle's. */
 bool options_library(struct arena *a, struct loader_options *opt, struct error *err);
 /* The bundle's function behind function FUNC of a library. */

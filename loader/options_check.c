@@ -17,6 +17,11 @@ static const struct {
     const char *why;
 } conflicts[] = {
     {OPTION_ID_cpu, OPTION_ID_interpreter, "each says what runs the network"},
+    {OPTION_ID_gpu, OPTION_ID_cpu, "each says what runs the network"},
+    {OPTION_ID_gpu, OPTION_ID_interpreter, "each says what runs the network"},
+    {OPTION_ID_gpu, OPTION_ID_vector, "it is about code for processors"},
+    {OPTION_ID_gpu, OPTION_ID_optimize_size, "it is about code for processors"},
+    {OPTION_ID_gpu, OPTION_ID_debug_info, "it is about code for processors"},
     {OPTION_ID_emit_bundle, OPTION_ID_interpreter, "what is written is compiled code"},
     {OPTION_ID_optimize_size, OPTION_ID_interpreter, "it is about compiled code"},
     {OPTION_ID_verify, OPTION_ID_interpreter, "-verify runs both compiled code and evaluator"},
@@ -130,6 +135,10 @@ static const struct {
     {OPTION_ID_quantization_report, OPTION_ID_load_profile, "it tells what quantization does"},
     {OPTION_ID_quantize_until, OPTION_ID_load_profile, "it starts from the quantized network"},
     {OPTION_ID_merge_profile, OPTION_ID_dump_profile, "it names the file for the sum"},
+    {OPTION_ID_cc, OPTION_ID_gpu, "processors have no compute capability"},
+    {OPTION_ID_ptxas, OPTION_ID_gpu, "it makes code for GPUs"},
+    {OPTION_ID_ptxas, OPTION_ID_emit_bundle, "what runs here the driver translates"},
+    {OPTION_ID_fp32_math, OPTION_ID_gpu, "processors multiply floats as they are"},
     {OPTION_ID_lib_name, OPTION_ID_emit_lib, "it names the files of a library"},
     {OPTION_ID_func_name, OPTION_ID_emit_lib, "it names the function of a library"},
     {OPTION_ID_path, OPTION_ID_emit_lib, "it is the folder of a library"},
@@ -150,7 +159,7 @@ static bool is_for_libraries_too(enum option_id id)
     static const enum option_id ids[] = {
         OPTION_ID_save_asm,       OPTION_ID_debug_info, OPTION_ID_replaceable_weights,
         OPTION_ID_repack_weights, OPTION_ID_add_entry,  OPTION_ID_target,
-        OPTION_ID_float_abi,
+        OPTION_ID_float_abi,      OPTION_ID_ptxas,
     };
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (ids[i] == id)
@@ -202,6 +211,8 @@ static bool check_pairs(const struct loader_options *opt, struct error *err)
             needed = or_library(opt, needed);
         if (needed == OPTION_ID_load_profile && option_active(opt, OPTION_ID_entry_profile))
             continue; /* it is about a further model's profile */
+        if (needs[i].a == OPTION_ID_device && opt->gpu)
+            continue; /* it is another word for -gpu */
         if (option_active(opt, needs[i].a) && !option_active(opt, needed))
             return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s needs -%s%s: %s",
                              option_table[needs[i].a].name, option_table[needed].name,
@@ -323,6 +334,13 @@ static bool check_values(const struct loader_options *opt, struct error *err)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -mcpu names %zu processors: only a bundle holds code for several",
                          opt->mcpu.n);
+    if (opt->mcpu.n > 1 && opt->gpu)
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "option -mcpu names %zu processors, but with -gpu one is the host",
+                         opt->mcpu.n);
+    for (size_t i = 0; i < opt->cc.n; i++)
+        if (!check_range(OPTION_ID_cc, opt->cc.item[i], 1, 999, err))
+            return false;
     if (!check_until(opt, err) || !check_section(opt, err))
         return false;
     for (size_t i = 0; i < opt->stddev.n; i++)
@@ -527,6 +545,8 @@ bool options_check(struct arena *a, struct loader_options *opt, struct error *er
 {
     if (opt->audit)
         return check_audit(opt, err);
+    if (!options_device(opt, err))
+        return false;
     if (opt->merge_profile.n)
         return check_pairs(opt, err) && check_merge(opt, err);
     return check_pairs(opt, err) && check_quantization(opt, err) && check_values(opt, err) &&

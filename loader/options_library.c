@@ -11,13 +11,14 @@
 #include "loader/options.h"
 
 /* Functions that the library calls, or that every program has; names of the allocator's. */
-static bool is_taken(const char *name)
+static bool is_taken(const char *name, bool on_device)
 {
-    static const char *const hooks[] = {"sol_ext", "sheaf_ext"};
+    static const char *const hooks[] = {"sol_ext", "sheaf_ext", "sheaf_gpu"};
     for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)
         if (strncmp(name, hooks[i], strlen(hooks[i])) == 0)
             return true;
-    return strcmp(name, "main") == 0 || emit_library_is_needed(name);
+    return strcmp(name, "main") == 0 || emit_library_is_needed(name) ||
+           (on_device && emit_library_is_needed_by_device(name));
 }
 
 const char *options_library_entry(struct arena *a, const char *func)
@@ -25,9 +26,10 @@ const char *options_library_entry(struct arena *a, const char *func)
     return arena_printf(a, "%s_network", func);
 }
 
-static bool check_function(struct arena *a, const char *option, const char *func, struct error *err)
+static bool check_function(struct arena *a, const struct loader_options *opt, const char *option,
+                           const char *func, struct error *err)
 {
-    if (strcmp(names_legalise(a, func), func) == 0 && !is_taken(func))
+    if (strcmp(names_legalise(a, func), func) == 0 && !is_taken(func, opt->gpu))
         return true;
     return error_set(err, SHEAF_ERROR_ARGUMENT,
                      "option -%s: '%s' cannot be the name of a C function", option, func);
@@ -41,10 +43,10 @@ static const char *function_name(const struct loader_options *opt, size_t i)
 
 static bool check_functions(struct arena *a, const struct loader_options *opt, struct error *err)
 {
-    if (!check_function(a, "func-name", opt->func_name, err))
+    if (!check_function(a, opt, "func-name", opt->func_name, err))
         return false;
     for (size_t i = 0; i < opt->n_entries; i++)
-        if (!check_function(a, "add-entry", opt->entries[i].name, err))
+        if (!check_function(a, opt, "add-entry", opt->entries[i].name, err))
             return false;
     for (size_t i = 0; i <= opt->n_entries; i++)
         for (size_t k = 0; k <= opt->n_entries; k++) {
@@ -77,39 +79,57 @@ static bool choose_names(struct arena *a, struct loader_options *opt, struct err
     return true;
 }
 
-static bool is_accelerator(const char *device)
+static bool is_one_of(const char *word, const char *const *words)
 {
-    static const char *const words[] = {"nvidia", "cuda", "gpu", "ve", "nec"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(device, words[i]) == 0)
-            return true;
-    return false;
+    while (*words && strcmp(word, *words) != 0)
+        words++;
+    return *words != NULL;
 }
 
-static const struct cpu_arch *choose_device(struct loader_options *opt, struct error *err)
+static bool is_gpu(const char *device)
+{
+    static const char *const words[] = {"nvidia", "cuda", "gpu", NULL};
+    return is_one_of(device, words);
+}
+
+bool options_device(struct loader_options *opt, struct error *err)
+{
+    static const char *const other_accelerators[] = {"ve", "nec", NULL};
+    if (!opt->device)
+        return true;
+    if (is_one_of(opt->device, other_accelerators))
+        return error_set(
+            err, SHEAF_ERROR_UNSUPPORTED,
+            "option -device: code for '%s' is not supported, only for CPUs (x86, arm64, "
+            "or what -target takes) and nvidia",
+            opt->device);
+    if (opt->gpu && !is_gpu(opt->device))
+        return error_set(err, SHEAF_ERROR_ARGUMENT,
+                         "options -gpu and -device=%s exclude each other: each names the device "
+                         "(-host names the machine of a library that calls a GPU)",
+                         opt->device);
+    opt->gpu |= is_gpu(opt->device);
+    return true;
+}
+
+/* The machine of the library's own code: of a GPU's library its host. */
+static const struct cpu_arch *choose_machine(struct loader_options *opt, struct error *err)
 {
     static const char *const names[][2] = {{"x86", "x86_64"}, {"arm64", "aarch64"}};
-    const char *device = opt->device ? opt->device : opt->target;
+    const char *asked = opt->gpu ? opt->host : opt->device, *option = opt->gpu ? "host" : "device";
+    const char *device = asked ? asked : opt->target;
     for (size_t i = 0; device && i < sizeof names / sizeof *names; i++)
         if (strcmp(device, names[i][0]) == 0)
             device = names[i][1];
     if (!device || strcmp(device, "auto") == 0)
         return cpu_arch_host();
-    if (is_accelerator(device)) {
-        error_set(
-            err, SHEAF_ERROR_UNSUPPORTED,
-            "option -device: libraries for '%s' are not supported, only for CPUs (x86, arm64, "
-            "or what -target takes)",
-            device);
-        return NULL;
-    }
     struct error unknown;
     error_init(&unknown);
     const struct cpu_arch *arch = cpu_arch_find(device, &unknown);
     if (!arch)
         error_set(err, SHEAF_ERROR_UNSUPPORTED,
                   "option -%s: '%s' is not supported (known: x86, arm64, armv7, riscv64, auto)",
-                  opt->device ? "device" : "target", device);
+                  asked ? option : "target", device);
     else if (arch->is_bare)
         error_set(
             err, SHEAF_ERROR_UNSUPPORTED,
@@ -178,7 +198,9 @@ static bool choose_processor(struct arena *a, struct loader_options *opt,
 {
     const char *cpu, *changes = "";
     if (opt->mcpu.n == 0) {
-        const char *usual = arch == cpu_arch_host() ? "native" : arch->baseline;
+        /* A GPU's host only calls it. */
+        bool is_native = arch == cpu_arch_host() && !opt->gpu;
+        const char *usual = is_native ? "native" : arch->baseline;
         if (!cpu_gcc_march(a, arch, opt->march ? opt->march : usual, &cpu, &changes, err))
             return false;
         ARENA_PUSH(a, opt->mcpu.item, opt->mcpu.n, opt->mcpu.cap) = cpu;
@@ -208,6 +230,6 @@ bool options_library(struct arena *a, struct loader_options *opt, struct error *
                          "option -%s needs -weights with -emit-lib: weights inside a library are "
                          "part of it",
                          opt->repack_weights ? "repack-weights" : "replaceable-weights");
-    const struct cpu_arch *arch = choose_device(opt, err);
+    const struct cpu_arch *arch = choose_machine(opt, err);
     return arch && choose_names(a, opt, err) && choose_processor(a, opt, arch, err);
 }

@@ -6,6 +6,7 @@
 
 #include "bundle/write/names.h"
 #include "cpu_runtime/codegen/cpu_target.h"
+#include "gpu_runtime/codegen/gpu_target.h"
 #include "loader/import/import.h"
 #include "loader/interface.h"
 #include "loader/pipeline_internal.h"
@@ -58,6 +59,31 @@ static bool choose_names(struct pipeline *p, struct error *err)
     return true;
 }
 
+static bool choose_assembler(const struct pipeline *p, const char **out_file, struct error *err)
+{
+    const char *named = p->opt->ptxas;
+    bool is_run = !p->opt->emit_bundle && p->opt->emit_lib == EMIT_LIB_NONE;
+    *out_file = NULL;
+    if (is_run || (named && strcmp(named, "none") == 0))
+        return true;
+    return gpu_find_assembler(p->arena, named, out_file, err);
+}
+
+/* The target so far is that of the object which carries the GPU's code. */
+static bool choose_gpu(struct pipeline *p, struct error *err)
+{
+    const struct loader_options *opt = p->opt;
+    unsigned *archs = arena_array(p->arena, opt->cc.n + 1, sizeof *archs);
+    for (size_t i = 0; i < opt->cc.n; i++)
+        archs[i] = (unsigned)opt->cc.item[i];
+    struct gpu_target_options gpu = {.archs = archs,
+                                     .n_archs = opt->cc.n,
+                                     .f32_math = (enum target_f32_math)opt->fp32_math,
+                                     .host = p->target};
+    return choose_assembler(p, &gpu.assembler, err) &&
+           gpu_target_create(p->arena, &gpu, &p->target, err);
+}
+
 static bool choose_target(struct pipeline *p, struct error *err)
 {
     const struct loader_options *opt = p->opt;
@@ -80,7 +106,7 @@ static bool choose_target(struct pipeline *p, struct error *err)
     };
     if (p->variant.here)
         target = (struct cpu_target_options){.cpu = "native"};
-    if (!cpu_target_create(p->arena, &target, &p->target, err))
+    if (!cpu_target_create(p->arena, &target, &p->target, err) || (opt->gpu && !choose_gpu(p, err)))
         return false;
     p->passes.target = p->target;
     p->passes.qdq = p->variant.qdq ? *p->variant.qdq : (enum qdq_mode)opt->qdq;
@@ -210,6 +236,10 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
     p->program = program_build(p->arena, p->graph, err);
     if (!p->program)
         return false;
+    if (p->target->split_sum)
+        program_split_sums(p->program, p->target);
+    if (p->target->launch_work)
+        program_split_phases(p->program, p->target->launch_work);
     pipeline_log(p, "lowering");
 
     p->schedules = emit_schedule(p->arena, p->program, p->target);
@@ -291,6 +321,9 @@ bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *er
     if (!pipeline_run_open(&p->run, p->arena, p->program, p->constants, p->entry,
                            interpreter ? NULL : &object, err))
         return false;
+    if (!interpreter && p->target->host && !pipeline_run_on_gpu(&p->run, p->entry, err))
+        return false;
+    p->run.tf32 = p->target->f32_math == F32_TF32;
     set_items(p);
     return true;
 }

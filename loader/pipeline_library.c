@@ -5,6 +5,7 @@
 #include "bundle/write/repack.h"
 #include "cpu_runtime/codegen/cpu_arch.h"
 #include "cpu_runtime/codegen/cpu_target.h"
+#include "gpu_runtime/codegen/gpu_library.h"
 #include "loader/pipeline_internal.h"
 
 /* ---- tensors ---- */
@@ -67,12 +68,20 @@ static struct emit_library_function function_of(const struct pipeline *p,
         .program = p->program,
         .random = random.bufs,
         .n_random = random.n,
+        .symbols = entry->symbols,
+        .n_symbols = entry->n_symbols,
         .max_items = p->graph->max_items,
     };
     fn.in = buffers_of(p, entry, SHEAF_ROLE_INPUT, &fn.n_in);
     fn.out = buffers_of(p, entry, SHEAF_ROLE_OUTPUT, &fn.n_out);
     fn.items = items_of(p, &fn);
     return fn;
+}
+
+/* What the library's functions run on. */
+static const struct target *host_of(const struct pipeline *p)
+{
+    return p->target->host ? p->target->host : p->target;
 }
 
 static struct emit_library functions_of(const struct pipeline_entry *entries, size_t n,
@@ -86,7 +95,8 @@ static struct emit_library functions_of(const struct pipeline_entry *entries, si
     return (struct emit_library){
         .functions = functions,
         .n_functions = n,
-        .target = cpu_target_plain(first->arena, first->target),
+        .target = cpu_target_plain(first->arena, host_of(first)),
+        .device = first->target->device,
         .features = entries[0].n_parts > 1 ? NULL : first->target->features,
         .weights_path = first->opt->weights,
         .weights_digest = b->digest64,
@@ -99,8 +109,12 @@ bool pipeline_emit_library(const struct pipeline_entry *entries, size_t n, struc
 {
     struct pipeline *first = entries[0].parts[0];
     const struct loader_options *opt = first->opt;
+    const struct target *host = host_of(first);
     struct bundle_parts b;
     struct emit_result code;
+    struct bytes runtime = {NULL, 0};
+    if (first->target->device && !gpu_library_object(host, &runtime, err))
+        return false;
     if (!pipeline_generate(entries, n, NULL, &b, &code, err))
         return false;
     struct library_request library = {
@@ -110,6 +124,7 @@ bool pipeline_emit_library(const struct pipeline_entry *entries, size_t n, struc
         .entries = b.entries,
         .functions = functions_of(entries, n, &b, &code),
         .object = code.object,
+        .runtime = runtime,
         .assembly = code.assembly,
         .listing = code.listing,
         .weights = b.weights,
@@ -117,7 +132,7 @@ bool pipeline_emit_library(const struct pipeline_entry *entries, size_t n, struc
         .n_extra = opt->bundle_objects.n,
         .emulation = opt->elf,
         .output_format = opt->oformat,
-        .is_native = cpu_arch_find(first->target->triple, err) == cpu_arch_host(),
+        .is_native = cpu_arch_find(host->triple, err) == cpu_arch_host(),
     };
     if (opt->repack_weights)
         return library_repack(first->arena, &library, err);

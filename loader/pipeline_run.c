@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gpu_runtime/gpu_runtime.h"
 #include "ir/eval.h"
 
 /* A run overwrites inputs among the activations; here they outlive it. */
@@ -31,6 +32,8 @@ bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct p
 
 void pipeline_run_close(struct pipeline_run *run)
 {
+    sheaf_close(run->device);
+    run->device = NULL;
     jit_close(run->jit);
     run->jit = NULL;
 }
@@ -48,9 +51,54 @@ void *pipeline_run_input(const struct pipeline_run *run, int buf)
     return run->given[buf] ? run->given[buf] : pipeline_run_data(run, buf);
 }
 
+/* ---- devices ---- */
+
+bool pipeline_run_on_gpu(struct pipeline_run *run, const char *entry, struct error *err)
+{
+    struct sheaf_linked linked = {
+        .config = jit_data(run->jit, arena_printf(run->arena, "%s_config", entry)),
+        .info = jit_data(run->jit, arena_printf(run->arena, "%s_info", entry)),
+        .entry = run->entry,
+    };
+    struct sheaf_error failed;
+    size_t bytes = (size_t)run->program->area_bytes[AREA_CONSTANT];
+    run->entry = NULL;
+    if (sheaf_open_memory(&linked, run->area[AREA_CONSTANT], bytes, &run->device, &failed))
+        return error_set(err, failed.status, "%s", failed.text);
+    return true;
+}
+
+/* The client's tensors are where the areas here have them; after the run so are the activations. */
+static bool run_on_device(struct pipeline_run *run, struct error *err)
+{
+    struct sheaf_error failed = {SHEAF_OK, ""};
+    enum sheaf_status status = SHEAF_OK;
+    for (int after = 0; after < 2 && status == SHEAF_OK; after++) {
+        for (size_t i = 0; i < sheaf_tensor_count(run->device) && status == SHEAF_OK; i++) {
+            struct sheaf_tensor_desc t;
+            status = sheaf_tensor_at(run->device, i, &t, &failed);
+            if (status != SHEAF_OK || t.role == SHEAF_ROLE_CONSTANT)
+                continue;
+            const struct SymbolTableEntry *s = &sheaf_info(run->device)->config->symbolTable[i];
+            uint8_t *here = run->area[s->kind == 1 ? AREA_MUTABLE : AREA_ACTIVATION] + s->offset;
+            if (t.size_bytes)
+                memcpy(after ? here : t.data, after ? t.data : here, t.size_bytes);
+        }
+        if (!after && status == SHEAF_OK)
+            status = sheaf_run(run->device, &failed);
+    }
+    if (status == SHEAF_OK)
+        status = sheaf_gpu_activations(run->device, run->area[AREA_ACTIVATION], &failed);
+    return status == SHEAF_OK || error_set(err, status, "%s", failed.text);
+}
+
+/* ---- running ---- */
+
 bool pipeline_run_once(struct pipeline_run *run, struct error *err)
 {
     give_inputs(run);
+    if (run->device)
+        return run_on_device(run, err);
     if (!run->entry) {
         struct eval_options opt = {.blas = true};
         eval_program(run->program, run->area[AREA_CONSTANT], run->area[AREA_MUTABLE],
@@ -140,7 +188,8 @@ static void compare_tensor(const struct pbuf *b, const int64_t *dims, const void
 
 struct verify {
     const struct pipeline_run *got, *want;
-    bool one_by_one; /* each kernel is evaluated on what the code gave to it */
+    bool one_by_one;       /* each kernel is evaluated on what the code gave to it */
+    uint32_t *last_writer; /* by buffer: the step that leaves it as the run does */
     struct strbuf *report;
     const char *first_step, *first_tensor;
     int first_rank;
@@ -156,16 +205,18 @@ static bool is_no_float(const struct kernel *k, kval v, void *arg)
 }
 
 /* Of the largest value: 16 bits may round what differs a little to neighbours. */
-static double relative_tolerance(enum dtype t)
+static double relative_tolerance(enum dtype t, bool tf32)
 {
-    return t == DTYPE_F16 ? 0x1p-10 : t == DTYPE_BF16 ? 0x1p-7 : 1e-4;
+    double rounds = t == DTYPE_F16 ? 0x1p-10 : t == DTYPE_BF16 ? 0x1p-7 : 1e-4;
+    return tf32 ? fmax(rounds, 0x1p-9) : rounds;
 }
 
 /* What floats are quantized to may differ by a step, where they differ at all. */
-static bool agrees(const struct kernel *k, const struct pbuf *b, const struct difference *d)
+static bool agrees(const struct kernel *k, const struct pbuf *b, const struct difference *d,
+                   bool tf32)
 {
     if (dtype_is_float(b->dtype))
-        return d->largest <= relative_tolerance(b->dtype) * d->largest_want + 1e-6;
+        return d->largest <= relative_tolerance(b->dtype, tf32) * d->largest_want + 1e-6;
     return d->equal ||
            (b->quant.scale != 0 && d->largest <= 1 && !kernel_walk(k, is_no_float, NULL));
 }
@@ -186,6 +237,20 @@ static void evaluate_step(struct verify *v, const struct step *s)
     arena_done(&scratch);
 }
 
+static bool is_written(const struct step *s, size_t i)
+{
+    enum kbuf_role role = s->kernel->bufs[i].role;
+    return role == KBUF_OUT || role == KBUF_INOUT;
+}
+
+static void note_writer(struct step *s, void *arg)
+{
+    struct verify *v = arg;
+    for (size_t i = 0; s->kind == STEP_CALL && i < s->kernel->n_bufs; i++)
+        if (is_written(s, i))
+            v->last_writer[s->args[i]] = s->id;
+}
+
 static void verify_step(struct step *s, void *arg)
 {
     struct verify *v = arg;
@@ -195,10 +260,9 @@ static void verify_step(struct step *s, void *arg)
     if (v->one_by_one)
         evaluate_step(v, s);
     for (size_t i = 0; i < s->kernel->n_bufs; i++) {
-        enum kbuf_role role = s->kernel->bufs[i].role;
-        if (role != KBUF_OUT && role != KBUF_INOUT)
-            continue;
         int buf = s->args[i];
+        if (!is_written(s, i) || v->last_writer[buf] != s->id)
+            continue;
         const struct pbuf *b = &v->got->program->bufs[buf];
         int64_t dims[MAX_RANK], want_dims[MAX_RANK];
         pipeline_run_dims(v->got, buf, dims);
@@ -207,7 +271,7 @@ static void verify_step(struct step *s, void *arg)
         if (memcmp(dims, want_dims, (size_t)b->rank * sizeof *dims) == 0)
             compare_tensor(b, dims, pipeline_run_data(v->got, buf), pipeline_run_data(v->want, buf),
                            &d);
-        bool good = agrees(s->kernel, b, &d);
+        bool good = agrees(s->kernel, b, &d, v->got->tf32);
         strbuf_printf(v->report, "%s %s -> %s: largest difference %.3g of %.3g\n",
                       good ? "ok  " : "BAD ", s->name, b->name, d.largest, d.largest_want);
         if (good)
@@ -229,12 +293,15 @@ bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct
         arena_copy(run->arena, run->area[AREA_MUTABLE], (size_t)p->area_bytes[AREA_MUTABLE]);
     want.area[AREA_ACTIVATION] = arena_alloc(run->arena, (size_t)p->area_bytes[AREA_ACTIVATION]);
     want.entry = NULL;
+    want.device = NULL;
     /* In branches and loops a buffer is written more than once: then the evaluator runs all by
        itself. */
     bool one_by_one = program_is_straight(p);
     if (!pipeline_run_once(run, err) || (!one_by_one && !pipeline_run_once(&want, err)))
         return false;
     struct verify v = {.got = run, .want = &want, .one_by_one = one_by_one, .report = report};
+    v.last_writer = arena_array(run->arena, p->n_bufs, sizeof *v.last_writer);
+    program_each_step(&p->body, note_writer, &v);
     program_each_step(&p->body, verify_step, &v);
     if (v.n_bad == 0) {
         strbuf_printf(report, "all %d kernels agree with the evaluator\n", v.n_steps);

@@ -6,6 +6,7 @@
 
 #include "bundle/emit/emit.h"
 #include "bundle/emit/jit.h"
+#include "bundle/runtime.h"
 #include "ir/program.h"
 
 struct pipeline_run {
@@ -13,7 +14,9 @@ struct pipeline_run {
     const struct program *program;
     uint8_t *area[AREA_COUNT]; /* in the arena */
     struct jit *jit;
-    sheaf_entry_fn entry; /* NULL: the evaluator runs the program */
+    sheaf_entry_fn entry; /* NULL: the evaluator or a device runs the program */
+    sheaf_bundle *device; /* NULL: none */
+    bool tf32;            /* factors of products of floats are rounded to TF32 */
     void **given;         /* per buffer, or NULL: what an input that lies among the activations
                              is filled with before each run */
 };
@@ -22,6 +25,8 @@ struct pipeline_run {
 bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
                        const uint8_t *constants, const char *entry, const struct bytes *object,
                        struct error *err);
+/* After pipeline_run_open: the object is for a GPU, and its constants have this many bytes. */
+bool pipeline_run_on_gpu(struct pipeline_run *run, const char *entry, struct error *err);
 void pipeline_run_close(struct pipeline_run *run);
 
 bool pipeline_run_once(struct pipeline_run *run, struct error *err);
@@ -41,9 +46,9 @@ void pipeline_run_dims(const struct pipeline_run *run, int buf, int64_t *out_dim
 /*
  * Runs the code and compares what every step wrote with what the evaluator makes of the same
  * inputs; where there are branches or loops, of the same mutable area at the start.  Floats agree
- * where |got - want| <= 1e-4 * (largest |want| of the tensor) + 1e-6, those of 16 bits within a
- * step of the largest; all else where equal, but what floats are quantized to may lie a step apart.
- * The program must be planned with keep_all.
+ * where |got - want| <= 1e-4 * (largest |want| of the tensor) + 1e-6, with factors in TF32 2^-9 of
+ * the largest, those of 16 bits within a step of the largest; all else where equal, but what floats
+ * are quantized to may lie a step apart. The program must be planned with keep_all.
  */
 bool pipeline_run_verify(struct pipeline_run *run, struct strbuf *report, struct error *err);
 

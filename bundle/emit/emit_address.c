@@ -301,6 +301,24 @@ static LLVMValueRef load_element(struct emit_kernel *ek, int buf, LLVMValueRef o
     return t == DTYPE_I4 ? LLVMBuildAShr(e->b, low, four, "") : LLVMBuildLShr(e->b, low, four, "");
 }
 
+/* Threads that have the other bits of the word may write at the same time. */
+static void store_bits(struct emit_kernel *ek, int buf, LLVMValueRef offset, LLVMValueRef v)
+{
+    struct emit *e = ek->e;
+    LLVMValueRef word = LLVMBuildLShr(e->b, offset, emit_index(e, 3), "");
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, e->i32, ek->buf[buf], &word, 1, "");
+    LLVMValueRef shift = LLVMBuildAnd(e->b, offset, emit_index(e, 7), "");
+    shift =
+        LLVMBuildShl(e->b, LLVMBuildTrunc(e->b, shift, e->i32, ""), LLVMConstInt(e->i32, 2, 0), "");
+    LLVMValueRef four = LLVMConstInt(e->i32, 15, 0);
+    LLVMValueRef mask = LLVMBuildShl(e->b, four, shift, "");
+    v = LLVMBuildAnd(e->b, LLVMBuildZExt(e->b, v, e->i32, ""), four, "");
+    v = LLVMBuildShl(e->b, v, shift, "");
+    LLVMBuildAtomicRMW(e->b, LLVMAtomicRMWBinOpAnd, p, LLVMBuildNot(e->b, mask, ""),
+                       LLVMAtomicOrderingMonotonic, 0);
+    LLVMBuildAtomicRMW(e->b, LLVMAtomicRMWBinOpOr, p, v, LLVMAtomicOrderingMonotonic, 0);
+}
+
 static void store_element(struct emit_kernel *ek, int buf, LLVMValueRef offset, LLVMValueRef v)
 {
     struct emit *e = ek->e;
@@ -309,6 +327,10 @@ static void store_element(struct emit_kernel *ek, int buf, LLVMValueRef offset, 
     if (dtype_bits(t) != 4) {
         LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
         LLVMBuildStore(e->b, to_memory(ek, t, v), p);
+        return;
+    }
+    if (e->target->threads) {
+        store_bits(ek, buf, offset, v);
         return;
     }
     LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_index(e, 1), "");
@@ -327,6 +349,28 @@ static bool is_contiguous(const struct emit_kernel *ek, const struct eaddress *a
 {
     return ek->lanes > 1 && !at->varying && eaffine_lane(&at->affine) == 1 &&
            dtype_bits(ek->k->bufs[at->buf].dtype) >= 8;
+}
+
+/* Elements that the uniform part of an address is known to be a multiple of, a power of 2, as far
+   as that is of use. */
+static int64_t common_step(const struct emit_kernel *ek, const struct eaddress *at)
+{
+    int64_t step = ek->lanes, bytes = dtype_bits(ek->k->bufs[at->buf].dtype) / 8;
+    while (step * bytes > PROGRAM_ALIGNMENT)
+        step /= 2;
+    step = common_divisor(step, at->affine.offset);
+    for (int i = 0; i < at->affine.n_terms; i++)
+        if (at->affine.term[i].var != EVAR_LANE)
+            step = common_divisor(step, at->affine.term[i].coef);
+    return step;
+}
+
+/* Of a run of lanes.  Processors with vectors of their own take them from any element on; a device
+   reads them as elements unless it is told more. */
+static unsigned run_alignment(const struct emit_kernel *ek, const struct eaddress *at)
+{
+    unsigned bytes = dtype_bits(ek->k->bufs[at->buf].dtype) / 8;
+    return ek->e->target->host ? bytes * (unsigned)common_step(ek, at) : bytes;
 }
 
 /* Two elements of 4 bits a byte, all lanes side by side from a whole byte on. */
@@ -372,7 +416,7 @@ LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *
     if (is_contiguous(ek, at)) {
         LLVMValueRef v = LLVMBuildLoad2(e->b, LLVMVectorType(mt, (unsigned)ek->lanes),
                                         emit_pointer(ek, at->buf, &at->affine), "");
-        LLVMSetAlignment(v, dtype_bits(t) / 8);
+        LLVMSetAlignment(v, run_alignment(ek, at));
         return from_memory(ek, t, v);
     }
     if (is_packed_run(ek, at))
@@ -397,7 +441,7 @@ void emit_store(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef 
     if (is_contiguous(ek, at)) {
         LLVMValueRef p = emit_pointer(ek, at->buf, &at->affine);
         LLVMValueRef s = LLVMBuildStore(e->b, to_memory(ek, t, v), p);
-        LLVMSetAlignment(s, dtype_bits(t) / 8);
+        LLVMSetAlignment(s, run_alignment(ek, at));
         return;
     }
     for (int i = 0; i < ek->lanes; i++) {
@@ -471,8 +515,16 @@ static LLVMValueRef load_run(struct emit_kernel *ek, const struct eaddress *at, 
 {
     struct emit *e = ek->e;
     LLVMValueRef base = eaffine_value(ek, &at->affine);
-    struct eaffine safe =
-        eaffine_var(emit_add_var(ek, LLVMBuildSelect(e->b, ok, base, emit_index(e, 0), ""), 0));
+    LLVMValueRef from = LLVMBuildSelect(e->b, ok, base, emit_index(e, 0), "");
+    struct eaffine safe = eaffine_const(0);
+    if (e->target->host && is_contiguous(ek, at)) {
+        /* The start is as aligned as any run. */
+        int64_t step = common_step(ek, at);
+        from = LLVMBuildExactSDiv(e->b, from, emit_index(e, step), "");
+        eaffine_add_term(&safe, emit_add_var(ek, from, 0), step);
+    } else {
+        eaffine_add_term(&safe, emit_add_var(ek, from, 0), 1);
+    }
     eaffine_add_term(&safe, EVAR_LANE, eaffine_lane(&at->affine));
     struct eaddress clamped = {.buf = at->buf, .affine = safe};
     return emit_load(ek, &clamped, out_varying);

@@ -117,15 +117,20 @@ void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a
     ek->bind[index] = *a;
 }
 
+struct eaffine emit_kaffine(const struct emit_kernel *ek, const struct kaffine *k)
+{
+    struct eaffine a = eaffine_const(k->offset);
+    for (int i = 0; i < k->n_terms; i++)
+        eaffine_add(&a, &ek->bind[k->term[i].var], k->term[i].coef);
+    return a;
+}
+
 bool emit_affine(struct emit_kernel *ek, kval v, struct eaffine *out_affine)
 {
     struct kaffine k;
     if (!kernel_affine_of(ek->k, v, &k))
         return false;
-    struct eaffine a = eaffine_const(k.offset);
-    for (int i = 0; i < k.n_terms; i++)
-        eaffine_add(&a, &ek->bind[k.term[i].var], k.term[i].coef);
-    *out_affine = a;
+    *out_affine = emit_kaffine(ek, &k);
     return true;
 }
 

@@ -31,6 +31,19 @@ struct emit_frame {
     uint64_t bytes;
 };
 
+/* The code of a device: images for the processors that it was made for, and the name of each
+   distinct kernel in them, by entry. */
+struct emit_images {
+    struct emit_image {
+        enum sheaf_image_kind kind;
+        unsigned arch;
+        struct bytes code;
+    } *image;
+    size_t n;
+    const char ***kernel_name;
+    const struct emit_entry *entries;
+};
+
 /* One module under construction. */
 struct emit {
     struct arena *arena;
@@ -51,6 +64,7 @@ struct emit {
     unsigned program_line;
     struct emit_frame *frames; /* as the back end reports them */
     size_t n_frames, cap_frames;
+    const struct emit_images *images; /* of an object that carries the code of a device */
     LLVMTypeRef index; /* of loops and addresses: as wide as a pointer, like size_t */
 };
 
@@ -78,6 +92,13 @@ struct ejoin {
     int64_t inner_extent;
 };
 
+/* The threads of a device that run the code together: each computes the same values, spread regions
+   are divided among them, and one alone writes. */
+struct egroup {
+    int size;          /* 1: a thread by itself */
+    LLVMValueRef rank; /* i32, 0 to size - 1 */
+};
+
 struct emit_kernel {
     struct emit *e;
     const struct kernel *k;
@@ -94,6 +115,7 @@ struct emit_kernel {
     struct evar *vars;
     size_t n_vars, cap_vars;
     int lanes;
+    struct egroup group;
     bool inside; /* load_or of the block being emitted is known to stay inside */
     struct ejoin join;
     LLVMValueRef (*results)[KREGION_MAX_VALUES]; /* by kval of region */
@@ -110,8 +132,9 @@ void emit_block(struct emit_kernel *ek, const struct kblock *blk);
 const struct kinst *emit_block_yield(const struct emit_kernel *ek, const struct kblock *blk);
 void emit_instruction(struct emit_kernel *ek, kval v);
 
-/* ---- emit_region.c: map, loop, scan, if; emit_reduce.c ---- */
+/* ---- emit_region.c: loop, scan, if; emit_map.c, emit_reduce.c ---- */
 void emit_region(struct emit_kernel *ek, kval v);
+void emit_map_region(struct emit_kernel *ek, kval v);
 void emit_reduce(struct emit_kernel *ek, kval v);
 /* Whether a block can run in lanes: no control flow but reductions, no packed stores. */
 bool emit_can_vectorize(const struct kernel *k, const struct kblock *blk);
@@ -121,6 +144,34 @@ void emit_combine(struct emit_kernel *ek, const struct kregion *r, int n, LLVMVa
 void emit_set_results(struct emit_kernel *ek, kval v, int n, LLVMValueRef *values, bool varying);
 /* Sets the number of lanes that instructions are emitted for. */
 void emit_set_lanes(struct emit_kernel *ek, int lanes);
+
+/* ---- emit_group.c: what the threads of a group do together ---- */
+void emit_group_barrier(struct emit_kernel *ek);
+/* What is emitted in between only the first thread of the group runs. */
+struct egroup_first {
+    struct egroup group;
+    LLVMBasicBlockRef end;
+};
+struct egroup_first emit_group_first_begin(struct emit_kernel *ek);
+void emit_group_first_end(struct emit_kernel *ek, const struct egroup_first *first);
+/* The first thread's value, a scalar. */
+LLVMValueRef emit_group_broadcast(struct emit_kernel *ek, LLVMValueRef v);
+/* Shared memory of one element for each thread of the block. */
+LLVMValueRef emit_group_array(struct emit_kernel *ek, LLVMTypeRef type);
+/* Whether a reduction or scan gives the same whatever is combined first. */
+bool emit_is_order_free(const struct kernel *k, const struct kinst *in);
+/* What combined with x gives x. */
+LLVMValueRef emit_neutral(struct emit *e, enum kcombine combine, enum dtype t);
+/* A reduction divided among the threads; false, and nothing is emitted, where its order leaves
+   nothing to divide. */
+bool emit_group_reduce(struct emit_kernel *ek, kval v);
+/* emit_group_scan.c: the same of a scan. */
+bool emit_group_scan(struct emit_kernel *ek, kval v);
+
+/* ---- emit_shared.c ---- */
+/* From here on the buffers that the schedule wants in the block's memory are those of one group of
+   n_groups; `group` is its number, i32, where there are several. */
+void emit_group_buffers(struct emit_kernel *ek, int n_groups, LLVMValueRef group);
 
 /* ---- emit_inside.c: emit_block for the body of a map, with a fast copy for windows that lie
    inside ---- */
@@ -172,6 +223,8 @@ bool eaffine_range(const struct emit_kernel *ek, const struct eaffine *a, int64_
 LLVMValueRef eaffine_full(struct emit_kernel *ek, const struct eaffine *a, bool *out_varying);
 /* The affine form of an i64 value over loop variables; false where it has none. */
 bool emit_affine(struct emit_kernel *ek, kval v, struct eaffine *out_affine);
+/* The same of an access of a contraction, as its indices are bound. */
+struct eaffine emit_kaffine(const struct emit_kernel *ek, const struct kaffine *k);
 void emit_bind_index(struct emit_kernel *ek, kval index, const struct eaffine *a);
 
 /* ---- emit_address.c ---- */
@@ -205,7 +258,33 @@ void emit_loop_end(struct emit_kernel *ek, struct eloop *l);
 LLVMValueRef emit_alloca(struct emit_kernel *ek, LLVMTypeRef type);
 LLVMBasicBlockRef emit_append_block(struct emit_kernel *ek);
 
+/* ---- emit_data.c: constant data ---- */
+/* The fields of a struct, put one after the other. */
+struct edata {
+    struct emit *e;
+    LLVMValueRef v[24];
+    unsigned n;
+};
+void edata_put(struct edata *f, LLVMValueRef v);
+LLVMValueRef edata_finish(struct edata *f);
+LLVMValueRef edata_constant(struct emit *e, const char *name, LLVMValueRef init); /* a symbol */
+LLVMValueRef edata_private(struct emit *e, LLVMValueRef init); /* without a name */
+LLVMValueRef edata_in_own_section(struct emit *e, LLVMValueRef global);
+LLVMValueRef edata_string(struct emit *e, const char *s);
+LLVMValueRef edata_bytes(struct emit *e, const struct bytes *bytes);   /* and a 0 behind them */
+LLVMValueRef edata_rows(struct emit *e, LLVMValueRef *rows, size_t n); /* NULL where n is 0 */
+
+/* ---- emit_device.c: what a device runs, as data of an object of the host ---- */
+bool emit_device_module(struct arena *a, const struct emit_request *req, bool want_text,
+                        struct emit_result *out_result, struct error *err);
+/* ---- emit_plan.c ---- */
+/* The launch plan of an entry for a device, a pointer to it. */
+LLVMValueRef emit_plan(struct emit *e, const struct emit_entry *entry);
+
 /* ---- emit_program.c, emit_bundle.c ---- */
+/* The functions of a part's kernels, by distinct kernel. */
+LLVMValueRef *emit_part_kernels(struct emit *e, const struct emit_part *part);
+
 /* The entry's functions and those of its kernels. */
 void emit_entry(struct emit *e, const struct emit_request *req, const struct emit_entry *entry);
 /* Its _config and _info. */
@@ -257,6 +336,9 @@ struct emit_schedules {
 };
 
 /* ---- emit_module.c: runs in the worker ---- */
+bool emit_verify(struct emit *e, struct error *err);
+bool emit_run_passes(struct emit *e, struct error *err);
+bool emit_to_bytes(struct emit *e, LLVMCodeGenFileType type, struct bytes *out, struct error *err);
 bool emit_is_arm(const struct emit *e); /* 32 bits */
 /* A module for e->target and e->features, which are set before, as is e->arena; emit_close is due
    after success. */

@@ -69,7 +69,16 @@ static void emit_access(struct emit_kernel *ek, kval v, const struct kinst *in)
     bool varying = kernel_inst(ek->k, value)->op == KOP_INDEX
                        ? ek->lanes > 1 && eaffine_lane(&ek->bind[value]) != 0
                        : ek->varying[value];
-    emit_store(ek, &at, emit_get(ek, value, varying), varying);
+    LLVMValueRef stored = emit_get(ek, value, varying);
+    if (ek->group.size == 1) {
+        emit_store(ek, &at, stored, varying);
+        return;
+    }
+    emit_group_barrier(ek);
+    struct egroup_first first = emit_group_first_begin(ek);
+    emit_store(ek, &at, stored, varying);
+    emit_group_first_end(ek, &first);
+    emit_group_barrier(ek);
 }
 
 static LLVMValueRef emit_select(struct emit_kernel *ek, const struct kinst *in, bool varying)
@@ -184,18 +193,52 @@ unsigned emit_kernel_params(const struct emit *e, const struct kernel *k)
     return (unsigned)k->n_bufs + e->target->optimize_size;
 }
 
+/* ptx_kernel of llvm/IR/CallingConv.h. */
+enum { KERNEL_CONVENTION = 71 };
+
+/* How many threads a block has at most, so that the device's assembler leaves registers for all of
+   them.  LLVM, "User Guide for NVPTX Back-end", kernel metadata. */
+static void limit_threads(struct emit *e, LLVMValueRef fn, const struct schedule *s)
+{
+    static const char kind[] = "maxntidx";
+    LLVMMetadataRef parts[3] = {LLVMValueAsMetadata(fn),
+                                LLVMMDStringInContext2(e->ctx, kind, sizeof kind - 1),
+                                LLVMValueAsMetadata(LLVMConstInt(e->i32, (unsigned)s->threads, 0))};
+    LLVMMetadataRef node = LLVMMDNodeInContext2(e->ctx, parts, 3);
+    LLVMAddNamedMetadataOperand(e->mod, "nvvm.annotations", LLVMMetadataAsValue(e->ctx, node));
+}
+
+/* On a device, numbers of 64 bits take two registers and several instructions: indices have 32
+   where no buffer has more elements than they can count. */
+static LLVMTypeRef index_type(const struct emit *e, const struct kernel *k)
+{
+    if (!e->target->host || e->target->optimize_size)
+        return LLVMIntPtrTypeInContext(e->ctx, e->layout);
+    for (size_t i = 0; i < k->n_bufs; i++)
+        if (layout_elems(&k->bufs[i].layout, k->bufs[i].dims) > INT32_MAX)
+            return e->i64;
+    return e->i32;
+}
+
 LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const struct schedule *s,
                                   const char *name)
 {
+    e->index = index_type(e, k);
     LLVMTypeRef *params = arena_array(e->arena, k->n_bufs + 1, sizeof *params);
     unsigned n_params = emit_kernel_params(e, k);
     for (size_t i = 0; i < n_params; i++)
         params[i] = e->ptr;
     LLVMTypeRef t = LLVMFunctionType(e->void_, params, n_params, 0);
     LLVMValueRef fn = LLVMAddFunction(e->mod, name, t);
-    LLVMSetLinkage(fn, LLVMInternalLinkage);
+    if (e->target->host) {
+        LLVMSetFunctionCallConv(fn, KERNEL_CONVENTION);
+        limit_threads(e, fn, s);
+    } else {
+        LLVMSetLinkage(fn, LLVMInternalLinkage);
+    }
 
-    struct emit_kernel ek = {.e = e, .k = k, .schedule = s, .fn = fn, .lanes = 1};
+    struct emit_kernel ek = {
+        .e = e, .k = k, .schedule = s, .fn = fn, .lanes = 1, .group = {.size = 1}};
     ek.buf = arena_array(e->arena, k->n_bufs + 1, sizeof *ek.buf);
     ek.val = arena_array(e->arena, k->n_insts, sizeof *ek.val);
     ek.varying = arena_array(e->arena, k->n_insts, sizeof *ek.varying);
@@ -211,6 +254,10 @@ LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const 
     LLVMBasicBlockRef body = emit_append_block(&ek);
     LLVMPositionBuilderAtEnd(e->b, body);
     emit_debug_kernel(&ek);
+    if (s && s->is_together) {
+        ek.group = (struct egroup){s->threads, e->target->threads->thread(e)};
+        emit_group_buffers(&ek, 1, NULL);
+    }
     emit_block(&ek, &k->body);
     LLVMBuildRetVoid(e->b);
     LLVMPositionBuilderAtEnd(e->b, ek.entry);

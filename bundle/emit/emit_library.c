@@ -76,6 +76,11 @@ static void copy(struct library *l, LLVMValueRef to, LLVMValueRef from, LLVMValu
 
 /* ---- work memory ---- */
 
+bool emit_library_can_queue(const struct emit_library_function *fn)
+{
+    return fn->items < 0 && !emit_library_is_sized(fn);
+}
+
 uint64_t emit_library_context_bytes(const struct emit_library_function *fn)
 {
     const int64_t *area = fn->program->area_bytes;
@@ -92,7 +97,7 @@ static uint64_t mark_of(const struct emit_library_function *fn)
     return h;
 }
 
-static LLVMValueRef constants(struct library *l)
+LLVMValueRef library_constants(struct library *l)
 {
     struct emit *e = &l->e;
     if (l->req->weights_path)
@@ -115,7 +120,7 @@ static struct areas areas_in(struct library *l, LLVMValueRef memory)
     at = LLVMBuildAnd(e->b, at, emit_index(e, -PROGRAM_ALIGNMENT), "");
     int64_t mutable_bytes = program_align_up(l->fn->program->area_bytes[AREA_MUTABLE]);
     struct areas areas;
-    areas.p[AREA_CONSTANT] = constants(l);
+    areas.p[AREA_CONSTANT] = library_constants(l);
     areas.p[AREA_MUTABLE] = LLVMBuildIntToPtr(e->b, at, e->ptr, "");
     areas.p[AREA_ACTIVATION] = plain_at(e, areas.p[AREA_MUTABLE], emit_index(e, mutable_bytes));
     return areas;
@@ -448,10 +453,16 @@ static void add_state(struct library *l)
     struct emit *e = &l->e;
     LLVMTypeRef of_each = LLVMArrayType2(e->i32, l->req->n_functions);
     LLVMTypeRef fields[LIBRARY_N_FIELDS] = {
-        [LIBRARY_PHASE] = e->i32,   [LIBRARY_SEED] = of_each,     [LIBRARY_STREAMS] = of_each,
-        [LIBRARY_VARIANT] = e->i32, [LIBRARY_CONSTANTS] = e->ptr,
+        [LIBRARY_PHASE] = e->i32,
+        [LIBRARY_SEED] = of_each,
+        [LIBRARY_STREAMS] = of_each,
+        [LIBRARY_VARIANT] = e->i32,
+        [LIBRARY_CONSTANTS] = e->ptr,
+        [LIBRARY_DEVICE_NUMBER] = e->i32,
+        [LIBRARY_DEVICE] = library_device_type(e),
     };
-    l->state_type = LLVMStructTypeInContext(e->ctx, fields, LIBRARY_N_FIELDS, 0);
+    unsigned n = l->req->device ? LIBRARY_N_FIELDS : LIBRARY_DEVICE_NUMBER;
+    l->state_type = LLVMStructTypeInContext(e->ctx, fields, n, 0);
     l->state = LLVMAddGlobal(e->mod, l->state_type, library_name(l, "state"));
     LLVMSetInitializer(l->state, LLVMConstNull(l->state_type));
     LLVMSetLinkage(l->state, LLVMInternalLinkage);
@@ -460,12 +471,17 @@ static void add_state(struct library *l)
 static void emit_function(struct library *l)
 {
     struct emit *e = &l->e;
-    /* All parameters are pointers: the context, inputs, outputs and where their extents go. */
+    /* All parameters are pointers: the context, a device's stream, inputs, outputs and where their
+       extents go. */
     size_t n = 2 + l->fn->n_in + 2 * l->fn->n_out;
     LLVMTypeRef *pointers = arena_array(e->arena, n, sizeof *pointers);
     for (size_t i = 0; i < n; i++)
         pointers[i] = e->ptr;
     library_emit_init(l);
+    if (l->req->device) {
+        library_emit_device_runs(l, pointers);
+        return;
+    }
     LLVMValueRef prepare = emit_prepare(l);
     emit_context(l, prepare);
     struct steps_of_run run = {.end = emit_end(l)};

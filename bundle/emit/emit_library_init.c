@@ -70,6 +70,28 @@ static void check_processor(struct library *l)
     plain_return_if(e, LLVMBuildNot(e->b, holds, ""), plain_i32(e, SHEAF_ERROR_PROCESSOR));
 }
 
+/* ---- the device ---- */
+
+/* Weights that are there stay, where the device was what failed before. */
+static void load_once(struct library *l, LLVMValueRef load)
+{
+    struct emit *e = &l->e;
+    LLVMValueRef path = plain_param(e, 0);
+    LLVMBasicBlockRef loaded = plain_block(e);
+    LLVMValueRef there = LLVMBuildNot(e->b, plain_is_null(e, library_constants(l)), "");
+    plain_branch_if(e, LLVMBuildAnd(e->b, there, plain_is_null(e, path), ""), loaded);
+    LLVMValueRef status = plain_call(e, load, &path, 1);
+    plain_return_if(e, LLVMBuildICmp(e->b, LLVMIntNE, status, plain_i32(e, SHEAF_OK), ""), status);
+    plain_go(e, loaded);
+}
+
+static void begin_device(struct library *l, LLVMValueRef load)
+{
+    if (load)
+        load_once(l, load);
+    LLVMBuildRet(l->e.b, library_open_device(l, library_constants(l)));
+}
+
 /* ---- once ---- */
 
 /* int work(const char *path): what init does once. */
@@ -79,6 +101,10 @@ static LLVMValueRef emit_work(struct library *l)
     LLVMValueRef load = l->req->weights_path ? library_emit_load(l) : NULL;
     LLVMValueRef fn =
         plain_function(e, library_name(l, "work"), e->i32, &e->ptr, 1, LLVMInternalLinkage);
+    if (l->req->device) {
+        begin_device(l, load);
+        return fn;
+    }
     check_processor(l);
     LLVMValueRef path = plain_param(e, 0);
     LLVMBuildRet(e->b, load ? plain_call(e, load, &path, 1) : plain_i32(e, SHEAF_OK));
@@ -138,9 +164,13 @@ void library_emit_init(struct library *l)
 {
     struct emit *e = &l->e;
     LLVMValueRef none = LLVMConstNull(e->ptr);
-    library_export(l, "init", e->void_, &e->i32, 1); /* the number of a device: there is one */
-    plain_call(e, l->init, &none, 1);
-    LLVMBuildRetVoid(e->b);
+    if (l->req->device) {
+        library_emit_device_init(l);
+    } else {
+        library_export(l, "init", e->void_, &e->i32, 1); /* the number of a device: there is one */
+        plain_call(e, l->init, &none, 1);
+        LLVMBuildRetVoid(e->b);
+    }
     library_export(l, "status", e->i32, NULL, 0);
     LLVMBuildRet(e->b, plain_call(e, l->init, &none, 1));
     emit_seed(l);

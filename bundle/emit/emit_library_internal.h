@@ -24,6 +24,9 @@ enum library_field {
     LIBRARY_STREAMS,   /* i32 of each: how many sequences of random numbers were begun */
     LIBRARY_VARIANT,   /* i32, of ENTRY_select */
     LIBRARY_CONSTANTS, /* ptr: the mapped weights */
+    /* For a device: */
+    LIBRARY_DEVICE_NUMBER, /* i32, of FUNC_init */
+    LIBRARY_DEVICE,        /* struct device_library */
     LIBRARY_N_FIELDS
 };
 enum { LIBRARY_READY = -1, LIBRARY_BUSY = -2 };
@@ -38,6 +41,20 @@ LLVMValueRef library_call_bundle(struct library *l, const char *suffix, const LL
 /* A function that applications see. */
 LLVMValueRef library_export(struct library *l, const char *suffix, LLVMTypeRef result,
                             const LLVMTypeRef *params, size_t n);
+
+/* ---- emit_library.c ---- */
+LLVMValueRef library_constants(struct library *l); /* where the constant area lies */
+
+/* ---- emit_library_device.c ---- */
+LLVMTypeRef library_device_type(struct emit *e); /* struct device_library */
+/* Calls the device's runtime. */
+LLVMValueRef library_call_device(struct library *l, const char *name, LLVMTypeRef result,
+                                 const LLVMValueRef *args, size_t n);
+/* Opens the device, for all functions; an i32, the status. */
+LLVMValueRef library_open_device(struct library *l, LLVMValueRef constants);
+/* FUNC_init and FUNC_message; contexts and runs. */
+void library_emit_device_init(struct library *l);
+void library_emit_device_runs(struct library *l, const LLVMTypeRef *pointers);
 
 /* ---- emit_library_init.c ---- */
 /* init, which all functions share. */

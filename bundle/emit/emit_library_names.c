@@ -6,9 +6,10 @@
 /* All FUNC_.. that the files of emit_library.h may make.  What is the bundle's own begins with
    FUNC_network, which is its entry. */
 static const char *const SUFFIXES[] = {
-    "begin",     "beside", "compute", "constants", "context_init", "context_size", "end",
-    "init",      "load",   "map",     "network",   "prepare",      "ready",        "run",
-    "run_sized", "seed",   "state",   "status",    "weights",      "weights_file", "work",
+    "begin",        "beside",  "compute", "constants", "context_done", "context_init",
+    "context_size", "end",     "init",    "load",      "map",          "message",
+    "network",      "prepare", "queue",   "ready",     "run",          "run_sized",
+    "seed",         "state",   "status",  "weights",   "weights_file", "work",
 };
 
 bool emit_library_has_name(const char *func, const char *name)
@@ -22,29 +23,51 @@ bool emit_library_has_name(const char *func, const char *name)
     return has;
 }
 
-/* Of the C library; the last ones are what it has on ARM for memcpy and memset. */
-static const char *const NEEDS[] = {
-    "abort",           "close",
-    "dladdr",          "free",
-    "getauxval",       "lseek",
-    "malloc",          "memcpy",
-    "memset",          "mmap",
-    "munmap",          "open",
-    "sched_yield",     "strrchr",
-    "__aeabi_memcpy",  "__aeabi_memset",
-    "__aeabi_memclr",  "__aeabi_memclr4",
-    "__aeabi_memclr8",
+/* Those from __aeabi_memcpy on are what the C library has on ARM for memcpy and memset. */
+static const struct {
+    const char *name;
+    enum emit_library_need kind;
+} NEEDS[] = {
+    {"abort", EMIT_NEED_C},           {"close", EMIT_NEED_C},
+    {"dladdr", EMIT_NEED_C},          {"free", EMIT_NEED_C},
+    {"getauxval", EMIT_NEED_C},       {"lseek", EMIT_NEED_C},
+    {"malloc", EMIT_NEED_C},          {"memcpy", EMIT_NEED_C},
+    {"memset", EMIT_NEED_C},          {"mmap", EMIT_NEED_C},
+    {"munmap", EMIT_NEED_C},          {"open", EMIT_NEED_C},
+    {"sched_yield", EMIT_NEED_C},     {"strrchr", EMIT_NEED_C},
+    {"__aeabi_memcpy", EMIT_NEED_C},  {"__aeabi_memset", EMIT_NEED_C},
+    {"__aeabi_memclr", EMIT_NEED_C},  {"__aeabi_memclr4", EMIT_NEED_C},
+    {"__aeabi_memclr8", EMIT_NEED_C}, {"memcmp", EMIT_NEED_DEVICE},
+    {"memmove", EMIT_NEED_DEVICE},    {"posix_memalign", EMIT_NEED_DEVICE},
+    {"snprintf", EMIT_NEED_DEVICE},   {"strchr", EMIT_NEED_DEVICE},
+    {"strcmp", EMIT_NEED_DEVICE},     {"strcspn", EMIT_NEED_DEVICE},
+    {"strlen", EMIT_NEED_DEVICE},     {"strncmp", EMIT_NEED_DEVICE},
+    {"vsnprintf", EMIT_NEED_DEVICE},  {"dlclose", EMIT_NEED_DL},
+    {"dlerror", EMIT_NEED_DL},        {"dlopen", EMIT_NEED_DL},
+    {"dlsym", EMIT_NEED_DL},
 };
+enum { N_NEEDS = sizeof NEEDS / sizeof *NEEDS };
 
-const char *emit_library_needs(size_t i)
+const char *emit_library_needs(enum emit_library_need kind, size_t i)
 {
-    return i < sizeof NEEDS / sizeof *NEEDS ? NEEDS[i] : NULL;
+    for (size_t k = 0; k < N_NEEDS; k++)
+        if (NEEDS[k].kind == kind && i-- == 0)
+            return NEEDS[k].name;
+    return NULL;
+}
+
+bool emit_library_is_needed_by_device(const char *name)
+{
+    size_t i = 0;
+    while (i < N_NEEDS && strcmp(NEEDS[i].name, name) != 0)
+        i++;
+    return i < N_NEEDS;
 }
 
 bool emit_library_is_needed(const char *name)
 {
     size_t i = 0;
-    while (emit_library_needs(i) && strcmp(emit_library_needs(i), name) != 0)
+    while (i < N_NEEDS && strcmp(NEEDS[i].name, name) != 0)
         i++;
-    return emit_library_needs(i) != NULL;
+    return i < N_NEEDS && NEEDS[i].kind == EMIT_NEED_C;
 }

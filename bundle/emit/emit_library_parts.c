@@ -1,6 +1,7 @@
 /* The objects of a library that hold little or no code: hooks, weights, and stubs for linkers. */
 #include <string.h>
 
+#include "bundle/device_library.h"
 #include "bundle/emit/emit_library_internal.h"
 #include "bundle/emit/emit_weights.h"
 
@@ -78,29 +79,39 @@ static void other_name(struct emit *e, const char *name, const char *of)
         LLVMBuildRet(e->b, v);
 }
 
+static const struct hook_names {
+    const char *allocate, *give_back, *set;
+    const char *usual_allocate, *usual_give_back;
+} HOOKS = {"sheaf_ext_malloc", "sheaf_ext_free", "sheaf_ext_set_allocator", "malloc", "free"},
+  DEVICE_HOOKS = {EMIT_LIBRARY_DEVICE_HOOKS "malloc", EMIT_LIBRARY_DEVICE_HOOKS "free",
+                  EMIT_LIBRARY_DEVICE_HOOKS "set_allocator", DEVICE_LIBRARY_PREFIX "malloc",
+                  DEVICE_LIBRARY_PREFIX "free"};
+
 static bool hooks_module(struct arena *a, const void *arg, struct emit_result *out_result,
                          struct error *err)
 {
+    const struct emit_library *lib = arg;
+    const struct hook_names *names = lib->device ? &DEVICE_HOOKS : &HOOKS;
     struct emit e;
-    if (!open_module(&e, a, arg, "sheaf_ext", err))
+    if (!open_module(&e, a, lib->target, "sheaf_ext", err))
         return false;
     LLVMValueRef malloc_hook = hook(&e, "malloc_hook"), free_hook = hook(&e, "free_hook");
-    through_hook(&e, "sheaf_ext_malloc", e.ptr, e.index, malloc_hook, "malloc");
-    through_hook(&e, "sheaf_ext_free", e.void_, e.ptr, free_hook, "free");
-    other_name(&e, "sol_ext_malloc", "sheaf_ext_malloc");
-    other_name(&e, "sol_ext_free", "sheaf_ext_free");
+    through_hook(&e, names->allocate, e.ptr, e.index, malloc_hook, names->usual_allocate);
+    through_hook(&e, names->give_back, e.void_, e.ptr, free_hook, names->usual_give_back);
+    other_name(&e, "sol_ext_malloc", names->allocate);
+    other_name(&e, "sol_ext_free", names->give_back);
     LLVMTypeRef params[2] = {e.ptr, e.ptr};
-    plain_function(&e, "sheaf_ext_set_allocator", e.void_, params, 2, LLVMWeakAnyLinkage);
+    plain_function(&e, names->set, e.void_, params, 2, LLVMWeakAnyLinkage);
     plain_store_atomic(&e, plain_param(&e, 0), malloc_hook, LLVMAtomicOrderingMonotonic);
     plain_store_atomic(&e, plain_param(&e, 1), free_hook, LLVMAtomicOrderingMonotonic);
     LLVMBuildRetVoid(e.b);
     return close_module(&e, out_result, err);
 }
 
-bool emit_library_hooks(struct arena *a, const struct target *t, struct bytes *out_object,
+bool emit_library_hooks(struct arena *a, const struct emit_library *lib, struct bytes *out_object,
                         struct error *err)
 {
-    return in_worker(a, hooks_module, t, out_object, err);
+    return in_worker(a, hooks_module, lib, out_object, err);
 }
 
 /* ---- weights ---- */
@@ -122,18 +133,22 @@ bool emit_library_weights(struct arena *a, const struct emit_library *lib, struc
 static bool stub_module(struct arena *a, const void *arg, struct emit_result *out_result,
                         struct error *err)
 {
+    const struct emit_library_stub *stub = arg;
     struct emit e;
-    if (!open_module(&e, a, arg, "stub", err))
+    if (!open_module(&e, a, stub->target, "stub", err))
         return false;
-    for (size_t i = 0; emit_library_needs(i); i++) {
-        plain_function(&e, emit_library_needs(i), e.void_, NULL, 0, LLVMExternalLinkage);
-        LLVMBuildRetVoid(e.b);
+    for (int kind = 0; kind <= EMIT_NEED_DL; kind++) {
+        enum emit_library_need need = (enum emit_library_need)kind;
+        for (size_t i = 0; stub->needed[kind] && emit_library_needs(need, i); i++) {
+            plain_function(&e, emit_library_needs(need, i), e.void_, NULL, 0, LLVMExternalLinkage);
+            LLVMBuildRetVoid(e.b);
+        }
     }
     return close_module(&e, out_result, err);
 }
 
-bool emit_library_stub(struct arena *a, const struct target *t, struct bytes *out_object,
-                       struct error *err)
+bool emit_library_stub(struct arena *a, const struct emit_library_stub *stub,
+                       struct bytes *out_object, struct error *err)
 {
-    return in_worker(a, stub_module, t, out_object, err);
+    return in_worker(a, stub_module, stub, out_object, err);
 }

@@ -114,7 +114,7 @@ static void init_types(struct emit *e)
     e->ptr = LLVMPointerTypeInContext(e->ctx, 0);
 }
 
-static bool to_bytes(struct emit *e, LLVMCodeGenFileType type, struct bytes *out, struct error *err)
+bool emit_to_bytes(struct emit *e, LLVMCodeGenFileType type, struct bytes *out, struct error *err)
 {
     LLVMMemoryBufferRef buffer;
     char *message = NULL;
@@ -141,7 +141,7 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *arg)
     LLVMDisposeMessage(text);
 }
 
-static bool run_passes(struct emit *e, struct error *err)
+bool emit_run_passes(struct emit *e, struct error *err)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef failed = LLVMRunPasses(e->mod, PASSES, e->machine, options);
@@ -154,7 +154,7 @@ static bool run_passes(struct emit *e, struct error *err)
     return false;
 }
 
-static bool verify(struct emit *e, struct error *err)
+bool emit_verify(struct emit *e, struct error *err)
 {
     char *message = NULL;
     bool broken = LLVMVerifyModule(e->mod, LLVMReturnStatusAction, &message);
@@ -206,7 +206,7 @@ static const char *common_features(struct arena *a, const struct emit_request *r
 static bool generate(struct emit *e, LLVMCodeGenFileType type, struct bytes *out, struct error *err)
 {
     LLVMModuleRef spare = LLVMCloneModule(e->mod);
-    bool ok = to_bytes(e, type, out, err);
+    bool ok = emit_to_bytes(e, type, out, err);
     LLVMDisposeModule(e->mod);
     e->mod = spare;
     return ok && err->status == SHEAF_OK;
@@ -272,7 +272,8 @@ bool emit_to_object(struct emit *e, outside_fn *is_outside, struct bytes *out_ob
                     struct error *err)
 {
     emit_function_attributes(e, NULL);
-    return verify(e, err) && run_passes(e, err) && generate_object(e, is_outside, out_object, err);
+    return emit_verify(e, err) && emit_run_passes(e, err) &&
+           generate_object(e, is_outside, out_object, err);
 }
 
 /* What is known of the object once it is there.  Its layout is told by all that it is: weights fit
@@ -312,6 +313,8 @@ static bool check_areas(const struct emit *e, const struct emit_request *req, st
 bool emit_module(struct arena *a, const struct emit_request *req, bool want_text,
                  struct emit_result *out_result, struct error *err)
 {
+    if (req->entries[0].parts[0].target->host)
+        return emit_device_module(a, req, want_text, out_result, err);
     struct target common = *req->entries[0].parts[0].target;
     struct emit e = {.arena = a, .target = &common, .features = common_features(a, req)};
     common.features = e.features;
@@ -333,7 +336,8 @@ bool emit_module(struct arena *a, const struct emit_request *req, bool want_text
     if (common.optimize_size)
         emit_share_kernels(&e);
     struct emit_result r = {.listing = emit_debug_end(&e)};
-    bool ok = verify(&e, err) && run_passes(&e, err) && generate_object(&e, NULL, &r.object, err);
+    bool ok = emit_verify(&e, err) && emit_run_passes(&e, err) &&
+              generate_object(&e, NULL, &r.object, err);
     if (ok)
         set_late_fields(&e, req, &r.object);
     if (ok && want_text) {

@@ -149,33 +149,34 @@ static LLVMValueRef find_kernel(const struct emit *e, const char *key)
 }
 
 /* For who reads a profile or a map of the linker: the number in the texts of -dump-schedule, and
-   what of the model it is.  No identifier of C, so no entry's name. */
+   what of the model it is.  No identifier of C, so no entry's name; that of a device's kernel is
+   one, for its assembly has no others. */
 static const char *function_name(struct emit *e, const struct kernel *k)
 {
     enum { MAX_NAME = 60 };
     char *name = arena_printf(e->arena, "k%zu.%.*s", e->n_kernels, MAX_NAME, k->name);
-    for (char *c = strchr(name, '.') + 1; *c; c++)
+    for (char *c = strchr(name, '.') + !e->target->host; *c; c++)
         if (!isalnum((unsigned char)*c))
             *c = '_';
     return name;
 }
 
-static void emit_kernels(struct entry *t)
+LLVMValueRef *emit_part_kernels(struct emit *e, const struct emit_part *part)
 {
-    struct emit *e = t->e;
-    const struct emit_schedules *s = t->part->schedules;
-    t->kernel = arena_array(e->arena, s->n + 1, sizeof *t->kernel);
+    const struct emit_schedules *s = part->schedules;
+    LLVMValueRef *kernel = arena_array(e->arena, s->n + 1, sizeof *kernel);
     size_t n_before = e->n_kernels;
     for (size_t i = 0; i < s->n; i++) {
         const char *key = s->kernel[i].key;
-        t->kernel[i] = n_before ? find_kernel(e, key) : NULL;
-        if (t->kernel[i])
+        kernel[i] = n_before ? find_kernel(e, key) : NULL;
+        if (kernel[i])
             continue;
         const char *name = function_name(e, s->kernel[i].kernel);
-        t->kernel[i] = emit_kernel_function(e, s->kernel[i].kernel, s->kernel[i].schedule, name);
+        kernel[i] = emit_kernel_function(e, s->kernel[i].kernel, s->kernel[i].schedule, name);
         ARENA_PUSH(e->arena, e->kernels, e->n_kernels, e->cap_kernels) = (struct emitted_kernel){
-            .key = key, .cpu = e->target->cpu, .features = e->target->features, .fn = t->kernel[i]};
+            .key = key, .cpu = e->target->cpu, .features = e->target->features, .fn = kernel[i]};
     }
+    return kernel;
 }
 
 /* The functions of a part, the one that runs it under `name`. */
@@ -186,7 +187,7 @@ static LLVMValueRef emit_part(struct emit *e, const struct emit_request *req,
     struct entry t = {.e = e, .part = part};
     LLVMValueRef last = LLVMGetLastFunction(e->mod);
     e->target = part->target;
-    emit_kernels(&t);
+    t.kernel = emit_part_kernels(e, part);
     emit_debug_program(e, part->program);
     begin_function(&t, name);
     LLVMValueRef fn = t.fn;
@@ -253,10 +254,22 @@ static void emit_dispatch(struct emit *e, const struct emit_entry *entry, LLVMVa
     emit_function_attributes(e, last);
 }
 
+/* A device's network does not run by a call. */
+static void emit_refusal(struct emit *e, const struct emit_entry *entry)
+{
+    struct entry t = {.e = e};
+    LLVMValueRef last = LLVMGetLastFunction(e->mod);
+    begin_function(&t, entry->name);
+    LLVMBuildRet(e->b, LLVMConstInt(e->i32, SHEAF_ERROR_DEVICE, 0));
+    emit_function_attributes(e, last);
+}
+
 void emit_entry(struct emit *e, const struct emit_request *req, const struct emit_entry *entry)
 {
     const struct target *common = e->target;
-    if (entry->n_parts == 1) {
+    if (e->images) {
+        emit_refusal(e, entry);
+    } else if (entry->n_parts == 1) {
         emit_part(e, req, entry, &entry->parts[0], entry->name);
     } else {
         assert(!req->step_functions);

@@ -1,4 +1,4 @@
-/* Regions but reductions and contractions: map, loop, scan, if. */
+/* Regions but maps, reductions and contractions: loop, scan, if. */
 #include <assert.h>
 
 #include "bundle/emit/emit_internal.h"
@@ -34,159 +34,6 @@ void emit_set_results(struct emit_kernel *ek, kval v, int n, LLVMValueRef *value
     }
     if (n > 0)
         emit_set(ek, v, values[0], varying);
-}
-
-/* ---- map ---- */
-
-struct map {
-    const struct kregion *region;
-    const struct schedule_loop *loops;
-    int n_loops;
-    int lanes;
-    struct eaffine part[KREGION_MAX_DIMS]; /* of each index, as far as its loops are open */
-    int64_t limit[KREGION_MAX_DIMS];       /* of the inner part; set by the outer loop */
-};
-
-static void map_level(struct emit_kernel *ek, struct map *m, int level);
-
-static void with_part(struct emit_kernel *ek, struct map *m, int level, const struct eaffine *add)
-{
-    int dim = m->loops[level].dim;
-    struct eaffine saved = m->part[dim];
-    eaffine_add(&m->part[dim], add, 1);
-    map_level(ek, m, level + 1);
-    m->part[dim] = saved;
-}
-
-/* A loop 0 .. count over one more variable, which counts `times` times in the index. */
-static void scalar_loop(struct emit_kernel *ek, struct map *m, int level, LLVMValueRef from,
-                        LLVMValueRef count, int64_t known, int64_t times)
-{
-    struct eaffine add = eaffine_const(0);
-    if (known == 1 && LLVMIsAConstantInt(from)) {
-        add.offset = LLVMConstIntGetSExtValue(from) * times;
-        with_part(ek, m, level, &add);
-        return;
-    }
-    struct eloop l = emit_loop_begin(ek, from, count, 1);
-    struct eaffine var = eaffine_var(emit_add_var(ek, l.phi, known));
-    eaffine_add(&add, &var, times);
-    with_part(ek, m, level, &add);
-    emit_loop_end(ek, &l);
-}
-
-static void outer_loop(struct emit_kernel *ek, struct map *m, int level, int64_t extent)
-{
-    const struct schedule_loop *l = &m->loops[level];
-    int64_t full = extent / l->block, rest = extent % l->block;
-    if (full > 0) {
-        m->limit[l->dim] = l->block;
-        scalar_loop(ek, m, level, emit_index(ek->e, 0), emit_index(ek->e, full), full, l->block);
-    }
-    if (rest > 0) {
-        m->limit[l->dim] = rest;
-        struct eaffine last = eaffine_const(full * l->block);
-        with_part(ek, m, level, &last);
-    }
-}
-
-/* One group of lanes at a constant position. */
-static void lanes_at(struct emit_kernel *ek, struct map *m, int level, int64_t at, int lanes)
-{
-    emit_set_lanes(ek, lanes);
-    struct eaffine add = eaffine_const(at);
-    if (lanes > 1) {
-        struct eaffine lane = eaffine_var(EVAR_LANE);
-        eaffine_add(&add, &lane, 1);
-    }
-    with_part(ek, m, level, &add);
-    emit_set_lanes(ek, 1);
-}
-
-static void vector_loop(struct emit_kernel *ek, struct map *m, int level, LLVMValueRef count,
-                        int64_t known)
-{
-    struct emit *e = ek->e;
-    int64_t main = known >= 0 ? known / m->lanes : -1;
-    if (main == 1) {
-        lanes_at(ek, m, level, 0, m->lanes);
-    } else if (main != 0) {
-        LLVMValueRef n = main > 0 ? emit_index(e, main)
-                                  : LLVMBuildSDiv(e->b, count, emit_index(e, m->lanes), "");
-        struct eloop l = emit_loop_begin(ek, emit_index(e, 0), n, 1);
-        emit_set_lanes(ek, m->lanes);
-        struct eaffine add = eaffine_const(0);
-        struct eaffine var = eaffine_var(emit_add_var(ek, l.phi, main > 0 ? main : 0));
-        struct eaffine lane = eaffine_var(EVAR_LANE);
-        eaffine_add(&add, &var, m->lanes);
-        eaffine_add(&add, &lane, 1);
-        with_part(ek, m, level, &add);
-        emit_set_lanes(ek, 1);
-        emit_loop_end(ek, &l);
-    }
-    if (known < 0) {
-        LLVMValueRef done =
-            LLVMBuildMul(e->b, LLVMBuildSDiv(e->b, count, emit_index(e, m->lanes), ""),
-                         emit_index(e, m->lanes), "");
-        scalar_loop(ek, m, level, done, count, 0, 1);
-        return;
-    }
-    int64_t at = main * m->lanes;
-    for (int lanes = m->lanes / 2; lanes >= 1; lanes /= 2) {
-        if (known - at < lanes)
-            continue;
-        lanes_at(ek, m, level, at, lanes);
-        at += lanes;
-    }
-}
-
-static void map_level(struct emit_kernel *ek, struct map *m, int level)
-{
-    const struct kregion *r = m->region;
-    if (level == m->n_loops) {
-        for (int d = 0; d < r->n_dims; d++)
-            emit_bind_index(ek, r->index[d], &m->part[d]);
-        emit_block_inside(ek, &r->block[0]);
-        return;
-    }
-    const struct schedule_loop *l = &m->loops[level];
-    int64_t extent;
-    bool known = kernel_is_const_int(ek->k, r->extent[l->dim], &extent);
-    if (l->part == SCHEDULE_OUTER) {
-        assert(known);
-        outer_loop(ek, m, level, extent);
-        return;
-    }
-    if (l->part == SCHEDULE_INNER) {
-        known = true;
-        extent = m->limit[l->dim];
-    }
-    if (known && extent == 0)
-        return;
-    LLVMValueRef count = known ? emit_index(ek->e, extent) : emit_extent(ek, r, l->dim);
-    if (m->lanes > 1 && level == m->n_loops - 1)
-        vector_loop(ek, m, level, count, known ? extent : -1);
-    else
-        scalar_loop(ek, m, level, emit_index(ek->e, 0), count, known ? extent : 0, 1);
-}
-
-static void emit_map(struct emit_kernel *ek, kval v, const struct kregion *r)
-{
-    const struct schedule_entry *entry = schedule_find(ek->schedule, v);
-    struct schedule_loop plain[KREGION_MAX_DIMS];
-    struct map m = {.region = r, .lanes = 1};
-    if (entry) {
-        m.loops = entry->loop;
-        m.n_loops = entry->n_loops;
-        m.lanes = entry->lanes;
-    } else {
-        for (int d = 0; d < r->n_dims; d++)
-            plain[d] = (struct schedule_loop){.dim = d, .part = SCHEDULE_WHOLE};
-        m.loops = plain;
-        m.n_loops = r->n_dims;
-    }
-    assert(ek->lanes == 1);
-    map_level(ek, &m, 0);
 }
 
 /* ---- loop, scan, if ---- */
@@ -271,6 +118,31 @@ static void emit_scan(struct emit_kernel *ek, kval v, const struct kinst *in)
     emit_set_results(ek, v, n, prefix, false);
 }
 
+/* Where a group cannot share it one thread goes through it, and tells the others the totals. */
+static void emit_scan_once(struct emit_kernel *ek, kval v, const struct kinst *in)
+{
+    if (ek->group.size == 1) {
+        emit_scan(ek, v, in);
+        return;
+    }
+    if (emit_group_scan(ek, v))
+        return;
+    LLVMValueRef slot[KREGION_MAX_VALUES], total[KREGION_MAX_VALUES];
+    int n = in->n_args;
+    for (int i = 0; i < n; i++)
+        slot[i] = emit_alloca(ek, emit_type(ek->e, arg_type(ek, in, i)));
+    emit_group_barrier(ek);
+    struct egroup_first first = emit_group_first_begin(ek);
+    emit_scan(ek, v, in);
+    for (int i = 0; i < n; i++)
+        LLVMBuildStore(ek->e->b, ek->results[v][i], slot[i]);
+    emit_group_first_end(ek, &first);
+    emit_group_barrier(ek);
+    for (int i = 0; i < n; i++)
+        total[i] = emit_group_broadcast(ek, read_slot(ek, arg_type(ek, in, i), slot[i]));
+    emit_set_results(ek, v, n, total, false);
+}
+
 static void emit_if(struct emit_kernel *ek, kval v, const struct kinst *in)
 {
     struct emit *e = ek->e;
@@ -311,19 +183,20 @@ void emit_region(struct emit_kernel *ek, kval v)
     const struct kinst *in = kernel_inst(ek->k, v);
     switch (in->op) {
     case KOP_MAP:
-        emit_map(ek, v, in->region);
+        emit_map_region(ek, v);
         return;
     case KOP_LOOP:
         emit_loop(ek, v, in);
         return;
     case KOP_SCAN:
-        emit_scan(ek, v, in);
+        emit_scan_once(ek, v, in);
         return;
     case KOP_IF:
         emit_if(ek, v, in);
         return;
     case KOP_REDUCE:
-        emit_reduce(ek, v);
+        if (ek->group.size == 1 || !emit_group_reduce(ek, v))
+            emit_reduce(ek, v);
         return;
     default:
         assert(in->op == KOP_CONTRACT);

@@ -19,14 +19,15 @@ static bool fail(LLVMErrorRef failed, const char *what, struct error *err)
     return false;
 }
 
-static bool look_up(struct jit *j, const char *name, sheaf_entry_fn *out_entry, struct error *err)
+/* The address of a symbol, to a pointer to function or data. */
+static bool look_up(struct jit *j, const char *name, void *out_pointer, struct error *err)
 {
     LLVMOrcExecutorAddress address;
     LLVMErrorRef failed = LLVMOrcLLJITLookup(j->lljit, &address, name);
     if (failed)
         return fail(failed, "link", err);
     uintptr_t p = (uintptr_t)address;
-    memcpy(out_entry, &p, sizeof p);
+    memcpy(out_pointer, &p, sizeof p);
     return true;
 }
 
@@ -48,6 +49,14 @@ sheaf_entry_fn jit_function(struct jit *j, const char *name)
     error_init(&err);
     sheaf_entry_fn fn;
     return look_up(j, name, &fn, &err) ? fn : NULL;
+}
+
+const void *jit_data(struct jit *j, const char *name)
+{
+    struct error err;
+    error_init(&err);
+    const void *data;
+    return look_up(j, name, &data, &err) ? data : NULL;
 }
 
 bool jit_open(const struct bytes *object, const char *name, struct jit **out_jit,

@@ -102,6 +102,33 @@ void header_target(struct strbuf *out, const struct target *t)
     strbuf_add(out, "\n");
 }
 
+static const struct target *device_of(const struct header *h)
+{
+    const struct target *t = h->entry->parts[0].target;
+    return t->device ? t : NULL;
+}
+
+static void print_archs(struct strbuf *out, const struct target *t)
+{
+    for (size_t i = 0; i < t->n_archs; i++)
+        strbuf_printf(out, "%s%u.%u",
+                      i == 0               ? ""
+                      : i + 1 < t->n_archs ? ", "
+                                           : " and ",
+                      t->archs[i] / 10, t->archs[i] % 10);
+}
+
+/* Later GPUs run the code, too. */
+static void device_target(struct header *h, const struct target *t)
+{
+    strbuf_add(&h->out, " * Device:    NVIDIA GPUs, with code for compute capability ");
+    print_archs(&h->out, t);
+    strbuf_printf(&h->out,
+                  "; later ones run that, too\n"
+                  " * Runtime:   libgpu_runtime (gpu_runtime/gpu_runtime.h), in a program for %s\n",
+                  t->host->triple);
+}
+
 /* What the entry costs beside its areas, as the object itself says; false where it does not. */
 static bool find_figures(const struct header *h, struct audit_sizes *out_sizes,
                          struct audit_entry *out_entry)
@@ -123,6 +150,10 @@ static void figures(struct header *h)
     struct audit_entry e;
     if (!find_figures(h, &sizes, &e))
         return;
+    if (device_of(h)) {
+        strbuf_printf(&h->out, " * Products:  %" PRIu64 " in a run\n", e.macs);
+        return;
+    }
     strbuf_printf(&h->out, " * RAM:       %" PRId64 " bytes",
                   p->area_bytes[AREA_MUTABLE] + p->area_bytes[AREA_ACTIVATION]);
     if (e.stack_bytes)
@@ -142,9 +173,13 @@ static void entry_comment(struct header *h)
     if (h->req->n_entries > 1)
         comment_line(h, "Entry:     ", h->entry->name);
     comment_line(h, "Model:     ", h->entry->model);
-    comment_line(h, "Target:    ", h->entry->parts[0].target->triple);
-    for (size_t i = 0; i < h->entry->n_parts; i++)
-        header_target(out, h->entry->parts[i].target);
+    if (device_of(h)) {
+        device_target(h, device_of(h));
+    } else {
+        comment_line(h, "Target:    ", h->entry->parts[0].target->triple);
+        for (size_t i = 0; i < h->entry->n_parts; i++)
+            header_target(out, h->entry->parts[i].target);
+    }
     strbuf_printf(out,
                   " * Memory:    %" PRId64 " bytes constant, %" PRId64 " mutable, %" PRId64
                   " activations\n",
@@ -260,7 +295,7 @@ static void macros(struct header *h)
     struct audit_sizes sizes;
     struct audit_entry e;
     if (find_figures(h, &sizes, &e)) {
-        if (e.stack_bytes)
+        if (e.stack_bytes && !device_of(h))
             strbuf_printf(out,
                           "/* Bytes of stack that a call needs at most. */\n"
                           "#define %s_STACK_BYTES %" PRIu64 "\n\n",
@@ -295,27 +330,41 @@ static void macros(struct header *h)
     }
 }
 
+static void entry_contract(struct header *h)
+{
+    if (device_of(h))
+        strbuf_add(&h->out, "/*\n"
+                            " * The network runs on the device, by the plan in the info: a runtime "
+                            "opens the bundle and runs\n"
+                            " * it (bundle/runtime.h). This function returns "
+                            "SHEAF_ERROR_DEVICE.\n"
+                            " */\n");
+    else
+        strbuf_printf(
+            &h->out,
+            "/*\n"
+            " * Runs the network: reads weights and inputs, writes the outputs. Each area "
+            "begins at a multiple\n"
+            " * of %s_MEM_ALIGN bytes. Returns 0%s.\n"
+            " */\n",
+            h->upper,
+            h->entry->n_parts > 1 ? ", or SHEAF_ERROR_PROCESSOR where no code in here is for "
+                                    "this processor"
+                                  : "");
+}
+
 static void declarations(struct header *h)
 {
     const char *entry = h->entry->name;
-    strbuf_printf(
-        &h->out,
-        "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
-        "/*\n"
-        " * Runs the network: reads weights and inputs, writes the outputs. Each area begins "
-        "at a multiple\n"
-        " * of %s_MEM_ALIGN bytes. Returns 0%s.\n"
-        " */\n"
-        "int %s(uint8_t *constantWeightVars, uint8_t *mutableWeightVars,\n"
-        "    uint8_t *activations);\n\n"
-        "/* The areas and their symbols, and what else is known of the bundle. */\n"
-        "extern const struct BundleConfig %s_config;\n"
-        "extern const struct sheaf_bundle_info %s_info;\n\n",
-        h->upper,
-        h->entry->n_parts > 1 ? ", or SHEAF_ERROR_PROCESSOR where no code in here is for "
-                                "this processor"
-                              : "",
-        entry, entry, entry);
+    strbuf_add(&h->out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    entry_contract(h);
+    strbuf_printf(&h->out,
+                  "int %s(uint8_t *constantWeightVars, uint8_t *mutableWeightVars,\n"
+                  "    uint8_t *activations);\n\n"
+                  "/* The areas and their symbols, and what else is known of the bundle. */\n"
+                  "extern const struct BundleConfig %s_config;\n"
+                  "extern const struct sheaf_bundle_info %s_info;\n\n",
+                  entry, entry, entry);
     if (h->entry->n_parts > 1)
         strbuf_printf(
             &h->out,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bundle/device_library.h"
 #include "bundle/read/audit.h"
 #include "bundle/read/object.h"
 #include "bundle/write/archive.h"
@@ -25,8 +26,8 @@ struct parts {
 
 /* ---- objects ---- */
 
-/* The bundle's symbols are for the library alone: hidden, so that neither a shared library nor a
-   program that links the static one shows them. */
+/* The symbols of the bundle and of a device's runtime are for the library alone: hidden, so that
+   neither a shared library nor a program that links the static one shows them. */
 static struct bytes hide_symbols(struct arena *a, struct bytes object)
 {
     struct object o;
@@ -37,7 +38,7 @@ static struct bytes hide_symbols(struct arena *a, struct bytes object)
     size_t other = o.is_64 ? offsetof(Elf64_Sym, st_other) : offsetof(Elf32_Sym, st_other);
     for (uint32_t i = 1; i < o.n_symbols; i++) {
         struct object_symbol s;
-        if (object_symbol(&o, i, &s) && !s.is_local)
+        if (object_symbol(&o, i, &s) && !s.is_local && !s.is_undefined)
             data[table.offset + i * table.entry_size + other] |= STV_HIDDEN;
     }
     return (struct bytes){data, object.size};
@@ -92,10 +93,19 @@ static bool add_extra(struct arena *a, const struct library_request *req, struct
     return true;
 }
 
+static bool begins(const char *symbol, const char *with)
+{
+    return strncmp(symbol, with, strlen(with)) == 0;
+}
+
 /* Whether another object of the library, or the C library, has what the object needs. */
 static bool is_expected(const struct library_request *req, const char *symbol)
 {
-    if (emit_library_is_needed(symbol) || strncmp(symbol, "sheaf_ext_", 10) == 0)
+    bool is_device = req->runtime.size > 0;
+    if (is_device ? emit_library_is_needed_by_device(symbol) : emit_library_is_needed(symbol))
+        return true;
+    if (begins(symbol, is_device ? EMIT_LIBRARY_DEVICE_HOOKS : "sheaf_ext_") ||
+        (is_device && begins(symbol, DEVICE_LIBRARY_PREFIX)))
         return true;
     for (size_t i = 0; i < req->functions.n_functions; i++)
         if (emit_library_has_name(req->functions.functions[i].func, symbol))
@@ -125,12 +135,12 @@ static bool make_parts(struct arena *a, const struct library_request *req, struc
 {
     const struct emit_library *lib = &req->functions;
     struct bytes functions, hooks, constants;
-    enum { N_OWN = 4 };
+    enum { N_OWN = 5 };
     *p = (struct parts){.members = arena_array(a, N_OWN + req->n_extra, sizeof *p->members)};
     if (!emit_library_functions(a, lib, &functions, err) ||
-        !check_needs(req, req->name, &functions, err) ||
-        !emit_library_hooks(a, lib->target, &hooks, err) ||
-        !check_needs(req, "sheaf_ext", &hooks, err))
+        !check_needs(req, req->name, &functions, err) || !emit_library_hooks(a, lib, &hooks, err) ||
+        !check_needs(req, "sheaf_ext", &hooks, err) ||
+        (req->runtime.size && !check_needs(req, "sheaf_gpu", &req->runtime, err)))
         return false;
     add_member(p, arena_printf(a, "%s.o", req->name), functions);
     add_member(p, arena_printf(a, "%s_network.o", req->name), hide_symbols(a, req->object));
@@ -140,7 +150,9 @@ static bool make_parts(struct arena *a, const struct library_request *req, struc
             return false;
         add_member(p, arena_printf(a, "%s_weights.o", req->name), constants);
     }
-    add_member(p, "sheaf_ext.o", hooks);
+    add_member(p, lib->device ? "sheaf_gpu_ext.o" : "sheaf_ext.o", hooks);
+    if (req->runtime.size)
+        add_member(p, "sheaf_gpu.o", hide_symbols(a, req->runtime));
     return add_extra(a, req, p, err);
 }
 
@@ -158,6 +170,7 @@ static bool make_shared(struct arena *a, const struct library_request *req, cons
         .output_format = req->output_format,
         .is_native = req->is_native,
         .may_need_more = req->n_extra > 0,
+        .opens_libraries = req->runtime.size > 0,
     };
     return link_shared(a, &link, out_library, err);
 }
@@ -194,7 +207,9 @@ static bool write_files(struct arena *a, const struct library_request *req, cons
 
 static void note(const struct library_request *req, const char *file, struct strbuf *out)
 {
-    strbuf_printf(out, "Please link with:\n    -L%s\n    -l:%s\n", req->dir, file);
+    bool needs_dl = req->runtime.size && req->kind == LIBRARY_STATIC;
+    strbuf_printf(out, "Please link with:\n    -L%s\n    -l:%s\n%s", req->dir, file,
+                  needs_dl ? "    -ldl\n" : "");
 }
 
 static const char *file_of(struct arena *a, const struct library_request *req)

@@ -18,6 +18,7 @@ struct library_request {
     const struct emit_entry *entries; /* of each function of `functions` */
     struct emit_library functions;
     struct bytes object;   /* the bundle's code */
+    struct bytes runtime;  /* the object of the device's; empty: there is none */
     struct bytes assembly; /* libNN.s; empty: none is written */
     struct bytes listing;  /* libNN.kernels; the same */
     struct weights weights;

@@ -1,21 +1,10 @@
-#include "bundle/write/library_header.h"
-
 #include <inttypes.h>
 #include <string.h>
 
 #include "bundle/write/header.h"
+#include "bundle/write/library_header_internal.h"
 #include "bundle/write/names.h"
 #include "ir/version.h"
-
-struct library_header {
-    struct strbuf out;
-    const struct library_request *req;
-    const struct emit_library_function *fn; /* that is being written about */
-    const struct emit_entry *entry;         /* of it */
-    const char *context;                    /* the name of the parameter for it */
-    const char **in, **out_;                /* names of the tensors as parameters */
-    const char **dims; /* of FUNC_run_sized, for each output; NULL: its extents are fixed */
-};
 
 /* ---- names of parameters ---- */
 
@@ -77,6 +66,7 @@ static void choose_names(struct library_header *h)
         if (emit_library_has_extents(buf_of(h, h->fn->out[i])))
             h->dims[i] = new_name(h, arena_printf(a, "%s_dims", h->out_[i]));
     h->context = new_name(h, "ctx");
+    h->stream = new_name(h, "stream");
 }
 
 /* ---- the comment on top ---- */
@@ -151,6 +141,18 @@ static void tensor_lines(struct library_header *h)
     }
 }
 
+static bool is_for_device(const struct library_header *h)
+{
+    return h->req->functions.device != 0;
+}
+
+static void processor_figures(struct library_header *h)
+{
+    line(h, "Target:    ", h->entry->parts[0].target->triple);
+    for (size_t i = 0; i < h->entry->n_parts; i++)
+        header_target(&h->out, h->entry->parts[i].target);
+}
+
 static void function_comment(struct library_header *h)
 {
     struct strbuf *out = &h->out;
@@ -159,9 +161,10 @@ static void function_comment(struct library_header *h)
     if (h->req->functions.n_functions > 1)
         line(h, "Function:  ", fn->func);
     line(h, "Model:     ", entry->model);
-    line(h, "Target:    ", entry->parts[0].target->triple);
-    for (size_t i = 0; i < entry->n_parts; i++)
-        header_target(out, entry->parts[i].target);
+    if (is_for_device(h))
+        library_header_device_figures(h);
+    else
+        processor_figures(h);
     strbuf_printf(out, " * Weights:   %zu bytes, ", h->req->weights.size);
     if (h->req->functions.weights_path) {
         strbuf_add(out, "in the file ");
@@ -170,9 +173,11 @@ static void function_comment(struct library_header *h)
     } else {
         strbuf_add(out, "inside the library, read-only\n");
     }
-    strbuf_printf(
-        out, " * Work:      %" PRIu64 " bytes for each call that runs, %s_context_size()\n *\n",
-        emit_library_context_bytes(fn), fn->func);
+    if (!is_for_device(h))
+        strbuf_printf(
+            out, " * Work:      %" PRIu64 " bytes for each call that runs, %s_context_size()\n",
+            emit_library_context_bytes(fn), fn->func);
+    strbuf_add(out, " *\n");
     strbuf_add(out,
                " * Tensors: parameter of the plain function (ctx: it is kept in a context) and of "
                "the checked one,\n * role, type and shape, size, name in the model. All are dense, "
@@ -203,7 +208,10 @@ static void top_comment(struct library_header *h)
     strbuf_add(out,
                " * Every function may be called by any number of threads at once, a context is "
                "for one call at\n * a time. Statuses are those of enum sheaf_status, at the "
-               "end of this file.\n */\n");
+               "end of this file.\n");
+    if (is_for_device(h))
+        library_header_device_top(h);
+    strbuf_add(out, " */\n");
 }
 
 /* ---- functions ---- */
@@ -236,17 +244,8 @@ static const char *parameter(struct library_header *h, int buf, const char *form
     return arena_printf(h->out.arena, form, header_c_type(buf_of(h, buf)->dtype), name);
 }
 
-static void plain_function(struct library_header *h)
+static void plain_comment(struct library_header *h)
 {
-    struct arena *a = h->out.arena;
-    const struct emit_library_function *fn = h->fn;
-    const char **params = arena_array(a, 1 + fn->n_in + fn->n_out, sizeof *params);
-    size_t n = 0;
-    params[n++] = "void *ctx";
-    for (size_t i = 0; i < fn->n_in; i++)
-        params[n++] = parameter(h, fn->in[i], "const %s *%s", arena_printf(a, "L%zu", i));
-    for (size_t i = 0; i < fn->n_out; i++)
-        params[n++] = parameter(h, fn->out[i], "%s **%s", arena_printf(a, "L%zu", fn->n_in + i));
     strbuf_printf(
         &h->out,
         "/*\n"
@@ -260,17 +259,36 @@ static void plain_function(struct library_header *h)
         "is printed.\n"
         " * %s_run() and %s_status() tell.\n"
         " */\n",
-        fn->func, fn->func);
-    declare(h, arena_printf(a, "void %s(", fn->func), params, n);
+        h->fn->func, h->fn->func);
 }
 
-static void checked_function(struct library_header *h, const char *suffix, bool sized)
+static void plain_function(struct library_header *h)
 {
     struct arena *a = h->out.arena;
     const struct emit_library_function *fn = h->fn;
-    const char **params = arena_array(a, 1 + fn->n_in + 2 * fn->n_out, sizeof *params);
+    const char **params = arena_array(a, 1 + fn->n_in + fn->n_out, sizeof *params);
+    size_t n = 0;
+    params[n++] = "void *ctx";
+    for (size_t i = 0; i < fn->n_in; i++)
+        params[n++] = parameter(h, fn->in[i], "const %s *%s", arena_printf(a, "L%zu", i));
+    for (size_t i = 0; i < fn->n_out; i++)
+        params[n++] = parameter(h, fn->out[i], "%s **%s", arena_printf(a, "L%zu", fn->n_in + i));
+    if (is_for_device(h))
+        library_header_device_plain(h);
+    else
+        plain_comment(h);
+    declare(h, arena_printf(a, "void %s(", fn->func), params, n);
+}
+
+void library_header_checked(struct library_header *h, const char *suffix, bool stream, bool sized)
+{
+    struct arena *a = h->out.arena;
+    const struct emit_library_function *fn = h->fn;
+    const char **params = arena_array(a, 2 + fn->n_in + 2 * fn->n_out, sizeof *params);
     size_t n = 0;
     params[n++] = arena_printf(a, "void *%s", h->context);
+    if (stream)
+        params[n++] = arena_printf(a, "void *%s", h->stream);
     for (size_t i = 0; i < fn->n_in; i++)
         params[n++] = parameter(h, fn->in[i], "const %s *%s", h->in[i]);
     for (size_t i = 0; i < fn->n_out; i++) {
@@ -285,6 +303,10 @@ static void checked_function(struct library_header *h, const char *suffix, bool 
 static void run_statuses(struct library_header *h)
 {
     struct strbuf *out = &h->out;
+    if (is_for_device(h)) {
+        library_header_device_statuses(h);
+        return;
+    }
     strbuf_add(out, " *   SHEAF_ERROR_ARGUMENT   a pointer is NULL, or ctx is no context of this "
                     "function\n");
     if (h->fn->items >= 0)
@@ -309,22 +331,28 @@ static void checked_functions(struct library_header *h)
                         " * It never aborts, and returns 0, or why there was no run:\n");
     run_statuses(h);
     strbuf_add(&h->out, " */\n");
-    checked_function(h, "run", false);
+    library_header_checked(h, "run", false, false);
     if (!emit_library_is_sized(h->fn))
         return;
-    strbuf_add(&h->out,
-               "/*\n"
-               " * The same, and tells the extents of outputs that are known only after the run: "
-               "one number for\n"
-               " * each dimension, NULL where they are not wanted.\n"
-               " */\n");
-    checked_function(h, "run_sized", true);
+    strbuf_printf(
+        &h->out,
+        "/*\n"
+        " * The same, and tells the extents of outputs that are known only after the run: "
+        "one number for\n"
+        " * each dimension, NULL where they are not wanted.%s\n"
+        " */\n",
+        is_for_device(h) ? "  These numbers are in the processor's memory." : "");
+    library_header_checked(h, "run_sized", false, true);
 }
 
 static void status_function(struct library_header *h)
 {
     struct strbuf *out = &h->out;
     const char *func = h->fn->func, *path = h->req->functions.weights_path;
+    if (is_for_device(h)) {
+        library_header_device_status(h);
+        return;
+    }
     strbuf_add(out, "/* The same, and tells: 0, SHEAF_ERROR_PROCESSOR where the processor lacks a "
                     "feature");
     if (path) {
@@ -360,11 +388,10 @@ static void weights_functions(struct library_header *h)
                   func, func);
 }
 
-static void start_functions(struct library_header *h)
+static void init_function(struct library_header *h)
 {
-    struct strbuf *out = &h->out;
     const char *func = h->fn->func;
-    strbuf_printf(out,
+    strbuf_printf(&h->out,
                   "/*\n"
                   " * Makes the library ready, which the first run does by itself: once, whichever "
                   "thread comes first;\n"
@@ -374,6 +401,16 @@ static void start_functions(struct library_header *h)
                   " */\n"
                   "void %s_init(const int deviceIdx);\n\n",
                   func);
+}
+
+static void start_functions(struct library_header *h)
+{
+    struct strbuf *out = &h->out;
+    const char *func = h->fn->func;
+    if (is_for_device(h))
+        library_header_device_start(h);
+    else
+        init_function(h);
     status_function(h);
     strbuf_add(out,
                h->fn->n_random
@@ -391,6 +428,10 @@ static void start_functions(struct library_header *h)
 static void context_functions(struct library_header *h)
 {
     const char *func = h->fn->func;
+    if (is_for_device(h)) {
+        library_header_device_rest(h);
+        return;
+    }
     strbuf_printf(&h->out,
                   "/*\n"
                   " * A context is the memory of a run, and holds the network's state from one run "
@@ -446,7 +487,10 @@ const char *library_header_text(struct arena *a, const struct library_request *r
         checked_functions(&h);
         context_functions(&h);
     }
-    strbuf_add(&h.out, HOOKS);
+    if (is_for_device(&h))
+        library_header_device_hooks(&h);
+    else
+        strbuf_add(&h.out, HOOKS);
     strbuf_add(&h.out, "#ifdef __cplusplus\n}\n#endif\n\n");
     header_statuses(&h.out);
     strbuf_add(&h.out, "\n#endif\n");

@@ -21,7 +21,17 @@
 #include "ir/io.h"
 
 static const int64_t LIBRARY_LIMIT_BYTES = INT64_C(1) << 40;
-static const char STUB_OBJECT[] = "libc-stub.o", STUB_LIBRARY[] = "libc.so.6";
+
+/* What a library may need, with the names of the system's; the first always. */
+static const struct stub {
+    const char *object, *library;
+    bool needed[EMIT_NEED_DL + 1];
+} STUBS[] = {
+    {"libc-stub.o", "libc.so.6", {[EMIT_NEED_C] = true, [EMIT_NEED_DEVICE] = true}},
+    /* Since glibc 2.34 these functions are in the first, and this one is empty. */
+    {"libdl-stub.o", "libdl.so.2", {[EMIT_NEED_DL] = true}},
+};
+enum { N_STUBS = sizeof STUBS / sizeof *STUBS };
 
 /* ---- the linker ---- */
 
@@ -57,25 +67,12 @@ static bool check_format(const struct link_request *req, struct error *err)
                      req->output_format, m->arch, m->format);
 }
 
-static const char *find_program(struct arena *a, const char *name)
-{
-    const char *path = getenv("PATH");
-    for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
-        size_t n = strcspn(p, ":");
-        const char *file = arena_printf(a, "%.*s/%s", (int)n, p, name);
-        if (n && access(file, X_OK) == 0)
-            return file;
-        p += n + (p[n] == ':');
-    }
-    return NULL;
-}
-
 static const char *find_linker(struct arena *a, const struct link_request *req, struct error *err)
 {
     const struct machine *m = machine_of(req->target);
     const char *const names[] = {"ld.lld-19", "ld.lld", m->gnu, req->is_native ? "ld" : NULL};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *file = names[i] ? find_program(a, names[i]) : NULL;
+        const char *file = names[i] ? io_find_program(a, names[i]) : NULL;
         if (file)
             return file;
     }
@@ -103,41 +100,15 @@ static void add_two(struct arena *a, struct words *w, const char *first, const c
     add(a, w, second);
 }
 
-/* Does not return. */
-static void become(const char *dir, const struct words *w, FILE *said)
-{
-    /* execv takes texts that are not const, and leaves them as they are. */
-    union {
-        const char **in;
-        char **out;
-    } argv = {w->word};
-    if (chdir(dir) != 0 || dup2(fileno(said), STDOUT_FILENO) < 0 ||
-        dup2(fileno(said), STDERR_FILENO) < 0)
-        _exit(127);
-    execv(w->word[0], argv.out);
-    _exit(127);
-}
-
 static bool run(struct arena *a, const struct link_request *req, const char *dir, struct words *w,
                 struct error *err)
 {
-    FILE *said = tmpfile();
-    fflush(NULL);
-    pid_t child = said ? fork() : -1;
-    if (child == 0) {
-        add(a, w, NULL);
-        become(dir, w, said);
-    }
-    if (child < 0) {
-        error_set(err, SHEAF_ERROR_IO, "%s: cannot start the linker %s: %s", req->soname,
-                  w->word[0], strerror(errno));
-        if (said)
-            fclose(said);
-        return false;
-    }
     char line[512];
-    int status = io_wait(child, said, line, sizeof line);
-    fclose(said);
+    add(a, w, NULL);
+    int status = io_run(dir, w->word, line, sizeof line);
+    if (status == -1)
+        return error_set(err, SHEAF_ERROR_IO, "%s: cannot start the linker %s: %s", req->soname,
+                         w->word[0], strerror(errno));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
     return error_set(err, SHEAF_ERROR_CODEGEN, "%s: the linker %s failed%s%s", req->soname,
@@ -175,17 +146,23 @@ static bool put_file(struct arena *a, const char *dir, const char *name, struct 
     return file_write_atomic(arena_printf(a, "%s/%s", dir, name), data.data, data.size, err);
 }
 
-/* A library in place of the C library's, with its name. */
-static bool link_stub(struct arena *a, const struct link_request *req, const char *linker,
-                      const char *dir, struct error *err)
+static size_t n_stubs(const struct link_request *req)
+{
+    return req->opens_libraries ? N_STUBS : 1;
+}
+
+/* A library in place of one of the system's, with its name. */
+static bool link_stub(struct arena *a, const struct link_request *req, const struct stub *stub,
+                      const char *linker, const char *dir, struct error *err)
 {
     struct bytes object;
     struct words w = {0};
-    if (!emit_library_stub(a, req->target, &object, err) ||
-        !put_file(a, dir, STUB_OBJECT, object, err))
+    struct emit_library_stub names = {.target = req->target};
+    memcpy(names.needed, stub->needed, sizeof names.needed);
+    if (!emit_library_stub(a, &names, &object, err) || !put_file(a, dir, stub->object, object, err))
         return false;
-    begin(a, req, linker, STUB_LIBRARY, &w);
-    add(a, &w, STUB_OBJECT);
+    begin(a, req, linker, stub->library, &w);
+    add(a, &w, stub->object);
     struct error why;
     error_init(&why);
     if (run(a, req, dir, &w, &why))
@@ -214,7 +191,8 @@ static bool link_objects(struct arena *a, const struct link_request *req, const 
             return false;
         add(a, &w, req->objects[i].name);
     }
-    add(a, &w, STUB_LIBRARY);
+    for (size_t i = 0; i < n_stubs(req); i++)
+        add(a, &w, STUBS[i].library);
     return run(a, req, dir, &w, err);
 }
 
@@ -238,7 +216,10 @@ static bool link_in(struct arena *a, const struct link_request *req, const char 
 {
     uint8_t *data;
     size_t size;
-    if (!link_stub(a, req, linker, dir, err) || !link_objects(a, req, linker, dir, err) ||
+    for (size_t i = 0; i < n_stubs(req); i++)
+        if (!link_stub(a, req, &STUBS[i], linker, dir, err))
+            return false;
+    if (!link_objects(a, req, linker, dir, err) ||
         !file_read(a, arena_printf(a, "%s/%s", dir, req->soname), LIBRARY_LIMIT_BYTES, &data, &size,
                    err))
         return false;

@@ -14,6 +14,7 @@ struct link_request {
     const char *emulation;     /* of ld -m; NULL: that of the architecture */
     const char *output_format; /* of ld --oformat; NULL: the linker's own */
     bool is_native;            /* the target is this machine's architecture */
+    bool opens_libraries;      /* at run time: dlopen and its kin are needed */
     bool may_need_more;        /* some objects need others, which the application has */
 };
 

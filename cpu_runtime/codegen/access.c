@@ -1,5 +1,6 @@
-/* Strides of accesses: what a step of one index does to an address. */
+/* How the K values that a step takes together lie in operand A. */
 #include "cpu_runtime/codegen/cpu_target.h"
+#include "ir/schedule_order.h"
 
 int cpu_pow2_ceil(int64_t n)
 {
@@ -14,43 +15,6 @@ int64_t cpu_div_ceil(int64_t n, int64_t by)
     return (n + by - 1) / by;
 }
 
-bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
-                       int64_t *out_stride)
-{
-    struct layout_strides s = layout_strides(&b->layout, b->dims);
-    int64_t stride = 0;
-    for (int d = 0; d < b->rank; d++) {
-        if (b->extent_buf[d] >= 0)
-            return false;
-        int64_t coef = 0;
-        bool others_fit = true;
-        int64_t block = layout_block_size(&b->layout, d);
-        for (int i = 0; i < dims[d].n_terms; i++) {
-            if (dims[d].term[i].var == index)
-                coef = dims[d].term[i].coef;
-            else if (dims[d].term[i].coef % block != 0)
-                others_fit = false;
-        }
-        if (coef == 0)
-            continue;
-        if (block == 1) {
-            stride += coef * s.outer[d];
-            continue;
-        }
-        /* A blocked dimension: one number only for steps inside a block. */
-        if (coef != 1 || !others_fit || dims[d].offset % block != 0)
-            return false;
-        for (int k = b->layout.n_blocks - 1; k >= 0; k--) {
-            if (b->layout.block[k].dim == d) {
-                stride += s.inner[k];
-                break;
-            }
-        }
-    }
-    *out_stride = stride;
-    return true;
-}
-
 bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
                            const struct schedule_entry *e)
 {
@@ -60,7 +24,7 @@ bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
     int step = e->group * e->at_once;
     int64_t stride;
     if (e->k_iter != e->group_iter)
-        return cpu_access_stride(b, a->dim, index, &stride) && stride == 1;
+        return schedule_stride(b, a->dim, index, &stride) && stride == 1;
     /* Inside a block: the start of each step must be a multiple of it. */
     for (int d = 0; d < b->rank; d++) {
         if (kaffine_coef(&a->dim[d], index) == 0)

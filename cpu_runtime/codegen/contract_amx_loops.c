@@ -5,6 +5,7 @@
 
 #include "cpu_runtime/codegen/contract_amx.h"
 #include "cpu_runtime/codegen/cpu_target.h"
+#include "ir/schedule_order.h"
 
 enum { L1_SHARE_BYTES = 24 * 1024 };
 
@@ -126,7 +127,7 @@ static void describe_rows(struct amx *x)
     x->outer = (struct amx_axis){.extent = 1, .span = 1, .n = 1};
     x->row_stride = AMX_ROW_BYTES;
     if (e->row_iter >= 0)
-        cpu_access_stride(a, x->c->a.dim, x->r->index[e->row_iter], &x->row_stride);
+        schedule_stride(a, x->c->a.dim, x->r->index[e->row_iter], &x->row_stride);
     if (x->joined) {
         x->inner.extent *= amx_extent(x, e->row_outer);
     } else if (e->row_outer >= 0) {
@@ -134,7 +135,7 @@ static void describe_rows(struct amx *x)
         x->outer.span = e->tile_outer;
     }
     if (x->outer.span > 1) {
-        cpu_access_stride(a, x->c->a.dim, x->r->index[e->row_outer], &outside);
+        schedule_stride(a, x->c->a.dim, x->r->index[e->row_outer], &outside);
         x->pitch = (int)(outside / x->row_stride);
     }
     /* Rows are taken in pairs along the run; of runs of one tile two. */

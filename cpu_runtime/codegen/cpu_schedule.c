@@ -83,6 +83,7 @@ struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct ke
 {
     struct schedule *s = arena_new(a, struct schedule);
     struct pass p = {.t = t, .a = a, .k = k, .s = s};
+    kernel_sort_in_turn(k);
     cpu_prepare_amx(t, k);
     widen_halves(t, k);
     tile_block(&p, &k->body);

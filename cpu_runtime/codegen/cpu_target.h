@@ -35,10 +35,6 @@ void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct sched
 void cpu_emit_select(struct emit *e, struct LLVMOpaqueValue *fn,
                      const struct target *const *variants, size_t n);
 
-/* The stride in elements, in the buffer's layout, of a step of `index` in an access at the given
-   affine forms; false where it is not one number. */
-bool cpu_access_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
-                       int64_t *out_stride);
 /* Whether it adds up products of bytes in 32 bits, those of B and what lies around A constant: what
    dot products take. */
 bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c);

@@ -17,6 +17,7 @@
 
 #include "cpu_runtime/codegen/contract_amx.h"
 #include "cpu_runtime/codegen/schedule_contract.h"
+#include "ir/schedule_order.h"
 
 /* Cycles, from measurements on Sapphire Rapids: a product of full tiles every 16, a tile load from
    the first-level cache every 8, clearing and storing a tile of sums 16, a configuration and its
@@ -132,7 +133,7 @@ static int step_in_place(const struct plan *p, int i)
     const struct kbuf *a = &p->k->bufs[p->a->buf];
     int d = unit_dim(p, p->a, i);
     int64_t stride, n = extent_of(p, i);
-    if (p->a->padded || d < 0 || !cpu_access_stride(a, p->a->dim, p->r->index[i], &stride) ||
+    if (p->a->padded || d < 0 || !schedule_stride(a, p->a->dim, p->r->index[i], &stride) ||
         stride != 1)
         return 0;
     int64_t block = layout_block_size(&a->layout, d);
@@ -302,7 +303,7 @@ static double stage_cycles(const struct plan *p)
     int64_t stride = 0, from_block = layout_block_size(&from->layout, p->k_dim);
     int64_t block = layout_block_size(&to.layout, p->k_dim);
     double bytes = (double)layout_elems(&to.layout, to.dims);
-    bool lines = cpu_access_stride(from, p->a->dim, p->r->index[p->e.k_iter], &stride) &&
+    bool lines = schedule_stride(from, p->a->dim, p->r->index[p->e.k_iter], &stride) &&
                  stride == 1 && (from_block == 1 || from_block >= block);
     if (lines)
         return bytes / (double)block * COPY_CYCLES;

@@ -7,6 +7,7 @@
 
 #include "bundle/emit/emit_internal.h"
 #include "cpu_runtime/codegen/contract_amx.h"
+#include "ir/schedule_order.h"
 
 enum { MIN_COLUMNS = 4 };
 
@@ -108,7 +109,7 @@ static bool choose_in_place(struct kernel *k, const struct kregion *r, int outer
     const struct kbuf *buf = &k->bufs[b->buf];
     int64_t stride;
     int least = e->vector < MIN_COLUMNS ? e->vector : MIN_COLUMNS;
-    if (!cpu_access_stride(buf, b->dim, r->index[e->col_iter], &stride) || stride != 1 ||
+    if (!schedule_stride(buf, b->dim, r->index[e->col_iter], &stride) || stride != 1 ||
         dtype_bits(buf->dtype) < 8)
         return false;
     while (s->columns % e->vector != 0)

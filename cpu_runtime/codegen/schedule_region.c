@@ -1,5 +1,6 @@
 /* What the schedulers of contractions ask of a region and its accesses. */
 #include "cpu_runtime/codegen/schedule_contract.h"
+#include "ir/schedule_order.h"
 
 bool schedule_is_static(const struct kernel *k, const struct kregion *r)
 {
@@ -29,7 +30,7 @@ bool schedule_even_stride(const struct kbuf *b, const struct kaffine *dims, kval
     for (int d = 0; d < b->rank; d++)
         if (kaffine_coef(&dims[d], index) && layout_block_size(&b->layout, d) > 1)
             return false;
-    return cpu_access_stride(b, dims, index, out_stride);
+    return schedule_stride(b, dims, index, out_stride);
 }
 
 bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,

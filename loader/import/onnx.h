@@ -117,7 +117,7 @@ onnx_adapt_fn onnx_adapt_broadcast, onnx_adapt_prelu, onnx_adapt_clip, onnx_adap
     onnx_adapt_softmax, onnx_adapt_batch_norm, onnx_adapt_dropout,
     onnx_adapt_random; /* onnx_adapt_math.c */
 onnx_adapt_fn onnx_adapt_axes, onnx_adapt_reshape, onnx_adapt_split, onnx_adapt_slice,
-    onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat,
+    onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat, onnx_adapt_top_k,
     onnx_adapt_constant;                      /* onnx_adapt_shape.c */
 onnx_adapt_fn onnx_adapt_if, onnx_adapt_loop; /* onnx_control.c */
 onnx_adapt_fn onnx_adapt_plain, onnx_adapt_qlinear_binary, onnx_adapt_qlinear_concat,

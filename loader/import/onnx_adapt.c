@@ -44,6 +44,7 @@ static const struct adapt_rule adapt_rules[] = {
     {"Split", 1, 12, onnx_adapt_split},
     {"Squeeze", 1, 12, onnx_adapt_axes},
     {"Sub", 1, 6, onnx_adapt_broadcast},
+    {"TopK", 1, 9, onnx_adapt_top_k},
     {"Unsqueeze", 1, 12, onnx_adapt_axes},
     {ONNX_MICROSOFT "DequantizeLinear", 1, NEWEST, onnx_adapt_plain},
     {ONNX_MICROSOFT "QGemm", 1, NEWEST, onnx_adapt_qgemm},
@@ -87,6 +88,7 @@ static const struct attr_rule required_attrs[] = {
     {"RandomUniform", "shape", 1, NEWEST},
     {"Slice", "ends", 1, 9},
     {"Slice", "starts", 1, 9},
+    {"TopK", "k", 1, 9},
     {"Unsqueeze", "axes", 1, 12},
 };
 

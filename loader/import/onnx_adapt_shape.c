@@ -41,6 +41,17 @@ bool onnx_adapt_slice(struct onnx *o, struct draft *d)
            ints_to_input(o, d, "axes", 3);
 }
 
+bool onnx_adapt_top_k(struct onnx *o, struct draft *d)
+{
+    int64_t k;
+    if (draft_input(d, 1))
+        return draft_error(o, d, SHEAF_ERROR_FORMAT, "'k' is given as an attribute and as input 1");
+    if (!draft_take_int(o, d, "k", 0, &k))
+        return false;
+    draft_set_input(o, d, 1, build_ints(&o->im, NULL, &k, 1));
+    return true;
+}
+
 /* Another name. */
 bool onnx_adapt_pad1(struct onnx *o, struct draft *d)
 {

@@ -403,6 +403,16 @@ def arg_max(r):
     return Case("ArgMax", [x], axis=axis, keepdims=r.int(0, 1), select_last_index=r.int(0, 1))
 
 
+def top_k(r):
+    shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)), (2, r.int(300, 600)))
+    # Few values, so that there are ties.
+    x = r.ints(shape, -9, 9, r.one_of(np.float32, np.int64, np.float64, np.int32))
+    axis = r.int(-len(shape), len(shape) - 1)
+    k = i64([r.int(0, min(shape[axis], r.one_of(3, 1000)))])
+    fixed = r.one_of([1], [])
+    return Case("TopK", [x, k], fixed, 2, axis=axis, largest=r.int(0, 1))
+
+
 def reshape(r):
     shape = r.shape(1, 5)
     factors, target = list(shape), []
@@ -586,6 +596,7 @@ OPERATORS = {
     "ReduceMean": reduction("ReduceMean"),
     "ReduceSum": reduction("ReduceSum"),
     "ArgMax": arg_max,
+    "TopK": top_k,
     "Reshape": reshape,
     "Flatten": flatten,
     "Squeeze": squeeze,

@@ -1,9 +1,10 @@
 /*
  * The published vectors of single ONNX operators, $SHEAF_TEST_DATA/onnx/node: each model whose
  * operators and types are known is imported, run by the evaluator as it is, and optimised and
- * compiled for this machine.  Both must give the recorded outputs: integers and bools exactly,
- * floats within the tolerances below.  Vectors outside that scope are counted; those inside it that
- * are refused on purpose are listed with the reason, and must be refused.
+ * compiled for this machine and for a GPU, which is simulated.  All must give the recorded outputs:
+ * integers and bools exactly, floats within the tolerances below.  Vectors outside that scope are
+ * counted; those inside it that are refused on purpose are listed with the reason, and must be
+ * refused.
  *
  * In check-full, models of random shapes and attributes (random_models.py) go the same way; ONNX
  * Runtime and the onnx reference say what they give.
@@ -28,6 +29,7 @@
 #include "loader/import/import.h"
 #include "loader/import/onnx.pb-c.h"
 #include "loader/import/tensor_pb.h"
+#include "tests/support/assemble.h"
 #include "tests/support/compiled.h"
 #include "tests/support/support.h"
 
@@ -302,17 +304,23 @@ static void run_evaluated(struct vector *v, const struct graph *g)
     pipeline_run_close(&run);
 }
 
-static void run_compiled(struct vector *v)
+static const struct {
+    const char *name, *how;
+} targets[] = {{"native", "compiled"}, {"nvidia", "simulated"}};
+
+static void run_compiled(struct vector *v, const char *target, const char *how)
 {
     struct compiled c;
     struct error err;
     memset(&c, 0, sizeof c);
     arena_init(&c.arena);
     struct graph *g = import(v, &c.arena, &err);
-    if (!g || !compiled_open_graph(&c, g, "native", false, false, &err))
-        fail_msg("%s", err.text);
-    assert_true(c.run.entry != NULL);
-    check_run(v, "compiled", &c.run);
+    if (!g || !compiled_open_graph(&c, g, target, false, false, &err))
+        fail_msg("%s: %s", how, err.text);
+    assert_true(c.run.entry != NULL || c.run.device != NULL);
+    check_run(v, how, &c.run);
+    if (c.target->host && !assemble_takes(&c, &err))
+        fail_msg("%s: %s", how, err.text);
     compiled_close(&c);
 }
 
@@ -329,7 +337,8 @@ static void run_vector(void **state)
         if (!g)
             fail_msg("%s", err.text);
         run_evaluated(&v, g);
-        run_compiled(&v);
+        for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
+            run_compiled(&v, targets[i].name, targets[i].how);
     }
     vector_close(&v);
 }

@@ -21,24 +21,6 @@ static const char *const CPUS[] = {
 
 /* ---- running them ---- */
 
-static void check(const char *text, const char *cpu)
-{
-    struct compiled c;
-    struct error err;
-    error_init(&err);
-    bool ok = compiled_open_kernel(&c, text, cpu, &err);
-    struct strbuf report;
-    strbuf_init(&report, &c.arena);
-    if (ok) {
-        contraction_fill(&c);
-        ok = pipeline_run_verify(&c.run, &report, &err);
-    }
-    if (!ok)
-        print_error("on %s: %s\n%s", cpu, err.text, text);
-    compiled_close(&c);
-    assert_true(ok);
-}
-
 /* On every processor; where there is no time for that, on one, another each time. */
 static void check_everywhere(const char *text)
 {
@@ -47,7 +29,7 @@ static void check_everywhere(const char *text)
     size_t step = support_full() ? 1 : N;
     for (size_t i = turn++ % step; i < N; i += step)
         if (compiled_host_runs(CPUS[i]))
-            check(text, CPUS[i]);
+            contraction_check(text, CPUS[i]);
 }
 
 static void check_convs(const char *x, const char *w, const char *acc,

@@ -20,6 +20,11 @@ static int may_allocate(void)
 /* What the operating system answers when a bundle is opened. */
 static int is_permitted = 1;
 #define sheaf_cpu_permit ask_permission
+#include "bundle/run/check.c"
+#include "bundle/run/fault.c"
+#include "bundle/run/open.c"
+#include "bundle/run/tensors.c"
+#include "bundle/run/weights.c"
 #include "cpu_runtime/cpu_runtime.c"
 #undef sheaf_cpu_permit
 int ask_permission(const char *features)
@@ -84,6 +89,7 @@ STAND_IN(int standin(uint8_t *c, uint8_t *m, uint8_t *a);
                                                         0,
                                                         &standin_config,
                                                         standin_symbols,
+                                                        0,
                                                         0,
                                                         0,
                                                         0,
@@ -299,6 +305,10 @@ static void test_wrong_description(void **state)
     symbols[1].extent_offsets = outside;
     REFUSED(SHEAF_ERROR_FORMAT, "extent of 'y'");
     symbols[1].extent_offsets = extent;
+    const struct sheaf_plan plan = {.device = SHEAF_DEVICE_NVIDIA};
+    info.plan = &plan;
+    REFUSED(SHEAF_ERROR_UNSUPPORTED, "compiled for a device");
+    info.plan = NULL;
     l.entry = NULL;
     REFUSED(SHEAF_ERROR_ARGUMENT, "entry");
     l.entry = standin;

@@ -35,6 +35,11 @@ static const char runtime_program[] = "#include \"bundle/bundle.h\"\n"
                                       "#include \"cpu_runtime/cpu_runtime.h\"\n"
                                       "int main(void) { sheaf_close(0); return SHEAF_OK; }\n";
 
+static const char gpu_program[] = "#include \"gpu_runtime/gpu_runtime.h\"\n"
+                                  "int main(void) {\n"
+                                  "    sheaf_close(0);\n"
+                                  "    return sheaf_attach(0, 0, 0) != SHEAF_ERROR_ARGUMENT; }\n";
+
 static const char compiler_program[] = "#include <stdio.h>\n"
                                        "#include \"loader/loader.h\"\n"
                                        "int main(void) {\n"
@@ -56,6 +61,9 @@ static void test_static_runtime_and_tool(void **state)
         "$(find . -name libcpu_runtime.a) -o main && ./main && "
         "bin/loader -version",
         tree, support_cc(), write_program("static.c", runtime_program)));
+    must_run(support_printf("cd %s/usr/local && %s -std=c99 -Wall -Wextra -Wpedantic -Werror "
+                            "-Iinclude %s $(find . -name libgpu_runtime.a) -ldl -o main && ./main",
+                            tree, support_cc(), write_program("static_gpu.c", gpu_program)));
 }
 
 static void test_pkg_config(void **state)
@@ -65,6 +73,7 @@ static void test_pkg_config(void **state)
         const char *package, *program;
     } uses[] = {
         {"sheaf-cpu-runtime", write_program("shared.c", runtime_program)},
+        {"sheaf-gpu-runtime", write_program("shared_gpu.c", gpu_program)},
         {"sheaf", write_program("compiler.c", compiler_program)},
     };
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
@@ -81,7 +90,7 @@ static void test_pkg_config(void **state)
 static void test_shared_libraries(void **state)
 {
     (void)state;
-    static const char *const libraries[] = {"sheaf", "cpu_runtime"};
+    static const char *const libraries[] = {"sheaf", "cpu_runtime", "gpu_runtime"};
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         const char *file = support_printf("$(find %s -name lib%s.so)", tree, libraries[i]);
         must_run(support_printf("readelf -d %s | grep -q 'soname: .lib%s[.]so[.]0'", file,
@@ -103,15 +112,20 @@ static void test_cmake(void **state)
                                   "add_executable(shared runtime.c)\n"
                                   "target_link_libraries(shared Sheaf::cpu_runtime)\n"
                                   "add_executable(static runtime.c)\n"
-                                  "target_link_libraries(static Sheaf::cpu_runtime_static)\n";
+                                  "target_link_libraries(static Sheaf::cpu_runtime_static)\n"
+                                  "add_executable(gpu gpu.c)\n"
+                                  "target_link_libraries(gpu Sheaf::gpu_runtime)\n"
+                                  "add_executable(gpu_static gpu.c)\n"
+                                  "target_link_libraries(gpu_static Sheaf::gpu_runtime_static)\n";
     const char *dir = support_printf("%s/cmake", support_tmp());
     must_run(support_printf("mkdir -p %s", dir));
     support_write_file(support_printf("%s/CMakeLists.txt", dir), project, sizeof project - 1);
     write_program("cmake/runtime.c", runtime_program);
     write_program("cmake/compiler.c", compiler_program);
+    write_program("cmake/gpu.c", gpu_program);
     must_run(support_printf("cd %s && CC='%s' cmake -S . -B out -DSheaf_DIR=$(dirname $(find %s "
                             "-name SheafConfig.cmake)) && cmake --build out && "
-                            "out/compiler && out/shared && out/static",
+                            "out/compiler && out/shared && out/static && out/gpu && out/gpu_static",
                             dir, support_cc(), tree));
 }
 

@@ -377,6 +377,32 @@ static void test_scan(void **state)
     }
 }
 
+static void test_sort(void **state)
+{
+    (void)state;
+    struct kernel *k = parse("kernel \"sort\" { in @0 \"x\": f64[3,50] plain\n"
+                             "out @1 \"y\": f64[3,9] plain\n out @2 \"at\": i64[3,9] plain\n"
+                             "map %0 (%1 < 3) {\n"
+                             "sort %2 (%3 < 50, %4 < 9) { %5 = load @0[%1, %3] yield %5, %3 }\n"
+                             "before (%6, %7, %8, %9) { %10 = lt %8, %6 %11 = eq %8, %6\n"
+                             "%12 = lt %7, %9 %13 = and %11, %12 %14 = or %10, %13 yield %14 }\n"
+                             "each (%15, %16) { store @1[%1, %4] = %15\n"
+                             "store @2[%1, %4] = %16 } } }");
+    double x[150], y[27];
+    int64_t at[27];
+    for (int i = 0; i < 150; i++)
+        x[i] = i * i % 23;
+    run(k, (void *[]){x, y, at}, false);
+    for (int i = 0; i < 27; i++) {
+        const double *row = x + i / 9 * 50;
+        int before = 0;
+        for (int j = 0; j < 50; j++)
+            before += row[j] > y[i] || (row[j] == y[i] && j < at[i]);
+        assert_int_equal(before, i % 9);
+        assert_true(row[at[i]] == y[i]);
+    }
+}
+
 /* Carried values are all replaced at once: a yield of the parameters swaps them. */
 static void test_loop(void **state)
 {
@@ -541,6 +567,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reduce_tree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reduce_several, setup, teardown),
         cmocka_unit_test_setup_teardown(test_scan, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sort, setup, teardown),
         cmocka_unit_test_setup_teardown(test_loop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_diverging, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nested, setup, teardown),

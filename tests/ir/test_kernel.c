@@ -124,6 +124,16 @@ static const char all_regions[] =
     "      store @4[%42, 0] = %53\n"
     "    }\n"
     "  }\n"
+    "  sort %54 (%55 < 4, %56 < %0) {\n"
+    "    %57 = load @5[%55]\n"
+    "    %58 = cast f32 %57\n"
+    "    yield %58, true\n"
+    "  } before (%59, %60, %61, %62) {\n"
+    "    %63 = lt %61, %59\n"
+    "    yield %63\n"
+    "  } each (%64, %65) {\n"
+    "    store @4[%56, 0] = %64\n"
+    "  }\n"
     "}\n";
 
 static void test_round_trip(void **state)
@@ -353,6 +363,25 @@ static void test_validator(void **state)
         {"%0 = reduce add lanes 2 (%1 < 4, %2 < 4) from (1) { yield 1 }", "power of two"},
         {"%0 = if (true) { yield 1 } else { yield 1.0 }", "another type than it must"},
         {"%0 = if (true) { yield 1 }", "does not yield its values"},
+        {"sort %0 (%1 < 4) { yield %1 } before (%2, %3) { yield true } each (%4) { }",
+         "needs two indices"},
+        {"%0 = load @3[0] sort %1 (%2 < %0, %3 < 4) { yield %2 } before (%4, %5) { yield true }"
+         " each (%6) { }",
+         "no bound"},
+        {"%0 = load @3[0] map %7 (%8 < %0) { sort %1 (%2 < 4, %3 < 4) { yield %2 }"
+         " before (%4, %5) { yield true } each (%6) { } }",
+         "no bound"},
+        {"sort %0 (%1 < 4, %2 < 4) { yield %2 } before (%3, %4) { yield true } each (%5) { }",
+         "not visible there"},
+        {"sort %0 (%1 < 4, %2 < 4) { yield %1 } before (%3, %4) { %6 = lt %1, %3 yield %6 }"
+         " each (%5) { }",
+         "not visible there"},
+        {"sort %0 (%1 < 4, %2 < 4) { yield %1 } before (%3, %4) { yield %3 } each (%5) { }",
+         "another type than it must"},
+        {"sort %0 (%1 < 4, %2 < 4) { yield %1 } before (%3, %4) { store @1[0] = 1.0 yield true }"
+         " each (%5) { }",
+         "stores where it must only compute"},
+        {"sort %0 (%1 < 4, %2 < 4) { } before () { yield true } each () { }", "not yielded"},
         {"contract %0 f32 (m %1 < 4, k %2 < 4) { a @0[%1 + %2] b @0[%2] epilogue (%3) { } }",
          "reads outside an operand"},
         {"contract %0 f32 (m %1 < 4, k %2 < 4) { a @0[%2] b @0[%1] epilogue (%3) { } }",

@@ -1,5 +1,6 @@
 /*
- * kernel_fuse, kernel_simplify, kernel_expand_contracts and kernel_stage.c's, text to text.
+ * kernel_fuse, kernel_simplify, kernel_expand_contracts, kernel_split_sum, kernel_stage.c's and
+ * those that take sorts apart, text to text.
  *
  * tests/ir/kernels/<name>.kernel: comments, a line "pass <name>", the kernel, a line "---", the
  * kernel after the pass.  Each pair is also run on random data: what the caller sees may not change
@@ -133,6 +134,38 @@ static bool widen(struct kernel *k)
     return contract != 0;
 }
 
+/* Whether all that the epilogue does is store to a local buffer, as that of a split one. */
+static bool is_part(const struct kernel *k, kval contract)
+{
+    const struct kblock *b = &kernel_inst(k, contract)->region->block[0];
+    const struct kinst *first = kernel_inst(k, b->insts[0]);
+    return b->n == 1 && k->bufs[first->buf].role == KBUF_LOCAL;
+}
+
+static bool find_whole(const struct kernel *k, kval v, void *arg)
+{
+    if (kernel_inst(k, v)->op == KOP_CONTRACT && !is_part(k, v))
+        *(kval *)arg = v;
+    return true;
+}
+
+/* The last contraction, along the first index of an even extent that it can be split along. */
+static bool split(struct kernel *k)
+{
+    kval contract = 0;
+    kernel_walk(k, find_whole, &contract);
+    if (!contract)
+        return false;
+    const struct kregion *r = kernel_inst(k, contract)->region;
+    for (int d = 0; d < r->n_dims; d++) {
+        if (!kernel_can_split_sum(k, contract, d) || kernel_static_extent(k, r, d) % 2 != 0)
+            continue;
+        kernel_split_sum(k, contract, d, 2);
+        return true;
+    }
+    return false;
+}
+
 static bool run_pass(const char *pass, struct kernel *k)
 {
     if (strcmp(pass, "fuse") == 0)
@@ -145,10 +178,16 @@ static bool run_pass(const char *pass, struct kernel *k)
         return kernel_simplify(k);
     if (strcmp(pass, "expand") == 0)
         return kernel_expand_contracts(k);
+    if (strcmp(pass, "sort_in_turn") == 0)
+        return kernel_sort_in_turn(k);
+    if (strcmp(pass, "sort_at_once") == 0)
+        return kernel_sort_at_once(k);
     if (strcmp(pass, "stage") == 0)
         return stage(k);
     if (strcmp(pass, "widen") == 0)
         return widen(k);
+    if (strcmp(pass, "split") == 0)
+        return split(k);
     fail_msg("no pass '%s'", pass);
     return false;
 }

@@ -292,6 +292,45 @@ static void test_arg_max(void **state)
     CHECK("const %x u8 [100] = fill 7 %y = arg_max (%x) return %y", "i64 [1]", 0);
 }
 
+#define ORDERED(x, k, attrs)                                                                       \
+    "const %x " x " const %k i64 [1] = {" #k "} %y, %i = top_k (%x, %k) {axis=-1" attrs "} "
+
+static void test_top_k(void **state)
+{
+    (void)state;
+    const float inf = INFINITY;
+    CHECK(ORDERED("f32 [2,4] = {1, 4, 2, 3, 8, 6, 7, 5}", 3, "") "return %y", "f32 [2,3]", 4, 3, 2,
+          8, 7, 6);
+    CHECK(ORDERED("f32 [2,4] = {1, 4, 2, 3, 8, 6, 7, 5}", 3, "") "return %i", "i64 [2,3]", 1, 3, 2,
+          0, 2, 1);
+    CHECK(ORDERED("i16 [4] = {1, -4, 2, 3}", 2, ", largest=0, sorted=0") "return %i", "i64 [2]", 1,
+          0);
+    CHECK("const %x u8 [3,2] = {9, 1, 255, 7, 3, 8} const %k i32 [] = {1} "
+          "%y, %i = top_k (%x, %k) {axis=0} return %y",
+          "u8 [1,2]", 255, 8);
+    /* Equal elements in the order of their indices, zeros of both signs among them. */
+    CHECK(ORDERED("f32 [5] = {0, -0.0, 1, 0, 1}", 5, "") "return %i", "i64 [5]", 2, 4, 0, 1, 3);
+    CHECK(ORDERED("f64 [5] = {0, -0.0, 1, 0, 1}", 5, ", largest=0") "return %i", "i64 [5]", 0, 1, 3,
+          2, 4);
+    /* NaN is above all numbers. */
+    CHECK(ORDERED("f32 [4] = {inf, " NAN_TEXT ", -inf, 2}", 4, "") "return %i", "i64 [4]", 1, 0, 3,
+          2);
+    CHECK(ORDERED("f32 [4] = {inf, " NAN_TEXT ", -inf, 2}", 3, ", largest=0") "return %y",
+          "f32 [3]", -inf, 2, inf);
+    CHECK(ORDERED("f64 [3] = {1, nan.7ff8000000000000, inf}", 2, "") "return %i", "i64 [2]", 1, 2);
+    /* The ends of types that fill their keys. */
+    CHECK(ORDERED("u64 [3] = {1, 18446744073709551615, 0}", 3, "") "return %i", "i64 [3]", 1, 0, 2);
+    CHECK(ORDERED("u32 [3] = {1, 4294967295, 0}", 3, ", largest=0") "return %i", "i64 [3]", 2, 0,
+          1);
+    CHECK(ORDERED("i32 [3] = {0, 2147483647, -2147483648}", 3, "") "return %i", "i64 [3]", 1, 0, 2);
+    check(ORDERED("f32 [2,4] = fill 1", 0, "") "return %i", "i64 [2,0]", NULL, 0);
+    refused(ORDERED("f32 [2,4] = fill 1", 5, "") "return %y", "k is 5, but axis 1 has 4 elements");
+    refused(ORDERED("f32 [2,4] = fill 1", -1, "") "return %y", "k is -1");
+    refused(ORDERED("bool [2,4] = fill 1", 2, "") "return %y", "does not take input 'x'");
+    refused("const %x f32 [4] = fill 1 input %k i64 [2] %y, %i = top_k (%x, %k) return %y",
+            "k, input 'k', is not one number");
+}
+
 /* ---- shape and movement ---- */
 
 static void test_views(void **state)
@@ -610,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_average_pool),
         cmocka_unit_test(test_reduce),
         cmocka_unit_test(test_arg_max),
+        cmocka_unit_test(test_top_k),
         cmocka_unit_test(test_views),
         cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_movement),

@@ -91,6 +91,7 @@ static const char *const nodes[] = {
     "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_mean (%x, %a)",
     "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_sum (%x, %a)",
     "const %x f32 [2,3] = fill 1 %y = arg_max (%x) {axis=1}",
+    "const %x f32 [2,3] = fill 1 const %k i64 [1] = {2} %y, %i = top_k (%x, %k) {axis=1}",
     "const %x f32 [2,3] = fill 1 const %s i64 [2] = {-1, 2} %y = reshape (%x, %s)",
     "const %x f32 [2,3,2] = fill 1 %y = flatten (%x)",
     "const %x f32 [2,1,3] = fill 1 const %a i64 [1] = {1} %y = squeeze (%x, %a)",

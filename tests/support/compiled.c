@@ -13,7 +13,9 @@
 #include "bundle/write/names.h"
 #include "bundle/write/weights.h"
 #include "cpu_runtime/codegen/cpu_target.h"
+#include "gpu_runtime/codegen/gpu_target.h"
 #include "ir/passes/passes.h"
+#include "tests/support/simulator.h"
 
 /* splitmix64 */
 static uint64_t next(uint64_t *state)
@@ -42,11 +44,38 @@ static void vary_constants(struct graph *g)
     }
 }
 
-static const char SMALL[] = ",-Os";
+/* ---- targets ---- */
+
+static const char SMALL[] = ",-Os", GPU[] = "nvidia";
+
+static bool is_gpu(const char *cpu)
+{
+    return !strncmp(cpu, GPU, strlen(GPU));
+}
+
+static bool gpu_target(struct arena *a, const char *gpu, const struct target **out_target,
+                       struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum target_f32_math math;
+    } kinds[] = {{"nvidia", F32_EXACT}, {"nvidia,tf32", F32_TF32}, {"nvidia,tf32x3", F32_TF32X3}};
+    struct cpu_target_options host = {.cpu = "native"};
+    struct gpu_target_options opt = {0};
+    size_t i = 0, n = sizeof kinds / sizeof kinds[0];
+    while (i < n && strcmp(kinds[i].name, gpu) != 0)
+        i++;
+    assert_true(i < n);
+    opt.f32_math = kinds[i].math;
+    return cpu_target_create(a, &host, &opt.host, err) &&
+           gpu_target_create(a, &opt, out_target, err);
+}
 
 bool compiled_target(struct arena *a, const char *cpu, const struct target **out_target,
                      struct error *err)
 {
+    if (is_gpu(cpu))
+        return gpu_target(a, cpu, out_target, err);
     size_t n = strcspn(cpu, ","), small = strlen(cpu) - strlen(SMALL);
     struct cpu_target_options opt = {.cpu = arena_strndup(a, cpu, n)};
     opt.optimize_size = strlen(cpu) > strlen(SMALL) && !strcmp(cpu + small, SMALL);
@@ -65,6 +94,15 @@ static void request(struct compiled *c)
     memcpy(c->request.weights_digest, c->weights.digest, sizeof c->weights.digest);
 }
 
+static void schedule(struct compiled *c)
+{
+    if (c->target->split_sum)
+        program_split_sums(c->program, c->target);
+    if (c->target->launch_work)
+        program_split_phases(c->program, c->target->launch_work);
+    c->schedules = emit_schedule(&c->arena, c->program, c->target);
+}
+
 /* For c->target. */
 static bool emit_graph(struct compiled *c, struct graph *g, bool keep_all, bool step_functions,
                        struct error *err)
@@ -76,7 +114,7 @@ static bool emit_graph(struct compiled *c, struct graph *g, bool keep_all, bool 
     c->program = program_build(a, c->graph, err);
     if (!c->program)
         return false;
-    c->schedules = emit_schedule(a, c->program, c->target);
+    schedule(c);
     plan_program(c->program, keep_all);
     if (!program_validate(c->program, err))
         return false;
@@ -84,17 +122,27 @@ static bool emit_graph(struct compiled *c, struct graph *g, bool keep_all, bool 
     request(c);
     c->request.step_functions = step_functions;
     c->entry.symbols = names_symbols(a, &c->part, 1, &c->entry.n_symbols);
-    return emit_object(a, &c->request, false, &c->code, err) &&
+    return emit_object(a, &c->request, c->target->host != NULL, &c->code, err) &&
            bundle_check_object(&c->code.object, "net", err);
+}
+
+/* The code, ready to run: on this machine, or in the simulator of a device. */
+static bool open_run(struct compiled *c, struct error *err)
+{
+    if (c->target->host && !simulator_open())
+        return error_set(err, SHEAF_ERROR_DEVICE, "there is no simulator");
+    if (!pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", &c->code.object,
+                           err))
+        return false;
+    c->run.tf32 = c->target->f32_math == F32_TF32;
+    return !c->target->host || pipeline_run_on_gpu(&c->run, "net", err);
 }
 
 bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
                          bool step_functions, struct error *err)
 {
     return compiled_target(&c->arena, cpu, &c->target, err) &&
-           emit_graph(c, g, keep_all, step_functions, err) &&
-           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net",
-                             &c->code.object, err);
+           emit_graph(c, g, keep_all, step_functions, err) && open_run(c, err);
 }
 
 bool compiled_emit(struct compiled *c, const char *graph_text, const struct cpu_target_options *opt,
@@ -141,7 +189,17 @@ static const struct tensor *random_content(struct arena *a, const struct kbuf *b
     return t;
 }
 
-/* A program of one call: what the kernel reads and writes are the client's tensors. */
+static bool is_extent(const struct kernel *k, size_t buf)
+{
+    for (size_t i = 0; i < k->n_bufs; i++)
+        for (int d = 0; d < k->bufs[i].rank; d++)
+            if (k->bufs[i].extent_buf[d] == (int)buf)
+                return true;
+    return false;
+}
+
+/* A program of one call: what the kernel reads and writes are the client's tensors.  Extents lie
+   among the activations, as a bundle has them. */
 static struct program *program_of(struct arena *a, struct kernel *k)
 {
     struct program *p = arena_new(a, struct program);
@@ -161,12 +219,14 @@ static struct program *program_of(struct arena *a, struct kernel *k)
                          .dtype = kb->dtype,
                          .rank = kb->rank,
                          .layout = kb->layout,
-                         .area = kb->constant             ? AREA_CONSTANT
-                                 : kb->role == KBUF_LOCAL ? AREA_ACTIVATION
-                                                          : AREA_MUTABLE,
+                         .area = kb->constant ? AREA_CONSTANT : AREA_MUTABLE,
                          .role = kb->role == KBUF_OUT ? SHEAF_ROLE_OUTPUT : SHEAF_ROLE_INPUT,
                          .constant = kb->constant,
                          .view_of = -1};
+        if (kb->role == KBUF_LOCAL || is_extent(k, i))
+            b.area = AREA_ACTIVATION;
+        if (kb->role == KBUF_LOCAL || kb->constant)
+            b.role = SHEAF_ROLE_CONSTANT;
         memcpy(b.dims, kb->dims, sizeof b.dims);
         memcpy(b.extent_buf, kb->extent_buf, sizeof b.extent_buf);
         b.bytes = dtype_bytes(b.dtype, layout_elems(&b.layout, b.dims));
@@ -183,10 +243,12 @@ static bool emit_kernel(struct compiled *c, struct kernel *k, struct error *err)
 {
     struct arena *a = &c->arena;
     c->program = program_of(a, k);
-    c->schedules = emit_schedule(a, c->program, c->target);
+    schedule(c);
     plan_program(c->program, true);
     c->weights = weights_make(a, c->program);
     request(c);
+    if (c->target->host) /* tensors go to a device by their symbols */
+        c->entry.symbols = names_symbols(a, &c->part, 1, &c->entry.n_symbols);
     return emit_object(a, &c->request, true, &c->code, err);
 }
 
@@ -203,8 +265,7 @@ bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const cha
 {
     struct kernel *k = parsed(c, kernel_text, err);
     return k && compiled_target(&c->arena, cpu, &c->target, err) && emit_kernel(c, k, err) &&
-           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net",
-                             &c->code.object, err);
+           open_run(c, err);
 }
 
 bool compiled_emit_kernel(struct compiled *c, const char *kernel_text,
@@ -223,6 +284,8 @@ void compiled_close(struct compiled *c)
 
 bool compiled_host_runs(const char *cpu)
 {
+    if (is_gpu(cpu))
+        return simulator_open();
     struct arena a;
     arena_init(&a);
     struct error err;
@@ -288,7 +351,7 @@ static void fill_buffer(struct compiled *c, int buf, enum compiled_fill kind, ui
     const struct pbuf *b = &c->program->bufs[buf];
     /* What a blocked layout adds is filled as well: it may hold anything. */
     struct tensor t = {.dtype = b->dtype, .rank = 1, .dims = {layout_elems(&b->layout, b->dims)}};
-    t.data = pipeline_run_data(&c->run, buf);
+    t.data = pipeline_run_input(&c->run, buf);
     fill_tensor(&t, kind, state);
 }
 
@@ -298,8 +361,7 @@ void compiled_fill(struct compiled *c, enum compiled_fill kind, uint64_t seed)
     for (size_t i = 0; c->graph && i < c->graph->body.n_in; i++)
         fill_buffer(c, program_find_value(c->program, c->graph->body.in[i]), kind, &seed);
     for (size_t i = 0; !c->graph && i < c->program->n_bufs; i++)
-        if (c->program->bufs[i].area == AREA_MUTABLE &&
-            c->program->bufs[i].role == SHEAF_ROLE_INPUT)
+        if (c->program->bufs[i].role == SHEAF_ROLE_INPUT)
             fill_buffer(c, (int)i, kind, &seed);
 }
 

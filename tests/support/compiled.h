@@ -26,7 +26,8 @@ struct compiled {
 };
 
 /* `cpu`: "native" or an LLVM name, behind it features as for -mattr: "haswell,-fma", and last -Os
-   for small code: "haswell,-Os".  On failure
+   for small code: "haswell,-Os".  Or "nvidia", "nvidia,tf32", "nvidia,tf32x3": a GPU, which the
+   simulator takes the part of, with such products of floats.  On failure
    returns false; compiled_close is due all the same. The mutable area is zero.  Float constants are
    varied element by element. */
 bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err);
@@ -52,7 +53,7 @@ void compiled_must_open(struct compiled *c, const char *graph_text, const char *
 bool compiled_target(struct arena *a, const char *cpu, const struct target **out_target,
                      struct error *err);
 
-/* Whether this machine can run code for the processor. */
+/* Whether this machine can run code for the processor, or simulate the device. */
 bool compiled_host_runs(const char *cpu);
 
 /* Storage of the graph's input or output. */

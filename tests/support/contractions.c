@@ -1,7 +1,15 @@
 #include "tests/support/contractions.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/assemble.h"
 
 const char *const BYTES[N_BYTES][2] = {{"u8", "i8"}, {"i8", "i8"}, {"i8", "u8"}, {"u8", "u8"}};
 
@@ -113,7 +121,9 @@ const char *conv_text(struct arena *a, const struct conv *from, const char *x_ty
     int reach = c.dilation * (c.window - 1);
     int oh = (c.h + 2 * c.pad - reach - 1) / c.stride + 1;
     int ow = (c.w + 2 * c.pad - reach - 1) / c.stride + 1;
-    const char *layout = c.block ? arena_printf(a, "abcd%db", c.block) : "plain";
+    const char *layout = c.block == CHANNELS_LAST ? "acdb"
+                         : c.block                ? arena_printf(a, "abcd%db", c.block)
+                                                  : "plain";
     struct strbuf t;
     strbuf_init(&t, a);
     strbuf_printf(&t, "kernel \"t\" {\n  in @0 \"x\": %s[1,%d,%d,%d] %s\n", x_type, c.c, c.h, c.w,
@@ -161,6 +171,61 @@ const struct product WEIGHTS_ONLY[N_WEIGHTS_ONLY] = {
     {.m = 3, .k = 96, .n = 100, .constant = true, .scale = 32},
     {.m = 2, .k = 35, .n = 9, .constant = true, .scale = 1},
 };
+
+const struct product TILED[N_TILED] = {
+    {.m = 64, .k = 64, .n = 64, .constant = true},
+    {.m = 130, .k = 100, .n = 70, .constant = true},
+    {.m = 1, .k = 512, .n = 200, .constant = true},
+    {.m = 129, .k = 33, .n = 65, .constant = true},
+    {.m = 63, .k = 257, .n = 127, .constant = true},
+    {.m = 65, .k = 31, .n = 129, .constant = false},
+    {.m = 2, .k = 1000, .n = 3, .constant = false},
+};
+
+const struct batched BATCHED[N_BATCHED] = {
+    {.i = 1, .j = 2, .m = 33, .k = 64, .n = 33, .transposed = true},
+    {.i = 2, .j = 3, .m = 17, .k = 20, .n = 40},
+    {.i = 2, .j = 1, .m = 1, .k = 7, .n = 65, .transposed = true},
+    {.i = 1, .j = 3, .m = 70, .k = 70, .n = 8, .scaled = true},
+    {.i = 3, .j = 2, .m = 5, .k = 130, .n = 9, .transposed = true, .scaled = true},
+    {.i = 1, .j = 2, .m = 16, .k = 32, .n = 48, .strided = true},
+    {.i = 2, .j = 2, .m = 19, .k = 16, .n = 24, .transposed = true, .strided = true},
+};
+
+const char *batched_text(struct arena *a, const struct batched *b, const char *type,
+                         const char *acc)
+{
+    struct strbuf t;
+    int step = b->strided ? 2 : 1;
+    strbuf_init(&t, a);
+    strbuf_printf(&t, "kernel \"t\" {\n  in @0 \"a\": %s[%d,%d,%d,%d] plain\n", type, b->i, b->j,
+                  b->m, b->k);
+    strbuf_printf(&t, "  in @1 \"b\": %s[%d,%d,%d,%d] plain\n", type, b->i, b->j,
+                  b->transposed ? b->n : step * b->k, b->transposed ? step * b->k : b->n);
+    strbuf_printf(&t, "  in @2 \"c\": %s[%d] plain\n", acc, b->n);
+    strbuf_printf(&t, "  out @3 \"y\": %s[%d,%d,%d,%d] plain\n", type, b->i, b->j, b->m, b->n);
+    strbuf_printf(
+        &t,
+        "  contract %%0 %s (batch %%1 < %d, batch %%2 < %d, m %%3 < %d, n %%4 < %d, k %%5 "
+        "< %d) {\n    a @0[%%1, %%2, %%3, %%5]",
+        acc, b->i, b->j, b->m, b->n, b->k);
+    if (b->scaled)
+        strbuf_printf(&t,
+                      " prologue (%%10) {\n      %%11 = cast %s %%10\n      %%12 = mul %%11, %s\n"
+                      "      yield %%12\n    }",
+                      acc, literal(a, 2, acc));
+    const char *k = scaled(a, step, "%5");
+    strbuf_printf(&t, "\n    b @1[%%1, %%2, %s, %s]\n    epilogue (%%6) {\n",
+                  b->transposed ? "%4" : k, b->transposed ? k : "%4");
+    strbuf_add(&t, "      %7 = load @2[%4]\n      %8 = add %6, %7\n");
+    if (!strcmp(type, acc))
+        strbuf_add(&t, "      store @3[%1, %2, %3, %4] = %8\n");
+    else
+        strbuf_printf(&t, "      %%9 = cast %s %%8\n      store @3[%%1, %%2, %%3, %%4] = %%9\n",
+                      type);
+    strbuf_add(&t, "    }\n  }\n}\n");
+    return strbuf_text(&t);
+}
 
 const char *product_text(struct arena *a, const struct product *p, const char *a_type,
                          const char *b_type, const char *acc)
@@ -212,10 +277,10 @@ void contraction_fill(struct compiled *c)
     uint64_t state = 1;
     for (size_t i = 0; i < c->program->n_bufs; i++) {
         const struct pbuf *b = &c->program->bufs[i];
-        if (b->area != AREA_MUTABLE || b->role != SHEAF_ROLE_INPUT)
+        if (b->role != SHEAF_ROLE_INPUT)
             continue;
         struct tensor t = {
-            .dtype = b->dtype, .rank = 1, .data = pipeline_run_data(&c->run, (int)i)};
+            .dtype = b->dtype, .rank = 1, .data = pipeline_run_input(&c->run, (int)i)};
         t.dims[0] = layout_elems(&b->layout, b->dims);
         for (int64_t k = 0; k < t.dims[0]; k++) {
             state = state * 6364136223846793005u + 1442695040888963407u;
@@ -229,6 +294,25 @@ void contraction_fill(struct compiled *c)
         if (dtype_is_float(b->dtype))
             spoil_padding(&c->arena, b, &t);
     }
+}
+
+void contraction_check(const char *text, const char *target)
+{
+    struct compiled c;
+    struct error err;
+    error_init(&err);
+    bool ok = compiled_open_kernel(&c, text, target, &err);
+    struct strbuf report;
+    strbuf_init(&report, &c.arena);
+    if (ok) {
+        contraction_fill(&c);
+        ok = pipeline_run_verify(&c.run, &report, &err);
+        ok = ok && (!c.target->host || assemble_takes(&c, &err));
+    }
+    if (!ok)
+        print_error("on %s: %s\n%s", target, err.text, text);
+    compiled_close(&c);
+    assert_true(ok);
 }
 
 void conv_each(const char *x_type, const char *w_type, const char *acc,
@@ -249,5 +333,14 @@ void product_each(const struct product *p, size_t n, const char *a_type, const c
     arena_init(&a);
     for (size_t i = 0; i < n; i++)
         check(product_text(&a, &p[i], a_type, b_type, acc));
+    arena_done(&a);
+}
+
+void batched_each(const char *type, const char *acc, void (*check)(const char *text))
+{
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < N_BATCHED; i++)
+        check(batched_text(&a, &BATCHED[i], type, acc));
     arena_done(&a);
 }

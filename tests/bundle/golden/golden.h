@@ -9,7 +9,7 @@
  * Memory:    320 bytes constant, 192 mutable, 0 activations
  *            (of the activations 0 are alive at once, 100.0%)
  * RAM:       192 bytes and 168 of stack at most in a call
- * Flash:     953 bytes code and tables, 320 weights
+ * Flash:     961 bytes code and tables, 320 weights
  * Products:  150 in a run
  *
  * Symbols: name, role, type and shape, place in its area, name in the model
@@ -180,6 +180,85 @@ struct sheaf_variant {
     const char *features; /* that the code needs, comma-separated */
 };
 
+/*
+ * ---- bundles for devices ----
+ *
+ * The object of such a bundle is one of the host.  It holds the device's code as data and a plan:
+ * which of its kernels run, one after the other, on which parts of the three areas, which lie in
+ * the device's memory.  A runtime walks it; NAME() itself returns SHEAF_ERROR_DEVICE.
+ */
+enum sheaf_device {
+    SHEAF_DEVICE_NVIDIA = 1,
+    SHEAF_DEVICE_VE = 2 /* NEC SX-Aurora */
+};
+
+enum sheaf_image_kind {
+    SHEAF_IMAGE_PTX = 1,  /* text of NVIDIA's virtual instruction set, and a 0 behind it */
+    SHEAF_IMAGE_CUBIN = 2 /* machine code for one architecture of NVIDIA's */
+};
+
+struct sheaf_image {
+    uint32_t kind; /* enum sheaf_image_kind */
+    uint32_t arch; /* the compute capability that it asks for, 80 for 8.0 */
+    const uint8_t *data;
+    uint64_t size; /* bytes; of text without the 0 */
+};
+
+/* A function of the image.  Its parameters are pointers. */
+struct sheaf_kernel {
+    const char *name;
+    uint32_t blocks;       /* of threads, in a launch */
+    uint32_t threads;      /* of a block */
+    uint32_t shared_bytes; /* of a block, to be given at the launch */
+    uint32_t n_parameters;
+};
+
+struct sheaf_pointer {
+    uint64_t offset; /* bytes, in its area */
+    uint32_t area;   /* 0 constants, 1 mutable, 2 activations; SHEAF_NO_AREA */
+    uint32_t reserved;
+};
+
+#define SHEAF_NO_AREA UINT32_MAX
+
+enum sheaf_step_kind {
+    /* `kernel` on the pointers from `pointer` on. */
+    SHEAF_STEP_LAUNCH = 1,
+    /* The steps behind it, up to the ELSE or END at position `to`, where the byte at `pointer` is
+       not 0; else those behind the ELSE, up to its END. */
+    SHEAF_STEP_IF = 2,
+    SHEAF_STEP_ELSE = 3,
+    /*
+     * The steps behind it, up to the END at `to`, for i = 0, 1, ..: while i is less than the
+     * int64_t at `pointer` and the byte at the next pointer is not 0, of which either may be
+     * nowhere.  The int64_t at the third pointer is set to i before these are looked at.  `rounds`
+     * is how many there are, where that is known, else -1.
+     */
+    SHEAF_STEP_LOOP = 4,
+    SHEAF_STEP_END = 5
+};
+
+struct sheaf_step {
+    uint32_t kind; /* enum sheaf_step_kind */
+    uint32_t kernel;
+    uint32_t pointer;
+    uint32_t to;
+    int64_t rounds;
+};
+
+struct sheaf_plan {
+    uint32_t struct_size; /* sizeof(struct sheaf_plan) when the bundle was made */
+    uint32_t device;      /* enum sheaf_device */
+    uint32_t n_images;
+    uint32_t n_kernels;
+    uint32_t n_steps;
+    uint32_t n_pointers;
+    const struct sheaf_image *images;
+    const struct sheaf_kernel *kernels;
+    const struct sheaf_step *steps;
+    const struct sheaf_pointer *pointers;
+};
+
 /* NAME_info.  Fields are only ever appended; struct_size tells how many there are. */
 struct sheaf_bundle_info {
     uint32_t version;           /* SHEAF_INFO_VERSION */
@@ -208,6 +287,7 @@ struct sheaf_bundle_info {
        kind is 2, their offsets are in the activations area.  A run overwrites such inputs; such an
        output holds until the next run. */
     uint64_t n_overlaid;
+    const struct sheaf_plan *plan; /* of a bundle for a device; NULL: the code is NAME() */
 };
 
 #define SHEAF_FP_CALLER 0u

@@ -245,7 +245,7 @@ net_config:
 	.p2align	4, 0x0
 net_info:
 	.long	1
-	.long	144
+	.long	152
 	.quad	.L__unnamed_5
 	.quad	.L__unnamed_6
 	.quad	.L__unnamed_7
@@ -263,6 +263,7 @@ net_info:
 	.quad	150
 	.quad	0
 	.quad	0
-	.size	net_info, 144
+	.quad	0
+	.size	net_info, 152
 
 	.section	".note.GNU-stack","",@progbits

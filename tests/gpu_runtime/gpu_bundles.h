@@ -1,0 +1,330 @@
+/*
+ * gpu_bundles.h: for the tests of the GPU runtime: small networks, compiled for the GPU and for
+ * this processor, and the simulator's counters.
+ */
+#ifndef SHEAF_TESTS_GPU_RUNTIME_GPU_BUNDLES_H
+#define SHEAF_TESTS_GPU_RUNTIME_GPU_BUNDLES_H
+
+#include "tests/loader/bundle_run.h"
+
+#include "gpu_runtime/cuda.h"
+#include "gpu_runtime/gpu_runtime.h"
+#include "tests/sim/sim.h"
+#include "tests/support/simulator.h"
+
+/* How many allocations of the host's memory succeed; negative: all. */
+static int allocations_left = -1;
+int limited_may_allocate(void);
+int limited_may_allocate(void)
+{
+    if (allocations_left == 0)
+        return 0;
+    if (allocations_left > 0)
+        allocations_left--;
+    return 1;
+}
+
+/* ---- the simulator ---- */
+
+/* The driver as another user of it in the same process sees it. */
+static struct cuda cuda;
+static void (*read_counters)(struct sim_counters *out);
+
+static inline void open_simulator(void)
+{
+    static const char *const symbols[] = {
+#define SYMBOL(name, symbol, parameters) #symbol,
+        CUDA_FUNCTIONS(SYMBOL)
+#undef SYMBOL
+    };
+    assert_true(simulator_open());
+    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+    assert_non_null(library);
+    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+        void *function = dlsym(library, symbols[i]);
+        assert_non_null(function);
+        memcpy((uint8_t *)&cuda + i * sizeof function, &function, sizeof function);
+    }
+    void *counters = dlsym(library, "sim_counters");
+    assert_non_null(counters);
+    memcpy(&read_counters, &counters, sizeof counters);
+}
+
+static inline struct sim_counters counters(void)
+{
+    struct sim_counters c;
+    read_counters(&c);
+    return c;
+}
+
+/* The test is a user of the device too, so that what a bundle leaves behind stays to be seen: with
+   the last user all would go. */
+static int is_user;
+
+static inline void use_device(void)
+{
+    CUcontext context;
+    assert_int_equal(cuda.Init(0), CUDA_SUCCESS);
+    assert_int_equal(cuda.DevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
+    is_user = 1;
+}
+
+static inline void leave_device(void)
+{
+    assert_int_equal(cuda.DevicePrimaryCtxRelease(0), CUDA_SUCCESS);
+    is_user = 0;
+}
+
+static inline void expect_nothing_left(void)
+{
+    struct sim_counters c = counters();
+    assert_int_equal(c.bytes, 0);
+    assert_int_equal(c.allocations, 0);
+    assert_int_equal(c.modules, 0);
+    assert_int_equal(c.streams, 0);
+    assert_int_equal(c.events, 0);
+    assert_int_equal(c.graphs, 0);
+    assert_int_equal(c.host_allocations, 0);
+    assert_int_equal(c.contexts, is_user);
+}
+
+/* For what is opened from now on. */
+static inline void simulate(const char *setting, const char *value)
+{
+    if (value)
+        assert_int_equal(setenv(setting, value, 1), 0);
+    else
+        assert_int_equal(unsetenv(setting), 0);
+}
+
+/* ---- networks ---- */
+
+static inline void finish_net(struct onnx_model *m, const char *file)
+{
+    struct strbuf bytes;
+    onnx_end(m, &bytes);
+    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+}
+
+/* next = x + sum, with -bind=next=sum, and y = -next. */
+static inline void write_state_net(struct arena *a)
+{
+    struct onnx_model m;
+    onnx_begin(&m, a, 13);
+    onnx_input(&m.graph, "sum", ONNX_F32, "4");
+    onnx_input(&m.graph, "x", ONNX_F32, "4");
+    onnx_node(&m.graph, "Add", "x,sum", "next", "");
+    onnx_node(&m.graph, "Neg", "next", "y", "");
+    onnx_output(&m.graph, "next", ONNX_F32, "4");
+    onnx_output(&m.graph, "y", ONNX_F32, "4");
+    finish_net(&m, "state.onnx");
+}
+
+static inline struct strbuf branch_of(struct arena *a, const char *op)
+{
+    struct strbuf g;
+    strbuf_init(&g, a);
+    pb_string(&g, 2, "branch");
+    onnx_node(&g, op, "x", "inner", "");
+    onnx_output(&g, "inner", ONNX_F32, NULL);
+    return g;
+}
+
+/* y = 1 + (c ? -x : |x|) */
+static inline void write_branch_net(struct arena *a)
+{
+    struct onnx_model m;
+    struct strbuf node, yes = branch_of(a, "Neg"), no = branch_of(a, "Abs");
+    onnx_begin(&m, a, 13);
+    onnx_input(&m.graph, "c", ONNX_BOOL, "");
+    onnx_input(&m.graph, "x", ONNX_F32, "4");
+    onnx_ints(&m.graph, "i", "1", "1");
+    onnx_node(&m.graph, "Cast", "i", "one", "to=1");
+    onnx_node_begin(&node, a, "If", "c", "chosen", "");
+    onnx_graph_attr(&node, "then_branch", &yes);
+    onnx_graph_attr(&node, "else_branch", &no);
+    pb_sub(&m.graph, 1, &node);
+    onnx_node(&m.graph, "Add", "chosen,one", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "4");
+    finish_net(&m, "branch.onnx");
+}
+
+/*
+ * y = x, then y = y + x + i for i = 0, 1, ..: `trip` times, where that is a name or a number, and
+ * while their sum is below `limit`, where there is one.
+ */
+static inline void write_loop_net(struct arena *a, const char *file, const char *trip, bool limited)
+{
+    struct onnx_model m;
+    struct strbuf node, body, first;
+    bool is_input = trip && (trip[0] < '0' || trip[0] > '9');
+    strbuf_init(&body, a);
+    pb_string(&body, 2, "body");
+    onnx_node(&body, "Cast", "i", "f", "to=1");
+    onnx_node(&body, "Add", "v,x", "s", "");
+    onnx_node(&body, "Add", "s,f", "w", "");
+    if (limited) {
+        onnx_node(&body, "ReduceSum", "w", "top", "keepdims=0");
+        onnx_node(&body, "Less", "top,limit", "go", "");
+    } else {
+        onnx_node(&body, "Identity", "on", "go", "");
+    }
+    onnx_input(&body, "i", ONNX_I64, "");
+    onnx_input(&body, "on", ONNX_BOOL, "");
+    onnx_input(&body, "v", ONNX_F32, "4");
+    onnx_output(&body, "go", ONNX_BOOL, "");
+    onnx_output(&body, "w", ONNX_F32, "4");
+    onnx_begin(&m, a, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "4");
+    if (is_input)
+        onnx_input(&m.graph, trip, ONNX_I64, "");
+    else if (trip)
+        onnx_ints(&m.graph, "trip", "", trip);
+    if (limited)
+        onnx_input(&m.graph, "limit", ONNX_F32, "");
+    onnx_node(&m.graph, "Neg", "x", "start", "");
+    if (limited) {
+        onnx_tensor_begin(&first, a, "first", ONNX_BOOL, "");
+        pb_bytes(&first, 9, "\1", 1);
+        pb_sub(&m.graph, 5, &first);
+    }
+    onnx_node_begin(&node, a, "Loop",
+                    arena_printf(a, "%s,%s,start",
+                                 is_input ? trip
+                                 : trip   ? "trip"
+                                          : "",
+                                 limited ? "first" : ""),
+                    "end", "");
+    onnx_graph_attr(&node, "body", &body);
+    pb_sub(&m.graph, 1, &node);
+    onnx_node(&m.graph, "Neg", "end", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "4");
+    finish_net(&m, file);
+}
+
+/* Each as gpu/NAME and cpu/NAME. */
+static inline void compile_both(const char *args)
+{
+    compile(support_printf("%s -gpu -ptxas=none -emit-bundle gpu", args));
+    compile(support_printf("%s -emit-bundle cpu", args));
+}
+
+static inline int make_bundles(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    write_net("net.onnx", "2", 2);
+    write_state_net(&a);
+    write_branch_net(&a);
+    write_loop_net(&a, "counted.onnx", "n", false);
+    write_loop_net(&a, "fixed.onnx", "3", false);
+    write_loop_net(&a, "lengthy.onnx", "5000", false);
+    write_loop_net(&a, "until.onnx", "n", true);
+    write_loop_net(&a, "ever.onnx", NULL, true);
+    arena_done(&a);
+    compile_both("-m net.onnx");
+    compile_both("-m state.onnx -bind=next=sum");
+    compile_both("-m branch.onnx");
+    compile_both("-m counted.onnx");
+    compile_both("-m fixed.onnx");
+    compile_both("-m lengthy.onnx");
+    compile_both("-m until.onnx");
+    compile_both("-m ever.onnx");
+    open_simulator();
+    use_device();
+    return 0;
+}
+
+/* ---- bundles ---- */
+
+static inline struct sheaf_linked linked_of(const struct linked_entry *o)
+{
+    return (struct sheaf_linked){o->config, o->info, o->entry};
+}
+
+static inline void expect_ok(enum sheaf_status status, const struct sheaf_error *error)
+{
+    if (status != SHEAF_OK)
+        fail_msg("status %d: %s", status, error->text);
+    assert_string_equal(error->text, "");
+}
+
+/* FOLDER/NAME, linked once. */
+static inline struct linked_entry entry_of(const char *folder, const char *name)
+{
+    enum { MAX_ENTRIES = 64 };
+    static struct {
+        const char *file;
+        struct linked_entry entry;
+    } known[MAX_ENTRIES];
+    static size_t n;
+    const char *file = support_printf("%s/%s", folder, name);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(known[i].file, file) == 0)
+            return known[i].entry;
+    assert_in_range(n, 0, MAX_ENTRIES - 1);
+    known[n].file = file;
+    known[n].entry = open_entry(file, name);
+    return known[n++].entry;
+}
+
+static inline sheaf_bundle *open_linked(const struct linked_entry *o)
+{
+    sheaf_bundle *b = NULL;
+    struct sheaf_error error;
+    struct sheaf_linked linked = linked_of(o);
+    expect_ok(
+        sheaf_open_memory(&linked, o->constants, o->config->constantWeightVarsMemSize, &b, &error),
+        &error);
+    return b;
+}
+
+static inline sheaf_bundle *open_gpu(const char *name)
+{
+    struct linked_entry o = entry_of("gpu", name);
+    return open_linked(&o);
+}
+
+static inline struct sheaf_tensor_desc tensor(const sheaf_bundle *b, const char *name)
+{
+    struct sheaf_tensor_desc t;
+    struct sheaf_error error;
+    expect_ok(sheaf_tensor(b, name, &t, &error), &error);
+    return t;
+}
+
+static inline void run_bundle(sheaf_bundle *b)
+{
+    struct sheaf_error error;
+    expect_ok(sheaf_run(b, &error), &error);
+}
+
+/* What the bundle of write_net has computed. */
+static inline struct result bundle_result(const sheaf_bundle *b)
+{
+    struct result r;
+    memset(&r, 0, sizeof r);
+    struct sheaf_tensor_desc y = tensor(b, "y"), where = tensor(b, "where");
+    assert_int_equal(y.size_bytes, sizeof r.y);
+    memcpy(r.y, y.data, sizeof r.y);
+    r.n_where = (int64_t)where.dims[1];
+    assert_int_equal(where.size_bytes, 2 * where.dims[1] * sizeof *r.where);
+    memcpy(r.where, where.data, where.size_bytes);
+    return r;
+}
+
+/* The same on this processor. */
+static inline struct result wanted(int seed)
+{
+    struct linked_entry o = entry_of("cpu", "net");
+    return run_entry(&o, seed);
+}
+
+static inline void expect_result(const sheaf_bundle *b, int seed)
+{
+    struct result got = bundle_result(b), want = wanted(seed);
+    expect_same(&got, &want);
+}
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * Contractions on a GPU, which is simulated, compared with the evaluator: integers bit for bit,
+ * floats within the tolerances of pipeline_run_verify.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/assemble.h"
+#include "tests/support/contractions.h"
+#include "tests/support/support.h"
+
+static void check(const char *text)
+{
+    contraction_check(text, "nvidia");
+}
+
+static void check_tf32(const char *text)
+{
+    contraction_check(text, "nvidia,tf32");
+}
+
+static void check_tf32x3(const char *text)
+{
+    contraction_check(text, "nvidia,tf32x3");
+}
+
+static int need_simulator(void **state)
+{
+    (void)state;
+    return !compiled_host_runs("nvidia");
+}
+
+#define STEP                               (support_quick() ? 5 : support_full() ? 1 : 2)
+#define PRODUCTS_EACH(p, x, w, acc, check) product_each(p, sizeof p / sizeof p[0], x, w, acc, check)
+
+static void convolutions_of_bytes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_BYTES; i++)
+        conv_each(BYTES[i][0], BYTES[i][1], "i32", SUMS, STEP, check);
+}
+
+static void convolutions_requantize(void **state)
+{
+    (void)state;
+    conv_each("u8", "i8", "i32", REQUANTIZED, STEP, check);
+}
+
+static void products_of_bytes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_BYTES; i++)
+        PRODUCTS_EACH(PRODUCTS, BYTES[i][0], BYTES[i][1], "i32", check);
+}
+
+static void sums_of_16_bits(void **state)
+{
+    (void)state;
+    conv_each("i16", "i16", "i64", SUMS, 5, check);
+    PRODUCTS_EACH(PRODUCTS, "i16", "i16", "i64", check);
+    PRODUCTS_EACH(PRODUCTS, "i16", "u8", "i32", check);
+}
+
+static void floats(void **state)
+{
+    (void)state;
+    PRODUCTS_EACH(PRODUCTS, "f32", "f32", "f32", check);
+    conv_each("f32", "f32", "f32", SUMS, STEP, check);
+}
+
+static void floats_as_tf32(void **state)
+{
+    (void)state;
+    PRODUCTS_EACH(PRODUCTS, "f32", "f32", "f32", check_tf32);
+    conv_each("f32", "f32", "f32", SUMS, STEP, check_tf32);
+}
+
+static void floats_as_three_tf32(void **state)
+{
+    (void)state;
+    PRODUCTS_EACH(PRODUCTS, "f32", "f32", "f32", check_tf32x3);
+    conv_each("f32", "f32", "f32", SUMS, STEP, check_tf32x3);
+}
+
+static void floats_in_16_bits(void **state)
+{
+    (void)state;
+    PRODUCTS_EACH(PRODUCTS, "f16", "f16", "f32", check);
+    PRODUCTS_EACH(PRODUCTS, "bf16", "bf16", "f32", check);
+    conv_each("f16", "f16", "f32", SUMS, STEP, check);
+    conv_each("bf16", "bf16", "f32", SUMS, STEP, check);
+}
+
+static void weights_only(void **state)
+{
+    (void)state;
+    static const char *const TYPES[] = {"i8", "i4", "u4", "f16"};
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
+        PRODUCTS_EACH(WEIGHTS_ONLY, "f32", TYPES[i], "f32", check);
+        PRODUCTS_EACH(WEIGHTS_ONLY, "f16", TYPES[i], "f32", check);
+    }
+}
+
+/* Sizes about those of tiles, every kind of product. */
+static void tiles(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_BYTES; i++)
+        PRODUCTS_EACH(TILED, BYTES[i][0], BYTES[i][1], "i32", check);
+    PRODUCTS_EACH(TILED, "f32", "f32", "f32", check);
+    PRODUCTS_EACH(TILED, "f32", "f32", "f32", check_tf32);
+    PRODUCTS_EACH(TILED, "f32", "f32", "f32", check_tf32x3);
+    PRODUCTS_EACH(TILED, "f16", "f16", "f32", check);
+    PRODUCTS_EACH(TILED, "bf16", "bf16", "f32", check);
+}
+
+static void batches(void **state)
+{
+    (void)state;
+    batched_each("f32", "f32", check);
+    batched_each("f32", "f32", check_tf32);
+    batched_each("f32", "f32", check_tf32x3);
+    batched_each("f16", "f32", check);
+    batched_each("bf16", "f32", check);
+    batched_each("i8", "i32", check);
+}
+
+/* As the target itself lays images out. */
+static void check_last(const char *x, const char *w, const char *acc, size_t step)
+{
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < N_CONVS; i += step) {
+        struct conv c = CONVS[i];
+        c.block = CHANNELS_LAST;
+        check(conv_text(&a, &c, x, w, acc, SUMS));
+        if (*x == 'u')
+            check(conv_text(&a, &c, x, w, acc, REQUANTIZED));
+    }
+    arena_done(&a);
+}
+
+static void channels_last(void **state)
+{
+    (void)state;
+    check_last("u8", "i8", "i32", STEP);
+    check_last("i8", "i8", "i32", 2 * STEP);
+    check_last("f16", "f16", "f32", STEP);
+    check_last("f32", "f32", "f32", STEP);
+}
+
+static void assert_schedule(const char *text, const char *target, const char *want)
+{
+    struct compiled c;
+    struct error err;
+    error_init(&err);
+    bool ok = compiled_open_kernel(&c, text, target, &err);
+    struct strbuf out;
+    strbuf_init(&out, &c.arena);
+    if (ok)
+        emit_schedules_print(c.schedules, &out);
+    bool found = ok && strstr(strbuf_text(&out), want) != NULL;
+    if (!found)
+        print_error("%s: '%s' is not in:\n%s%s", target, want, err.text, strbuf_text(&out));
+    compiled_close(&c);
+    assert_true(found);
+}
+
+/* None of the above was expanded to loops. */
+static void products_are_the_best_ones(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b, *acc, *target, *want;
+    } rows[] = {
+        {"f32", "f32", "f32", "nvidia", " fma, K"},
+        {"f32", "f32", "f32", "nvidia,tf32", " tf32, K"},
+        {"f32", "f32", "f32", "nvidia,tf32x3", " 3xtf32, K"},
+        {"f16", "f16", "f32", "nvidia", " f16, K"},
+        {"bf16", "bf16", "f32", "nvidia", " bf16, K"},
+        {"u8", "i8", "i32", "nvidia", " bytes, K"},
+        {"i8", "i8", "i32", "nvidia", " bytes, K"},
+        {"u8", "u8", "i32", "nvidia", " bytes, K"},
+    };
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct conv c = CONVS[0];
+        c.block = CHANNELS_LAST;
+        assert_schedule(product_text(&a, &TILED[1], rows[i].a, rows[i].b, rows[i].acc),
+                        rows[i].target, rows[i].want);
+        assert_schedule(conv_text(&a, &c, rows[i].a, rows[i].b, rows[i].acc, SUMS), rows[i].target,
+                        rows[i].want);
+    }
+    /* But what is too small for a tile, or becomes f32 on its way in. */
+    for (size_t i = 0; i < N_BATCHED; i++)
+        if (BATCHED[i].m > 8 && !BATCHED[i].scaled)
+            assert_schedule(batched_text(&a, &BATCHED[i], "f16", "f32"), "nvidia", " f16, K");
+    arena_done(&a);
+}
+
+/* That of what is above, one in eight (all in check-full) was assembled. */
+static void assembler(void **state)
+{
+    (void)state;
+    SUPPORT_NEED(assemble_program(), "ptxas");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions_of_bytes),
+        cmocka_unit_test(convolutions_requantize),
+        cmocka_unit_test(products_of_bytes),
+        cmocka_unit_test(sums_of_16_bits),
+        cmocka_unit_test(floats),
+        cmocka_unit_test(floats_as_tf32),
+        cmocka_unit_test(floats_as_three_tf32),
+        cmocka_unit_test(floats_in_16_bits),
+        cmocka_unit_test(tiles),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(channels_last),
+        cmocka_unit_test(products_are_the_best_ones),
+        cmocka_unit_test(weights_only),
+        cmocka_unit_test(assembler),
+    };
+    return cmocka_run_group_tests(tests, need_simulator, NULL);
+}

@@ -1,0 +1,108 @@
+/*
+ * What long reductions and scans become on a GPU: none is left to one thread.  That they are right
+ * is tested in tests/bundle/test_emit_kernel.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/compiled.h"
+
+static void assert_schedule(const char *text, const char *want)
+{
+    struct compiled c;
+    struct error err;
+    error_init(&err);
+    bool ok = compiled_open_kernel(&c, text, "nvidia", &err);
+    struct strbuf out;
+    strbuf_init(&out, &c.arena);
+    if (ok)
+        emit_schedules_print(c.schedules, &out);
+    bool found = ok && strstr(strbuf_text(&out), want) != NULL;
+    if (!found)
+        print_error("'%s' is not in:\n%s%s", want, err.text, strbuf_text(&out));
+    compiled_close(&c);
+    assert_true(found);
+}
+
+/* The sum over an image per channel. */
+static const char *sums(struct arena *a, int channels, int height, int width)
+{
+    return arena_printf(a,
+                        "kernel \"t\" {\n"
+                        "  in @0 \"x\": f32[%d,%d,%d] plain\n"
+                        "  out @1 \"y\": f32[%d] plain\n"
+                        "  map %%0 (%%1 < %d) {\n"
+                        "    %%2 = reduce add (%%3 < %d, %%4 < %d) from (0.0) {\n"
+                        "      %%5 = load @0[%%1, %%3, %%4]\n"
+                        "      yield %%5\n"
+                        "    }\n"
+                        "    store @1[%%1] = %%2\n"
+                        "  }\n"
+                        "}\n",
+                        channels, height, width, channels, channels, height, width);
+}
+
+static void sums_of_images(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    assert_schedule(sums(&a, 8, 56, 56), "groups of 256\nreduce %2: group of 256 parts");
+    assert_schedule(sums(&a, 600, 14, 14), "groups of 32\nreduce %2: group of 32 parts");
+    /* Short ones, and those of which there are many, a thread has to itself. */
+    assert_schedule(sums(&a, 2048, 7, 7), "map %0: launch d0\n");
+    assert_schedule(sums(&a, 20000, 10, 10), "map %0: launch d0\n");
+    arena_done(&a);
+}
+
+static void sum_of_all(void **state)
+{
+    (void)state;
+    assert_schedule("kernel \"t\" {\n"
+                    "  in @0 \"x\": f32[5000] plain\n"
+                    "  out @1 \"y\": f32[] plain\n"
+                    "  %0 = reduce add lanes 16 (%1 < 5000) from (0.0) {\n"
+                    "    %2 = load @0[%1]\n"
+                    "    yield %2\n"
+                    "  }\n"
+                    "  store @1[] = %0\n"
+                    "}\n",
+                    "1 block of 1024 threads together\nreduce %0: group of 1024 parts");
+}
+
+static void scan_of_all(void **state)
+{
+    (void)state;
+    assert_schedule("kernel \"t\" {\n"
+                    "  in @0 \"x\": i64[700] plain\n"
+                    "  out @1 \"y\": i64[700] plain\n"
+                    "  %0 = scan add (%1 < 700) from (0) {\n"
+                    "    %2 = load @0[%1]\n"
+                    "    yield %2\n"
+                    "  } each (%3) {\n"
+                    "    store @1[%1] = %3\n"
+                    "  }\n"
+                    "}\n",
+                    "1 block of 1024 threads together");
+}
+
+static int need_simulator(void **state)
+{
+    (void)state;
+    return !compiled_host_runs("nvidia");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_of_images),
+        cmocka_unit_test(sum_of_all),
+        cmocka_unit_test(scan_of_all),
+    };
+    return cmocka_run_group_tests(tests, need_simulator, NULL);
+}
