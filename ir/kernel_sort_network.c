@@ -146,7 +146,8 @@ static void run_steps(struct network *w)
     kval span = op(w, KOP_ADD, stride, below); /* 2 strides, less 1 */
     kval is_first = kernel_compare(k, KOP_EQ, step, index_const(w, 0));
     kval row = step_begin(w, index_const(w, INT64_C(1) << (stages - 1)), &names, &pair);
-    kval low = op(w, KOP_SUB, op(w, KOP_ADD, pair, pair), op(w, KOP_AND, pair, below));
+    kval inside = op(w, KOP_AND, pair, below), twice = op(w, KOP_ADD, pair, pair);
+    kval low = op(w, KOP_SUB, twice, inside);
     kval mirrored = op(w, KOP_XOR, low, span);
     kval high = kernel_select(k, is_first, mirrored, op(w, KOP_ADD, low, stride));
     exchange(w, row, &names, low, high);
@@ -214,7 +215,8 @@ static void find_few(struct network *w, int64_t rows)
     /* All chunks but the last are whole. */
     kval whole = op(w, KOP_SUB, chunks, index_const(w, 1));
     kval last = op(w, KOP_SUB, extent, op(w, KOP_MUL, whole, size));
-    kval left = op(w, KOP_ADD, op(w, KOP_MUL, whole, ranks), op(w, KOP_MIN, ranks, last));
+    kval of_last = op(w, KOP_MIN, ranks, last), of_whole = op(w, KOP_MUL, whole, ranks);
+    kval left = op(w, KOP_ADD, of_whole, of_last);
     left = op(w, KOP_MIN, left, index_const(w, most));
     ksort_add_bufs(&w->s, rows, most);
     sort_chunks(w, chunks, ranks);
