@@ -268,6 +268,8 @@ bool kernel_walk(const struct kernel *k, bool (*fn)(const struct kernel *, kval,
 /* The value as offset + sum of coef * INDEX; false where it is not affine. */
 bool kernel_affine_of(const struct kernel *k, kval v, struct kaffine *out_affine);
 bool kernel_is_const_int(const struct kernel *k, kval v, int64_t *out_value);
+/* The first contraction of the kernel; 0: there is none. */
+kval kernel_find_contract(const struct kernel *k);
 bool kernel_has_region(const struct kernel *k, const struct kblock *b);
 /* The coefficient of a variable, 0 where it has no term. */
 int64_t kaffine_coef(const struct kaffine *a, kval var);

@@ -108,6 +108,21 @@ bool kernel_walk(const struct kernel *k, bool (*fn)(const struct kernel *, kval,
     return walk_block(k, &k->body, fn, arg);
 }
 
+static bool is_no_contract(const struct kernel *k, kval v, void *arg)
+{
+    kval *found = arg;
+    if (kernel_inst(k, v)->op == KOP_CONTRACT)
+        *found = v;
+    return *found == 0;
+}
+
+kval kernel_find_contract(const struct kernel *k)
+{
+    kval found = 0;
+    kernel_walk(k, is_no_contract, &found);
+    return found;
+}
+
 bool kernel_has_region(const struct kernel *k, const struct kblock *b)
 {
     for (size_t i = 0; i < b->n; i++)

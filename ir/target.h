@@ -30,7 +30,8 @@ struct target_threads {
        thread `from` of the group of `group` threads, at most a warp. */
     struct LLVMOpaqueValue *(*from_above)(struct emit *e, struct LLVMOpaqueValue *v, int up);
     struct LLVMOpaqueValue *(*from_first)(struct emit *e, struct LLVMOpaqueValue *v, int group);
-    int warp; /* threads that run in step */
+    int warp;              /* threads that run in step */
+    unsigned shared_space; /* LLVM's address space of a block's memory */
 };
 
 struct target {

@@ -10,16 +10,11 @@
 #include <assert.h>
 #include <math.h>
 
-#include "bundle/emit/emit_internal.h"
+#include "bundle/emit/emit_plain.h"
 
 static const struct target_threads *threads_of(const struct emit_kernel *ek)
 {
     return ek->e->target->threads;
-}
-
-static LLVMValueRef i32(struct emit_kernel *ek, int v)
-{
-    return LLVMConstInt(ek->e->i32, (unsigned)v, 0);
 }
 
 void emit_group_barrier(struct emit_kernel *ek)
@@ -34,7 +29,7 @@ struct egroup_first emit_group_first_begin(struct emit_kernel *ek)
     struct egroup_first first = {.group = ek->group};
     LLVMBasicBlockRef inside = emit_append_block(ek);
     first.end = emit_append_block(ek);
-    LLVMValueRef is_first = LLVMBuildICmp(e->b, LLVMIntEQ, ek->group.rank, i32(ek, 0), "");
+    LLVMValueRef is_first = LLVMBuildICmp(e->b, LLVMIntEQ, ek->group.rank, plain_i32(ek->e, 0), "");
     LLVMBuildCondBr(e->b, is_first, inside, first.end);
     LLVMPositionBuilderAtEnd(e->b, inside);
     ek->group = (struct egroup){.size = 1};
@@ -77,13 +72,8 @@ static LLVMValueRef in_words(struct emit_kernel *ek, LLVMValueRef v, int up)
 LLVMValueRef emit_group_array(struct emit_kernel *ek, LLVMTypeRef type)
 {
     struct emit *e = ek->e;
-    enum { SHARED = 3 }; /* address space of NVPTX */
     LLVMTypeRef t = LLVMArrayType2(type, (uint64_t)ek->schedule->threads);
-    LLVMValueRef g = LLVMAddGlobalInAddressSpace(e->mod, t, "", SHARED);
-    LLVMSetInitializer(g, LLVMGetUndef(t));
-    LLVMSetLinkage(g, LLVMInternalLinkage);
-    LLVMSetAlignment(g, 8);
-    return g;
+    return emit_shared(e, t, 8);
 }
 
 static LLVMValueRef element_of(struct emit_kernel *ek, LLVMValueRef array, LLVMTypeRef type,
@@ -104,7 +94,7 @@ LLVMValueRef emit_group_broadcast(struct emit_kernel *ek, LLVMValueRef v)
     if (is_bit)
         v = LLVMBuildZExt(e->b, v, type = e->i8, "");
     LLVMValueRef array = emit_group_array(ek, type);
-    LLVMValueRef place = element_of(ek, array, type, i32(ek, 0));
+    LLVMValueRef place = element_of(ek, array, type, plain_i32(ek->e, 0));
     emit_group_barrier(ek); /* who still reads what the last round wrote */
     struct egroup_first first = emit_group_first_begin(ek);
     LLVMBuildStore(e->b, v, place);
@@ -216,10 +206,11 @@ static void take_all(struct emit_kernel *ek, const struct group_reduction *g)
         total = LLVMBuildMul(e->b, total, emit_extent(ek, g->r, d), "");
     struct egroup group = ek->group;
     for (int own = 0; own < g->own; own++) {
-        LLVMValueRef from = LLVMBuildAdd(e->b, group.rank, i32(ek, own * group.size), "");
+        LLVMValueRef from = LLVMBuildAdd(e->b, group.rank, plain_i32(ek->e, own * group.size), "");
         from = LLVMBuildZExt(e->b, from, e->index, "");
         if (g->lanes < group.size) {
-            LLVMValueRef takes = LLVMBuildICmp(e->b, LLVMIntULT, group.rank, i32(ek, g->lanes), "");
+            LLVMValueRef takes =
+                LLVMBuildICmp(e->b, LLVMIntULT, group.rank, plain_i32(ek->e, g->lanes), "");
             from = LLVMBuildSelect(e->b, takes, from, total, "");
         }
         struct eloop l = emit_loop_begin(ek, from, total, g->lanes);
@@ -249,8 +240,8 @@ static void values_above(struct emit_kernel *ek, const struct group_reduction *g
         LLVMValueRef array = emit_group_array(ek, type);
         LLVMBuildStore(e->b, value, element_of(ek, array, type, ek->group.rank));
         emit_group_barrier(ek);
-        LLVMValueRef above = LLVMBuildAdd(e->b, ek->group.rank, i32(ek, half), "");
-        above = LLVMBuildURem(e->b, above, i32(ek, ek->group.size), "");
+        LLVMValueRef above = LLVMBuildAdd(e->b, ek->group.rank, plain_i32(ek->e, half), "");
+        above = LLVMBuildURem(e->b, above, plain_i32(ek->e, ek->group.size), "");
         value = LLVMBuildLoad2(e->b, type, element_of(ek, array, type, above), "");
         out[i] = is_bit ? LLVMBuildTrunc(e->b, value, e->i1, "") : value;
     }
@@ -293,7 +284,7 @@ bool emit_group_reduce(struct emit_kernel *ek, kval v)
         /* Of parts that the kernel does not state, one alone starts from its operands. */
         if (g.lanes != g.r->lanes) {
             LLVMValueRef is_first =
-                LLVMBuildICmp(ek->e->b, LLVMIntEQ, ek->group.rank, i32(ek, 0), "");
+                LLVMBuildICmp(ek->e->b, LLVMIntEQ, ek->group.rank, plain_i32(ek->e, 0), "");
             start = LLVMBuildSelect(ek->e->b, is_first, start,
                                     emit_neutral(ek->e, g.r->combine, g.type[i]), "");
         }

@@ -169,6 +169,8 @@ bool emit_group_reduce(struct emit_kernel *ek, kval v);
 bool emit_group_scan(struct emit_kernel *ek, kval v);
 
 /* ---- emit_shared.c ---- */
+/* Memory of a block of threads; alignment in bytes. */
+LLVMValueRef emit_shared(struct emit *e, LLVMTypeRef type, unsigned alignment);
 /* From here on the buffers that the schedule wants in the block's memory are those of one group of
    n_groups; `group` is its number, i32, where there are several. */
 void emit_group_buffers(struct emit_kernel *ek, int n_groups, LLVMValueRef group);

@@ -1,5 +1,16 @@
-/* Buffers of a kernel that lie in the memory of a block of threads, one for each of its groups. */
+/* The memory of a block of threads, and buffers of a kernel that lie in it, one for each of its
+   groups. */
 #include "bundle/emit/emit_internal.h"
+
+LLVMValueRef emit_shared(struct emit *e, LLVMTypeRef type, unsigned alignment)
+{
+    LLVMValueRef g =
+        LLVMAddGlobalInAddressSpace(e->mod, type, "", e->target->threads->shared_space);
+    LLVMSetInitializer(g, LLVMGetUndef(type));
+    LLVMSetLinkage(g, LLVMInternalLinkage);
+    LLVMSetAlignment(g, alignment);
+    return g;
+}
 
 static int64_t bytes_of(const struct kbuf *b)
 {
@@ -9,13 +20,9 @@ static int64_t bytes_of(const struct kbuf *b)
 static LLVMValueRef memory_of(struct emit_kernel *ek, const struct kbuf *b, int n_groups)
 {
     struct emit *e = ek->e;
-    enum { SHARED = 3, ALIGNMENT = 16 }; /* address space of NVPTX; bytes */
+    enum { ALIGNMENT = 16 };
     LLVMTypeRef t = LLVMArrayType2(e->i8, (uint64_t)(bytes_of(b) * n_groups));
-    LLVMValueRef g = LLVMAddGlobalInAddressSpace(e->mod, t, "", SHARED);
-    LLVMSetInitializer(g, LLVMGetUndef(t));
-    LLVMSetLinkage(g, LLVMInternalLinkage);
-    LLVMSetAlignment(g, ALIGNMENT);
-    return LLVMBuildAddrSpaceCast(e->b, g, e->ptr, "");
+    return LLVMBuildAddrSpaceCast(e->b, emit_shared(e, t, ALIGNMENT), e->ptr, "");
 }
 
 void emit_group_buffers(struct emit_kernel *ek, int n_groups, LLVMValueRef group)

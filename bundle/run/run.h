@@ -65,6 +65,9 @@ void *rt_allocate(size_t alignment, size_t size); /* NULL where there is no memo
 enum sheaf_status rt_fail_memory(struct sheaf_error *err, const char *name, const char *what,
                                  size_t size);
 
+/* ---- dtype.c ---- */
+size_t rt_dtype_bits(enum sheaf_dtype t); /* of an element; numbers of 4 bits are two to a byte */
+
 /* ---- check.c ---- */
 enum sheaf_status rt_check_linked(const struct sheaf_linked *l, struct sheaf_error *err);
 /* Symbols of the config's table, and behind them those that lie in the activations area. */

@@ -13,33 +13,6 @@ size_t sheaf_tensor_count(const sheaf_bundle *bundle)
     return rt_symbol_count(&bundle->shared->linked);
 }
 
-static size_t dtype_bits(enum sheaf_dtype t)
-{
-    switch (t) {
-    case SHEAF_UINT4:
-    case SHEAF_INT4:
-        return 4;
-    case SHEAF_UINT8:
-    case SHEAF_INT8:
-    case SHEAF_BOOL:
-        return 8;
-    case SHEAF_UINT16:
-    case SHEAF_INT16:
-    case SHEAF_FLOAT16:
-    case SHEAF_BFLOAT16:
-        return 16;
-    case SHEAF_FLOAT32:
-    case SHEAF_INT32:
-    case SHEAF_UINT32:
-        return 32;
-    case SHEAF_FLOAT64:
-    case SHEAF_INT64:
-    case SHEAF_UINT64:
-        return 64;
-    }
-    return 0;
-}
-
 /* The extents that the last run has left in the activations. */
 static enum sheaf_status read_extents(const sheaf_bundle *b, const struct sheaf_symbol_info *info,
                                       struct sheaf_tensor_desc *t, struct sheaf_error *err)
@@ -58,7 +31,7 @@ static enum sheaf_status read_extents(const sheaf_bundle *b, const struct sheaf_
         }
         elems *= t->dims[d];
     }
-    t->size_bytes = (size_t)((elems * dtype_bits(t->dtype) + 7) / 8);
+    t->size_bytes = (size_t)((elems * rt_dtype_bits(t->dtype) + 7) / 8);
     return SHEAF_OK;
 }
 

@@ -93,14 +93,6 @@ struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct ke
     return s;
 }
 
-static bool find_contract(const struct kernel *k, kval v, void *arg)
-{
-    kval *found = arg;
-    if (kernel_inst(k, v)->op == KOP_CONTRACT)
-        *found = v;
-    return *found == 0;
-}
-
 /* The dimension of the result that columns, or else groups, run over: it goes innermost in blocks
    of a vector. */
 static int channel_dim(const struct kernel *k, const struct kregion *r, const struct kinst *store)
@@ -178,8 +170,7 @@ static bool prefer_input_layout(const struct target *t, const struct kernel *k,
 
 bool cpu_prefer_layouts(const struct target *t, const struct kernel *k, struct layout *layouts)
 {
-    kval contract = 0;
-    kernel_walk(k, find_contract, &contract);
+    kval contract = kernel_find_contract(k);
     if (!contract)
         return false;
     const struct kregion *r = kernel_inst(k, contract)->region;

@@ -10,8 +10,6 @@
 
 #include "gpu_runtime/codegen/contract.h"
 
-enum { SPACE_SHARED = 3 };
-
 void gpu_bind_axis(struct tile *t, const struct axis *x, LLVMValueRef point)
 {
     struct emit *e = t->ek->e;
@@ -44,7 +42,7 @@ LLVMValueRef gpu_chunk_place(struct tile *t, const struct staged *s, LLVMValueRe
 LLVMValueRef gpu_shared_at(struct tile *t, LLVMValueRef place, int bytes)
 {
     struct emit *e = t->ek->e;
-    LLVMTypeRef shared = LLVMPointerTypeInContext(e->ctx, SPACE_SHARED);
+    LLVMTypeRef shared = LLVMPointerTypeInContext(e->ctx, gpu_threads.shared_space);
     LLVMValueRef p = LLVMBuildIntToPtr(e->b, place, shared, ""), by = gpu_i32(t, bytes);
     return bytes ? LLVMBuildInBoundsGEP2(e->b, e->i8, p, &by, 1, "") : p;
 }

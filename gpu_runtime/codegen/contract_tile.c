@@ -7,11 +7,11 @@
 /* Shared memory whose size the launch says. */
 static LLVMValueRef shared_memory(struct emit *e)
 {
-    enum { SPACE_SHARED = 3 };
     static const char name[] = "shared_memory";
     LLVMValueRef g = LLVMGetNamedGlobal(e->mod, name);
     if (!g) {
-        g = LLVMAddGlobalInAddressSpace(e->mod, LLVMArrayType2(e->i8, 0), name, SPACE_SHARED);
+        g = LLVMAddGlobalInAddressSpace(e->mod, LLVMArrayType2(e->i8, 0), name,
+                                        gpu_threads.shared_space);
         LLVMSetAlignment(g, 128);
     }
     return LLVMBuildPtrToInt(e->b, g, e->i32, "");

@@ -4,14 +4,6 @@
  */
 #include "gpu_runtime/codegen/gpu_target.h"
 
-static bool find_contract(const struct kernel *k, kval v, void *arg)
-{
-    kval *found = arg;
-    if (kernel_inst(k, v)->op == KOP_CONTRACT)
-        *found = v;
-    return *found == 0;
-}
-
 /* Whether dimension d of a store runs over columns or, in a convolution of groups, over groups. */
 static bool is_channel(const struct kernel *k, const struct kregion *r, const struct kinst *store,
                        int d)
@@ -19,11 +11,11 @@ static bool is_channel(const struct kernel *k, const struct kregion *r, const st
     struct kaffine a;
     if (!kernel_affine_of(k, store->args[d], &a))
         return false;
-    for (int i = 0; i < a.n_terms; i++)
-        for (int j = 0; j < r->n_dims; j++)
-            if (r->index[j] == a.term[i].var && r->contract->kind[j] != KITER_N &&
-                r->contract->kind[j] != KITER_BATCH)
-                return false;
+    for (int i = 0; i < a.n_terms; i++) {
+        int j = kregion_index_of(r, a.term[i].var);
+        if (j >= 0 && r->contract->kind[j] != KITER_N && r->contract->kind[j] != KITER_BATCH)
+            return false;
+    }
     return a.n_terms > 0;
 }
 
@@ -41,10 +33,11 @@ static struct layout channels_last(int rank)
 static bool sums_channels(const struct kregion *r)
 {
     const struct kaffine *a = &r->contract->a.dim[1];
-    for (int i = 0; i < a->n_terms; i++)
-        for (int j = 0; j < r->n_dims; j++)
-            if (r->index[j] == a->term[i].var && r->contract->kind[j] != KITER_K)
-                return false;
+    for (int i = 0; i < a->n_terms; i++) {
+        int j = kregion_index_of(r, a->term[i].var);
+        if (j >= 0 && r->contract->kind[j] != KITER_K)
+            return false;
+    }
     return a->n_terms > 0;
 }
 
@@ -65,8 +58,7 @@ static bool prefer_input_layout(const struct kernel *k, const struct kregion *r,
 bool gpu_prefer_layouts(const struct target *t, const struct kernel *k, struct layout *layouts)
 {
     (void)t;
-    kval contract = 0;
-    kernel_walk(k, find_contract, &contract);
+    kval contract = kernel_find_contract(k);
     if (!contract)
         return false;
     const struct kregion *r = kernel_inst(k, contract)->region;

@@ -1,13 +1,8 @@
 /* Threads, barriers and exchange by LLVM's intrinsics for NVPTX. */
-#include "bundle/emit/emit_internal.h"
+#include "bundle/emit/emit_plain.h"
 #include "gpu_runtime/codegen/gpu_target.h"
 
-enum { WARP = 32 };
-
-static LLVMValueRef i32(struct emit *e, unsigned v)
-{
-    return LLVMConstInt(e->i32, v, 0);
-}
+enum { WARP = 32, SHARED_SPACE = 3 /* NVPTX */ };
 
 static LLVMValueRef special_register(struct emit *e, const char *name)
 {
@@ -27,7 +22,7 @@ static LLVMValueRef thread(struct emit *e)
 /* All lanes of the warp take part. */
 static LLVMValueRef all_lanes(struct emit *e)
 {
-    return i32(e, UINT32_MAX);
+    return plain_i32(e, -1);
 }
 
 static void barrier(struct emit *e, int group)
@@ -43,18 +38,18 @@ static void barrier(struct emit *e, int group)
    in common (PTX ISA, shfl.sync). */
 static LLVMValueRef segment(struct emit *e, int lanes)
 {
-    return i32(e, (unsigned)(WARP - lanes) << 8 | (WARP - 1));
+    return plain_i32(e, (WARP - lanes) << 8 | (WARP - 1));
 }
 
 static LLVMValueRef from_above(struct emit *e, LLVMValueRef v, int up)
 {
-    LLVMValueRef args[4] = {all_lanes(e), v, i32(e, (unsigned)up), segment(e, WARP)};
+    LLVMValueRef args[4] = {all_lanes(e), v, plain_i32(e, up), segment(e, WARP)};
     return emit_intrinsic(e, "llvm.nvvm.shfl.sync.down.i32", NULL, 0, args, 4);
 }
 
 static LLVMValueRef from_first(struct emit *e, LLVMValueRef v, int group)
 {
-    LLVMValueRef args[4] = {all_lanes(e), v, i32(e, 0), segment(e, group)};
+    LLVMValueRef args[4] = {all_lanes(e), v, plain_i32(e, 0), segment(e, group)};
     return emit_intrinsic(e, "llvm.nvvm.shfl.sync.idx.i32", NULL, 0, args, 4);
 }
 
@@ -63,4 +58,5 @@ const struct target_threads gpu_threads = {.block = block,
                                            .barrier = barrier,
                                            .from_above = from_above,
                                            .from_first = from_first,
-                                           .warp = WARP};
+                                           .warp = WARP,
+                                           .shared_space = SHARED_SPACE};

@@ -27,34 +27,9 @@ static const struct sheaf_symbol_info *info_of(const struct library_context *c, 
     return &c->network->of->info->symbols[tensor];
 }
 
-/* Numbers of 4 bits are two to a byte. */
-static uint64_t bits_of(uint32_t dtype)
-{
-    switch (dtype) {
-    case SHEAF_UINT4:
-    case SHEAF_INT4:
-        return 4;
-    case SHEAF_UINT8:
-    case SHEAF_INT8:
-    case SHEAF_BOOL:
-        return 8;
-    case SHEAF_UINT16:
-    case SHEAF_INT16:
-    case SHEAF_FLOAT16:
-    case SHEAF_BFLOAT16:
-        return 16;
-    case SHEAF_FLOAT64:
-    case SHEAF_INT64:
-    case SHEAF_UINT64:
-        return 64;
-    default:
-        return 32;
-    }
-}
-
 static size_t dense_bytes(const struct sheaf_symbol_info *t, const int64_t *dims)
 {
-    uint64_t bits = bits_of(t->dtype);
+    uint64_t bits = rt_dtype_bits((enum sheaf_dtype)t->dtype);
     for (uint32_t d = 0; d < t->rank; d++)
         bits *= (uint64_t)dims[d];
     return (size_t)((bits + 7) / 8);

@@ -21,6 +21,7 @@ static int may_allocate(void)
 static int is_permitted = 1;
 #define sheaf_cpu_permit ask_permission
 #include "bundle/run/check.c"
+#include "bundle/run/dtype.c"
 #include "bundle/run/fault.c"
 #include "bundle/run/open.c"
 #include "bundle/run/tensors.c"
