@@ -189,11 +189,23 @@ struct sheaf_kernel {
 
 struct sheaf_pointer {
     uint64_t offset; /* bytes, in its area */
-    uint32_t area;   /* 0 constants, 1 mutable, 2 activations; SHEAF_NO_AREA */
+    uint32_t area;   /* 0 constants, 1 mutable, 2 activations; SHEAF_AREA_.., SHEAF_NO_AREA */
     uint32_t reserved;
 };
 
-#define SHEAF_NO_AREA UINT32_MAX
+/* In the host's memory: host_bytes of the plan, for each context; the constants. */
+#define SHEAF_AREA_HOST           3u
+#define SHEAF_AREA_HOST_CONSTANTS 4u
+#define SHEAF_NO_AREA             UINT32_MAX
+
+/* A kernel that runs on the host: as many addresses as it has parameters, each a uint64_t. */
+typedef void (*sheaf_host_fn)(void *addresses);
+
+struct sheaf_host_kernel {
+    sheaf_host_fn run;
+    uint32_t n_parameters;
+    uint32_t reserved;
+};
 
 enum sheaf_step_kind {
     /* `kernel` on the pointers from `pointer` on. */
@@ -205,11 +217,16 @@ enum sheaf_step_kind {
     /*
      * The steps behind it, up to the END at `to`, for i = 0, 1, ..: while i is less than the
      * int64_t at `pointer` and the byte at the next pointer is not 0, of which either may be
-     * nowhere.  The int64_t at the third pointer is set to i before these are looked at.  `rounds`
+     * nowhere.  The int64_t at the third pointer is set to i before these are looked at.  `count`
      * is how many there are, where that is known, else -1.
      */
     SHEAF_STEP_LOOP = 4,
-    SHEAF_STEP_END = 5
+    SHEAF_STEP_END = 5,
+    /* `count` bytes to `pointer` from the next one, one of which leads to the host's area and one
+       to the device's memory. */
+    SHEAF_STEP_COPY = 6,
+    /* Host kernel number `kernel` on the pointers from `pointer` on. */
+    SHEAF_STEP_HOST = 7
 };
 
 struct sheaf_step {
@@ -217,7 +234,7 @@ struct sheaf_step {
     uint32_t kernel;
     uint32_t pointer;
     uint32_t to;
-    int64_t rounds;
+    int64_t count;
 };
 
 struct sheaf_plan {
@@ -231,6 +248,12 @@ struct sheaf_plan {
     const struct sheaf_kernel *kernels;
     const struct sheaf_step *steps;
     const struct sheaf_pointer *pointers;
+    /* Steps that stay on the host: */
+    uint32_t n_host_kernels;
+    uint32_t reserved;
+    uint64_t host_bytes; /* of the area that they have there */
+    const struct sheaf_host_kernel *host_kernels;
+    const char *host_features; /* of the processor, that they need; NULL where there are none */
 };
 
 /* NAME_info.  Fields are only ever appended; struct_size tells how many there are. */

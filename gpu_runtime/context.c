@@ -1,6 +1,21 @@
 /* Memory areas and a stream for each context. */
 #include "gpu_runtime/context.h"
 
+/* What steps that stay on the host have there, aligned as areas are. */
+static enum sheaf_status create_host_area(struct gpu_context *g, size_t alignment,
+                                          struct sheaf_error *err)
+{
+    const struct driver *d = &g->shared->driver;
+    if (!PLAN_HAS(g->plan, host_bytes) || !g->plan->host_bytes)
+        return SHEAF_OK;
+    CUresult r = d->cuda.MemHostAlloc(&g->host, (size_t)g->plan->host_bytes + alignment, 0);
+    if (r != CUDA_SUCCESS)
+        return driver_fail(d, r, g->name, "allocating pinned memory for steps on the host", err);
+    uintptr_t start = (uintptr_t)g->host;
+    g->area[SHEAF_AREA_HOST] = (start + alignment - 1) / alignment * alignment;
+    return SHEAF_OK;
+}
+
 static enum sheaf_status create_areas(struct gpu_context *g, const struct BundleConfig *c,
                                       struct sheaf_error *err)
 {
@@ -12,11 +27,14 @@ static enum sheaf_status create_areas(struct gpu_context *g, const struct Bundle
     if (r != CUDA_SUCCESS)
         return driver_fail(d, r, g->name, "making an event", err);
     g->area[AREA_CONSTANTS] = g->shared->constants;
+    g->area[SHEAF_AREA_HOST_CONSTANTS] = (uintptr_t)g->shared->host_constants;
     enum sheaf_status status = driver_allocate(
         d, g->name, "mutable area", c->mutableWeightVarsMemSize, &g->area[AREA_MUTABLES], err);
     if (status == SHEAF_OK)
         status = driver_allocate(d, g->name, "activations", c->activationsMemSize,
                                  &g->area[AREA_ACTIVATIONS], err);
+    if (status == SHEAF_OK)
+        status = create_host_area(g, c->alignment, err);
     if (status != SHEAF_OK || !c->mutableWeightVarsMemSize)
         return status;
     r = d->cuda.MemsetD8Async(g->area[AREA_MUTABLES], 0, c->mutableWeightVarsMemSize, g->stream);
@@ -43,6 +61,8 @@ void gpu_context_close(struct gpu_context *g)
         c->MemFree(g->area[AREA_MUTABLES]);
     if (g->area[AREA_ACTIVATIONS])
         c->MemFree(g->area[AREA_ACTIVATIONS]);
+    if (g->host)
+        c->MemFreeHost(g->host);
     if (g->done)
         c->EventDestroy(g->done);
     if (g->stream)

@@ -11,7 +11,7 @@ enum { AREA_CONSTANTS, AREA_MUTABLES, AREA_ACTIVATIONS };
 
 struct gpu_shared_options {
     const struct sheaf_linked *linked; /* of a plan that plan_check has seen */
-    const void *constants;             /* copied to the device */
+    const void *constants;             /* copied to the device; steps on the host read them here */
     int ordinal;                       /* of the device */
     /* Another bundle on the same device, with the same constants, whose copy does; NULL: none.  It
        is closed later. */

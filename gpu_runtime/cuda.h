@@ -23,6 +23,7 @@ typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
 typedef struct CUgraph_st *CUgraph;
 typedef struct CUgraphExec_st *CUgraphExec;
+typedef void (*CUhostFn)(void *argument);
 
 enum {
     CUDA_SUCCESS = 0,
@@ -170,6 +171,7 @@ enum {
       (CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,   \
        unsigned block_y, unsigned block_z, unsigned dynamic_shared_bytes, CUstream stream,         \
        void **parameters))                                                                         \
+    F(LaunchHostFunc, cuLaunchHostFunc, (CUstream stream, CUhostFn function, void *argument))      \
     F(StreamBeginCapture, cuStreamBeginCapture_v2, (CUstream stream, int mode))                    \
     F(StreamEndCapture, cuStreamEndCapture, (CUstream stream, CUgraph * out_graph))                \
     F(GraphInstantiateWithFlags, cuGraphInstantiateWithFlags,                                      \

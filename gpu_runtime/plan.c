@@ -35,7 +35,7 @@ static CUresult run_branch(struct gpu_context *g, uint32_t i, CUstream stream)
 static CUresult run_loop(struct gpu_context *g, uint32_t i, CUstream stream)
 {
     const struct sheaf_step *s = &g->plan->steps[i];
-    int64_t rounds = s->rounds;
+    int64_t rounds = s->count;
     CUresult r = CUDA_SUCCESS;
     if (rounds < 0 && is_there(g, s->pointer)) {
         r = read_decision(g, s->pointer, sizeof rounds, stream);

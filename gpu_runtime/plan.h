@@ -1,6 +1,6 @@
 /*
- * plan.h: walking a bundle's launch plan.  Straight segments of it, loops of known length included,
- * are CUDA graphs, made when a context is opened.
+ * plan.h: walking a bundle's launch plan.  Straight segments of it, loops of known length and steps
+ * that stay on the host included, are CUDA graphs, made when a context is opened.
  */
 #ifndef SHEAF_GPU_RUNTIME_PLAN_H
 #define SHEAF_GPU_RUNTIME_PLAN_H
@@ -14,7 +14,14 @@ struct gpu_shared {
     CUfunction *kernels;   /* as in the plan */
     CUdeviceptr constants; /* 0 where there are none */
     int owns_constants;
+    const void *host_constants;
 };
+
+/* Whether a bundle's plan goes as far as this field. */
+#define PLAN_HAS(plan, field)                                                                      \
+    ((plan)->struct_size >= offsetof(struct sheaf_plan, field) + sizeof(plan)->field)
+
+enum { PLAN_AREAS = SHEAF_AREA_HOST_CONSTANTS + 1 };
 
 /* Bytes that a run takes to the device or brings back. */
 struct gpu_copy {
@@ -32,8 +39,9 @@ struct gpu_copies {
 struct gpu_context {
     struct gpu_shared *shared;
     const struct sheaf_plan *plan;
-    const char *name; /* of the bundle */
-    CUdeviceptr area[3];
+    const char *name;             /* of the bundle */
+    CUdeviceptr area[PLAN_AREAS]; /* by number in pointers; the last two are the host's */
+    void *host;                   /* pinned: where the area of the host lies */
     CUstream stream;
     CUevent done;           /* of the last run, where that was on another stream */
     int elsewhere;          /* it was */

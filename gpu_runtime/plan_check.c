@@ -1,5 +1,6 @@
 /* Is a launch plan sound?  What is looked at here needs no check when the plan is run. */
-#include "gpu_runtime/plan.h"
+#include "cpu_runtime/cpu_runtime.h"
+#include "gpu_runtime/context.h"
 
 enum {
     POINTERS_OF_LOOP = 3,
@@ -16,14 +17,37 @@ static enum sheaf_status malformed(const struct sheaf_linked *l, const char *wha
                    l->info->name, what, (unsigned)at);
 }
 
-/* Whether so many bytes lie there, as a number of that size does; 0: any place of the area. */
+/* Plans could not have them at first. */
+static int has_host_steps(const struct sheaf_plan *p)
+{
+    return PLAN_HAS(p, host_features) && p->n_host_kernels;
+}
+
+static int is_on_host(const struct sheaf_linked *l, uint32_t pointer)
+{
+    uint32_t area = l->info->plan->pointers[pointer].area;
+    return area == SHEAF_AREA_HOST || area == SHEAF_AREA_HOST_CONSTANTS;
+}
+
+/* Whether the pointer leads to so many bytes, of whatever memory. */
+static int has_room(const struct sheaf_linked *l, uint32_t pointer, uint64_t bytes)
+{
+    const struct sheaf_plan *p = l->info->plan;
+    const uint64_t areas[PLAN_AREAS] = {
+        l->config->constantWeightVarsMemSize, l->config->mutableWeightVarsMemSize,
+        l->config->activationsMemSize, has_host_steps(p) ? p->host_bytes : 0,
+        l->config->constantWeightVarsMemSize};
+    const struct sheaf_pointer *at = &p->pointers[pointer];
+    return at->area < PLAN_AREAS && at->offset <= areas[at->area] &&
+           bytes <= areas[at->area] - at->offset;
+}
+
+/* Whether so many bytes lie there on the device, as a number of that size does; 0: any place of the
+   area. */
 static int lies_inside(const struct sheaf_linked *l, uint32_t pointer, size_t bytes)
 {
-    const size_t areas[3] = {l->config->constantWeightVarsMemSize,
-                             l->config->mutableWeightVarsMemSize, l->config->activationsMemSize};
-    const struct sheaf_pointer *at = &l->info->plan->pointers[pointer];
-    return at->area < 3 && at->offset <= areas[at->area] && bytes <= areas[at->area] - at->offset &&
-           (!bytes || at->offset % bytes == 0);
+    return !is_on_host(l, pointer) && has_room(l, pointer, bytes) &&
+           (!bytes || l->info->plan->pointers[pointer].offset % bytes == 0);
 }
 
 static int is_nowhere(const struct sheaf_linked *l, uint32_t pointer)
@@ -51,14 +75,46 @@ static int launch_is_sound(const struct sheaf_linked *l, const struct sheaf_step
     return 1;
 }
 
+/* Constants are copied when a bundle is opened. */
+static int copy_is_sound(const struct sheaf_linked *l, const struct sheaf_step *s)
+{
+    const struct sheaf_plan *p = l->info->plan;
+    if (!has_host_steps(p) || s->count <= 0 || !has_pointers(p, s->pointer, 2))
+        return 0;
+    int n_host = 0, n_device = 0;
+    for (uint32_t i = s->pointer; i < s->pointer + 2; i++) {
+        uint32_t area = p->pointers[i].area;
+        n_host += area == SHEAF_AREA_HOST;
+        n_device += area == AREA_MUTABLES || area == AREA_ACTIVATIONS;
+        if (!has_room(l, i, (uint64_t)s->count))
+            return 0;
+    }
+    return n_host == 1 && n_device == 1;
+}
+
+static int host_call_is_sound(const struct sheaf_linked *l, const struct sheaf_step *s)
+{
+    const struct sheaf_plan *p = l->info->plan;
+    if (!has_host_steps(p) || s->kernel >= p->n_host_kernels)
+        return 0;
+    uint32_t n = p->host_kernels[s->kernel].n_parameters;
+    if (!has_pointers(p, s->pointer, n))
+        return 0;
+    for (uint32_t i = s->pointer; i < s->pointer + n; i++)
+        if (!is_on_host(l, i) || !has_room(l, i, 0) ||
+            p->pointers[i].offset % l->config->alignment != 0)
+            return 0;
+    return 1;
+}
+
 static int loop_is_sound(const struct sheaf_linked *l, const struct sheaf_step *s)
 {
     const struct sheaf_plan *p = l->info->plan;
     if (!has_pointers(p, s->pointer, POINTERS_OF_LOOP))
         return 0;
     uint32_t rounds = s->pointer, condition = s->pointer + 1, number = s->pointer + 2;
-    int is_known = s->rounds >= 0;
-    return s->rounds >= -1 &&
+    int is_known = s->count >= 0;
+    return s->count >= -1 &&
            (is_nowhere(l, rounds) ? !is_known : lies_inside(l, rounds, sizeof(int64_t))) &&
            (is_nowhere(l, condition) || (!is_known && lies_inside(l, condition, 1))) &&
            lies_inside(l, number, sizeof(int64_t)) && p->pointers[number].area != 0;
@@ -82,7 +138,9 @@ static uint32_t check_steps(const struct sheaf_linked *l, uint32_t i, uint32_t e
     while (i < end) {
         const struct sheaf_step *s = &p->steps[i];
         uint32_t to = 0, wrong;
-        if (s->kind == SHEAF_STEP_LAUNCH && launch_is_sound(l, s)) {
+        if ((s->kind == SHEAF_STEP_LAUNCH && launch_is_sound(l, s)) ||
+            (s->kind == SHEAF_STEP_COPY && copy_is_sound(l, s)) ||
+            (s->kind == SHEAF_STEP_HOST && host_call_is_sound(l, s))) {
             i++;
             continue;
         }
@@ -111,7 +169,7 @@ static uint32_t check_steps(const struct sheaf_linked *l, uint32_t i, uint32_t e
 static enum sheaf_status check_code(const struct sheaf_linked *l, struct sheaf_error *err)
 {
     const struct sheaf_plan *p = l->info->plan;
-    if (p->struct_size < sizeof *p || !p->images || !p->n_images || (p->n_kernels && !p->kernels) ||
+    if (!PLAN_HAS(p, pointers) || !p->images || !p->n_images || (p->n_kernels && !p->kernels) ||
         (p->n_steps && !p->steps) || (p->n_pointers && !p->pointers))
         return rt_fail(err, SHEAF_ERROR_FORMAT, "%s: the launch plan is incomplete", l->info->name);
     if (l->config->alignment > AREA_ALIGNMENT)
@@ -131,6 +189,32 @@ static enum sheaf_status check_code(const struct sheaf_linked *l, struct sheaf_e
     return SHEAF_OK;
 }
 
+/* Their code is for processors with what the bundle names. */
+static enum sheaf_status check_host(const struct sheaf_linked *l, struct sheaf_error *err)
+{
+    const struct sheaf_plan *p = l->info->plan;
+    if (!has_host_steps(p))
+        return SHEAF_OK;
+    if (!p->host_kernels || !p->host_features || p->host_bytes > SIZE_MAX / 2)
+        return rt_fail(err, SHEAF_ERROR_FORMAT, "%s: the launch plan is incomplete", l->info->name);
+    for (uint32_t i = 0; i < p->n_host_kernels; i++)
+        if (!p->host_kernels[i].run)
+            return malformed(l, "host kernel", i, err);
+    size_t length;
+    const char *missing = sheaf_cpu_missing_feature(p->host_features, &length);
+    if (missing)
+        return rt_fail(err, SHEAF_ERROR_PROCESSOR,
+                       "%s: the bundle's steps on the host were compiled for processors with "
+                       "'%.*s', which this one lacks",
+                       l->info->name, (int)length, missing);
+    if (!sheaf_cpu_permit(p->host_features))
+        return rt_fail(err, SHEAF_ERROR_PROCESSOR,
+                       "%s: the bundle's steps on the host need AMX's tile registers, which the "
+                       "operating system did not permit this process to use",
+                       l->info->name);
+    return SHEAF_OK;
+}
+
 enum sheaf_status plan_check(const struct sheaf_linked *l, struct sheaf_error *err)
 {
     if (!RT_INFO_HAS(l->info, plan) || !l->info->plan ||
@@ -139,6 +223,8 @@ enum sheaf_status plan_check(const struct sheaf_linked *l, struct sheaf_error *e
                        "%s: the bundle was not compiled for NVIDIA GPUs (loader -gpu)",
                        l->info->name);
     enum sheaf_status status = check_code(l, err);
+    if (status == SHEAF_OK)
+        status = check_host(l, err);
     if (status != SHEAF_OK)
         return status;
     uint32_t n = l->info->plan->n_steps, wrong = check_steps(l, 0, n, 0);

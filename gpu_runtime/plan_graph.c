@@ -26,6 +26,31 @@ static CUresult launch(struct gpu_context *g, const struct sheaf_step *s, CUstre
                                                g->parameters + s->pointer, NULL);
 }
 
+static CUresult copy(struct gpu_context *g, const struct sheaf_step *s, CUstream stream)
+{
+    const struct cuda *c = &g->shared->driver.cuda;
+    CUdeviceptr to = g->arguments[s->pointer], from = g->arguments[s->pointer + 1];
+    size_t bytes = (size_t)s->count;
+    if (g->plan->pointers[s->pointer].area == SHEAF_AREA_HOST)
+        return c->MemcpyDtoHAsync((void *)(uintptr_t)to, from, bytes, stream);
+    return c->MemcpyHtoDAsync(to, (const void *)(uintptr_t)from, bytes, stream);
+}
+
+/* The function computes and calls nothing, as the driver demands of it. */
+static CUresult run_on_host(struct gpu_context *g, const struct sheaf_step *s, CUstream stream)
+{
+    return g->shared->driver.cuda.LaunchHostFunc(stream, g->plan->host_kernels[s->kernel].run,
+                                                 g->arguments + s->pointer);
+}
+
+/* A step that is neither branch nor loop. */
+static CUresult queue_step(struct gpu_context *g, const struct sheaf_step *s, CUstream stream)
+{
+    return s->kind == SHEAF_STEP_LAUNCH ? launch(g, s, stream)
+           : s->kind == SHEAF_STEP_COPY ? copy(g, s, stream)
+                                        : run_on_host(g, s, stream);
+}
+
 /* An int64_t, of which the upper half changes with every 2^32nd round. */
 CUresult plan_set_round(struct gpu_context *g, const struct sheaf_step *s, int64_t round,
                         CUstream stream)
@@ -59,14 +84,19 @@ CUresult plan_copy_out(struct gpu_context *g, const struct gpu_copies *c, CUstre
 
 /* ---- segments: what can be a graph ---- */
 
+static int is_queued(const struct sheaf_step *s)
+{
+    return s->kind == SHEAF_STEP_LAUNCH || s->kind == SHEAF_STEP_COPY || s->kind == SHEAF_STEP_HOST;
+}
+
 static int is_straight_loop(const struct sheaf_plan *p, uint32_t i)
 {
     const struct sheaf_step *s = &p->steps[i];
     int64_t n = (int64_t)(s->to - i); /* with what sets the number of the round */
-    if (s->rounds < 0 || s->rounds > MAX_UNROLLED_LAUNCHES / n)
+    if (s->count < 0 || s->count > MAX_UNROLLED_LAUNCHES / n)
         return 0;
     for (uint32_t k = i + 1; k < s->to; k++)
-        if (p->steps[k].kind != SHEAF_STEP_LAUNCH)
+        if (!is_queued(&p->steps[k]))
             return 0;
     return 1;
 }
@@ -77,7 +107,7 @@ static uint32_t segment_end(const struct sheaf_plan *p, uint32_t i)
 {
     while (i < p->n_steps) {
         const struct sheaf_step *s = &p->steps[i];
-        if (s->kind == SHEAF_STEP_LAUNCH)
+        if (is_queued(s))
             i++;
         else if (s->kind == SHEAF_STEP_LOOP && is_straight_loop(p, i))
             i = s->to + 1;
@@ -92,17 +122,17 @@ static CUresult queue_segment(struct gpu_context *g, uint32_t i, uint32_t end, s
     CUresult r = CUDA_SUCCESS;
     while (i < end && r == CUDA_SUCCESS) {
         const struct sheaf_step *s = &g->plan->steps[i];
-        if (s->kind == SHEAF_STEP_LAUNCH) {
-            r = launch(g, s, g->stream);
+        if (is_queued(s)) {
+            r = queue_step(g, s, g->stream);
             ++*n_queued;
             i++;
             continue;
         }
-        for (int64_t round = 0; round < s->rounds && r == CUDA_SUCCESS; round++) {
+        for (int64_t round = 0; round < s->count && r == CUDA_SUCCESS; round++) {
             r = plan_set_round(g, s, round, g->stream);
             ++*n_queued;
             for (uint32_t k = i + 1; k < s->to && r == CUDA_SUCCESS; k++)
-                r = launch(g, &g->plan->steps[k], g->stream);
+                r = queue_step(g, &g->plan->steps[k], g->stream);
         }
         i = s->to + 1;
     }

@@ -122,6 +122,7 @@ static enum sheaf_status upload_constants(struct gpu_shared *g, const struct gpu
 {
     const char *name = o->linked->info->name;
     size_t bytes = o->linked->config->constantWeightVarsMemSize;
+    g->host_constants = o->constants;
     if (o->constants_of) {
         g->constants = o->constants_of->constants;
         return SHEAF_OK;

@@ -72,6 +72,7 @@ struct node {
     size_t n_blocks;
     struct block **blocks; /* If: then, else; Loop: body */
     uint32_t region; /* nodes of one region lie side by side and become one kernel; 0: alone */
+    bool on_host;    /* of a device's network: the host computes it (pass_place_nodes) */
 };
 
 struct block {

@@ -55,7 +55,7 @@ static void dot_node(struct strbuf *out, const struct node *n)
         return;
     strbuf_printf(out, "n%u [label=\"%s\\n", (unsigned)number, op_desc(n->op)->id);
     dot_escaped(out, n->name ? n->name : "");
-    strbuf_add(out, "\"];\n");
+    strbuf_add(out, n->on_host ? "\\non the host\"];\n" : "\"];\n");
     for (size_t i = 0; i < n->n_in; i++)
         dot_edge(out, n->in[i], "n", number);
     for (size_t i = 0; i < n->n_blocks; i++) {

@@ -682,7 +682,7 @@ static bool parse_node(struct parser *p, struct block *b)
     if (!n->name)
         n->name = graph_text_node_name(n);
     return resolve_extents(p) && parse_attrs(p, n) && parse_region(p, n) &&
-           parse_inner_blocks(p, n);
+           accept(p, "host", &n->on_host) && parse_inner_blocks(p, n);
 }
 
 static size_t position(struct value *const *v, size_t n, const struct value *one)

@@ -16,7 +16,8 @@
  * A statement per line is usual but not required; `#` starts a comment.  A name that is not made of
  * letters, digits and _ . / : + - @ is quoted: %"a b".  "_" stands for an input or output left out.
  * Attributes at their defaults are left out, and so is a node's name where it is that of its first
- * output.  The bytes after `hex` are those of the storage, in order.
+ * output.  The bytes after `hex` are those of the storage, in order.  `host` behind a node's
+ * attributes and region: it stays on the host of a device.
  */
 #include "ir/graph.h"
 
@@ -323,6 +324,8 @@ static void print_node(struct printer *p, const struct node *n, int depth)
     print_attrs(p, n);
     if (n->region)
         strbuf_printf(p->out, " region %u", (unsigned)n->region);
+    if (n->on_host)
+        strbuf_add(p->out, " host");
     for (size_t i = 0; i < n->n_blocks; i++) {
         strbuf_add(p->out, " do (");
         print_values(p, n->blocks[i]->in, n->blocks[i]->n_in, true);

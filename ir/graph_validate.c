@@ -214,6 +214,16 @@ static bool check_inference(struct validator *v, const struct node *n)
     return true;
 }
 
+static bool check_place(struct validator *v, const struct block *b, size_t i)
+{
+    const struct node *n = b->nodes[i];
+    if (i && n->region && n->region == b->nodes[i - 1]->region &&
+        n->on_host != b->nodes[i - 1]->on_host)
+        return fail(v, "node", n->name, "region %u is on the device and on the host",
+                    (unsigned)n->region);
+    return true;
+}
+
 static bool check_region(struct validator *v, const struct node *n, uint32_t *open)
 {
     if (n->region != *open && *open)
@@ -295,7 +305,7 @@ static bool check_block(struct validator *v, const struct block *b, enum value_r
             return false;
     uint32_t open_region = 0;
     for (size_t i = 0; i < b->n_nodes; i++)
-        if (!check_node(v, b->nodes[i], &open_region))
+        if (!check_place(v, b, i) || !check_node(v, b->nodes[i], &open_region))
             return false;
     if (open_region)
         v->region_state[open_region] = 2;

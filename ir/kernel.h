@@ -19,7 +19,9 @@
  *           the target.  With P = 1 elements are combined in ascending (row-major) order.  Only on
  *           devices long reductions of floats, not those of a block, may have a greater P, which
  *           the schedule states.  With KCOMBINE_BLOCK, block 1 combines: parameters are the tuple
- *           so far and the new one, it yields the combined tuple (argmax, online softmax).
+ *           so far and the new one, it yields the combined tuple (argmax, online softmax).  Where
+ *           it is `unordered` the result is the same whatever is combined first, and how often the
+ *           identity is, as with the first of a total order (argmax).
  *   sort    block 0 yields a tuple per index i < extent 0.  Block 1 tells of two tuples, its
  *           parameters, whether the first comes before the second: a strict total order, in which
  *           tuples of which neither comes first are equal in all that matters.  Block 2 runs once
@@ -144,6 +146,7 @@ struct kregion {
     struct kblock block[3];        /* contract: block[0] is the epilogue */
     enum kcombine combine;         /* reduce, scan */
     int lanes;                     /* reduce; 1 elsewhere */
+    bool unordered;                /* reduce with a block: any order of elements gives the same */
     struct kcontract *contract;    /* contract only */
 };
 
@@ -212,6 +215,7 @@ void kernel_loop_end(struct kernel *k, const kval *next, kval *out_result);
 
 void kernel_reduce_begin(struct kernel *k, enum kcombine combine, int lanes, int n_dims,
                          const kval *extents, int n_values, const kval *identity, kval *out_index);
+void kernel_reduce_unordered(struct kernel *k); /* of the one just begun, with a block */
 /* For KCOMBINE_BLOCK: ends the element block with its yield and opens the combining block. */
 void kernel_reduce_combine(struct kernel *k, const kval *element, kval *out_so_far,
                            kval *out_element);

@@ -273,6 +273,13 @@ void kernel_reduce_begin(struct kernel *k, enum kcombine combine, int lanes, int
     open_block(k, v, &r->block[0]);
 }
 
+void kernel_reduce_unordered(struct kernel *k)
+{
+    struct kregion *r = k->insts[open_region(k, KOP_REDUCE)].region;
+    assert(r->combine == KCOMBINE_BLOCK);
+    r->unordered = true;
+}
+
 void kernel_reduce_combine(struct kernel *k, const kval *element, kval *out_so_far,
                            kval *out_element)
 {

@@ -307,6 +307,8 @@ static void reduction(struct parser *p, enum kop op, const struct names *names)
     enum dtype types[2 * KREGION_MAX_VALUES];
     enum kcombine combine = (enum kcombine)ktoken_one_of(
         p->text, kernel_combine_names, KCOMBINE_BLOCK + 1, "expected a combining operation");
+    bool unordered =
+        op == KOP_REDUCE && combine == KCOMBINE_BLOCK && ktoken_accept(p->text, "unordered");
     int lanes = ktoken_accept(p->text, "lanes") ? ktoken_small(p->text, 1024, "too many lanes") : 1;
     int n = dims(p, index_number, extent, NULL);
     ktoken_expect(p->text, "from");
@@ -321,6 +323,7 @@ static void reduction(struct parser *p, enum kop op, const struct names *names)
     struct kregion *r = kernel_inst(p->k, v)->region;
     r->combine = combine;
     r->lanes = lanes;
+    r->unordered = unordered;
     braces(p, &r->block[0]);
     if (op == KOP_SCAN) {
         ktoken_expect(p->text, "each");

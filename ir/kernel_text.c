@@ -270,6 +270,8 @@ static void print_region(struct printer *p, kval v)
         strbuf_printf(p->out, " %s", dtype_name(r->contract->acc));
     if (i->op == KOP_REDUCE || i->op == KOP_SCAN)
         strbuf_printf(p->out, " %s", kernel_combine_names[r->combine]);
+    if (r->unordered)
+        strbuf_add(p->out, " unordered");
     if (r->lanes != 1)
         strbuf_printf(p->out, " lanes %d", r->lanes);
     if (i->op != KOP_IF)

@@ -117,7 +117,8 @@ enum op_flag {
     OP_CONTROL = 4,  /* holds blocks; becomes a node of the program tree, not a kernel */
     OP_STATE = 8,    /* reads and writes its last input in place */
     OP_VIEW = 16,    /* same elements in the same row-major order: storage may be shared */
-    OP_CHOICE = 32   /* each element of the output is an element of some input */
+    OP_CHOICE = 32,  /* each element of the output is an element of some input */
+    OP_HOST = 64     /* of a device's network: stays on the host */
 };
 
 struct op_desc {

@@ -33,6 +33,9 @@ struct pbuf {
     bool unused;    /* a constant that is read in other layouts only: no storage */
     int64_t bytes;  /* storage, layout padding included */
     int64_t offset; /* in its area, after plan_program; a view's is its source's */
+    /* Of a device's network: in the area that its host has for the steps that stay there; -1: none
+       of these has to do with it. */
+    int64_t host_offset;
 };
 
 enum step_kind { STEP_CALL, STEP_IF, STEP_LOOP };
@@ -50,6 +53,11 @@ struct step {
     /* STEP_CALL: args[i] is the buffer for kernel->bufs[i], locals included */
     struct kernel *kernel;
     int *args;
+    /* Of a device's network: the host runs it.  After plan_host: which buffers are copied from the
+       device before, and which to it behind. */
+    bool on_host;
+    const int *fetched, *brought;
+    size_t n_fetched, n_brought;
 
     /* STEP_IF: cond is a bool scalar; bodies[0] where true, bodies[1] where false.
        STEP_LOOP: runs bodies[0] for i = 0, 1, .. while i < trip (i64 scalar; -1: no bound) and cond
@@ -69,6 +77,7 @@ struct program {
     int64_t area_bytes[AREA_COUNT]; /* after plan_program */
     int64_t peak_live_bytes;        /* lower bound of the activations area */
     int64_t overlay_saved_bytes;    /* what plan_overlay_io saves */
+    int64_t host_bytes;             /* of a device's host, after plan_host */
 };
 
 /*
@@ -118,6 +127,10 @@ void plan_overlay_io(struct program *p, bool keep_all);
 bool program_is_overlaid(const struct pbuf *b);
 
 int64_t program_align_up(int64_t bytes); /* to PROGRAM_ALIGNMENT */
+
+/* After plan_program, of a device's network: what the steps that stay on the host need there, and
+   what is copied around them (plan_host.c). */
+void plan_host(struct program *p, bool keep_all);
 
 /* Programs of which one runs at a time on the same client's tensors: a network compiled for several
    processors. */

@@ -331,6 +331,7 @@ static void build_call(struct program_builder *b, struct node *const *nodes, siz
     struct kernel *k = lower_region(a, &b->uses, nodes, n, &value_of);
     struct step *s = program_add_step(b, STEP_CALL, k->name);
     s->kernel = k;
+    s->on_host = nodes[0]->on_host;
     s->args = arena_array(a, k->n_bufs, sizeof *s->args);
     for (size_t i = 0; i < k->n_bufs; i++) {
         if (value_of[i]) {

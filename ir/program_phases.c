@@ -529,7 +529,7 @@ static void split_steps(struct program *p, struct steps *steps, int64_t least_wo
     struct steps out = {0};
     for (size_t i = 0; i < steps->n; i++) {
         struct step *s = steps->step[i];
-        if (s->kind == STEP_CALL) {
+        if (s->kind == STEP_CALL && !s->on_host) {
             sort_at_once(p, s);
             split_call(p, s, least_work, &out);
             continue;

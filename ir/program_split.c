@@ -46,7 +46,8 @@ static void split_steps(struct program *p, struct steps *steps, const struct tar
     for (size_t i = 0; i < steps->n; i++) {
         struct step *s = steps->step[i];
         if (s->kind == STEP_CALL) {
-            split_call(p, s, t);
+            if (!s->on_host)
+                split_call(p, s, t);
             continue;
         }
         split_steps(p, &s->bodies[0], t);

@@ -6,8 +6,9 @@
  *     b0 "x" f32[1,4] plain mutable input @0 16 bytes
  *     b3 "y" f32[n:b2] plain activation @64 40 bytes view of b1
  *     s0 "conv+relu" (b0, b1 -> b2)
- *     s1 "loop" loop trip b4 while b5 index b6 {
- *     s2     "add" (b0 -> b1)
+ *     s1 "sort" (b2 -> b3) on the host, fetches b2, brings b3
+ *     s2 "loop" loop trip b4 while b5 index b6 {
+ *     s3     "add" (b0 -> b1)
  *     }
  */
 #include <inttypes.h>
@@ -48,7 +49,15 @@ static void print_buf(const struct program *p, size_t i, struct strbuf *out)
                       b->quant.zero_point);
     if (b->view_of >= 0)
         strbuf_printf(out, " view of b%d", b->view_of);
+    if (p->host_bytes && b->host_offset >= 0)
+        strbuf_printf(out, " on the host @%" PRId64, b->host_offset);
     strbuf_add(out, "\n");
+}
+
+static void print_copies(const char *what, const int *bufs, size_t n, struct strbuf *out)
+{
+    for (size_t i = 0; i < n; i++)
+        strbuf_printf(out, "%s b%d", i ? "," : what, bufs[i]);
 }
 
 static void print_args(const struct step *s, struct strbuf *out)
@@ -66,7 +75,10 @@ static void print_args(const struct step *s, struct strbuf *out)
             sep = ", ";
         }
     }
-    strbuf_add(out, ")\n");
+    strbuf_add(out, s->on_host ? ") on the host" : ")");
+    print_copies(", fetches", s->fetched, s->n_fetched, out);
+    print_copies(", brings", s->brought, s->n_brought, out);
+    strbuf_add(out, "\n");
 }
 
 static void print_steps(const struct steps *steps, int depth, struct strbuf *out)

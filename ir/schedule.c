@@ -60,10 +60,22 @@ static const char *const product_names[] = {
     [PRODUCT_FMA] = "fma",   [PRODUCT_F16] = "f16",       [PRODUCT_BF16] = "bf16",
     [PRODUCT_TF32] = "tf32", [PRODUCT_3XTF32] = "3xtf32", [PRODUCT_BYTES] = "bytes"};
 
+static void print_staging(const char *operand, enum schedule_staging s, struct strbuf *out)
+{
+    static const char *const names[] = {[STAGING_ACROSS] = "across",
+                                        [STAGING_VECTORS] = "by vectors",
+                                        [STAGING_VECTORS_ACROSS] = "by vectors across",
+                                        [STAGING_ELEMENTS] = "by elements"};
+    if (s != STAGING_K)
+        strbuf_printf(out, ", %s %s", operand, names[s]);
+}
+
 static void print_staged(const struct schedule_entry *e, const struct kernel *k, struct strbuf *out)
 {
     strbuf_printf(out, "block %dx%d of %dx%d %s, K %d, %d stages", e->tile_m, e->tile_n, e->part_m,
                   e->part_n, product_names[e->product], e->k_block, e->stages);
+    print_staging("a", e->staging_a, out);
+    print_staging("b", e->staging_b, out);
     strbuf_printf(out, ", about %" PRId64 " cycles", e->cycles);
     print_packing(k, &kernel_inst(k, e->region)->region->contract->b, out);
 }

@@ -15,6 +15,7 @@
  *     49 blocks of 128 threads, 49152 shared bytes
  *     16 blocks of 128 threads, @3 shared
  *     contract %9: block 64x64 of 32x32 f16, K 64, 3 stages, about 4100 cycles pack "acdb"
+ *     contract %9: block 64x64 of 32x32 f16, K 64, 3 stages, a by elements, b across, about ...
  *     map %7: launch d0 d2 d3, groups of 32, for d1
  *     reduce %9: group of 256 parts
  * dN is index N of the region; dN/B counts blocks of B, dN%B goes through one.  On a device, whose
@@ -66,6 +67,15 @@ enum schedule_product {
     PRODUCT_BYTES   /* bytes */
 };
 
+/* How a device stages an operand of a contraction in the memory of a block. */
+enum schedule_staging {
+    STAGING_K,       /* 16 bytes of K of a row at a time, as they lie in memory */
+    STAGING_ACROSS,  /* 16 bytes of neighbouring rows (columns, of B) at a time, likewise */
+    STAGING_VECTORS, /* elements that lie side by side, along K, converted between load and store */
+    STAGING_VECTORS_ACROSS, /* or along rows */
+    STAGING_ELEMENTS        /* one by one */
+};
+
 struct schedule_entry {
     kval region;
     /* map */
@@ -93,6 +103,7 @@ struct schedule_entry {
        a time, in `stages` places by turns. */
     enum schedule_product product;
     int part_m, part_n, stages;
+    enum schedule_staging staging_a, staging_b;
     int64_t cycles; /* of one multiprocessor, by which the tile was chosen; an estimate */
     /* DOT_TILE: one step takes `span` values of span_iter, a K index too, with all of k_iter, and
        k_block is what they take in A; a span of 1 at most: of k_iter alone. */

@@ -138,6 +138,7 @@ static const struct {
     {OPTION_ID_cc, OPTION_ID_gpu, "processors have no compute capability"},
     {OPTION_ID_ptxas, OPTION_ID_gpu, "it makes code for GPUs"},
     {OPTION_ID_ptxas, OPTION_ID_emit_bundle, "what runs here the driver translates"},
+    {OPTION_ID_host_nodes, OPTION_ID_gpu, "without a device the host computes all"},
     {OPTION_ID_fp32_math, OPTION_ID_gpu, "processors multiply floats as they are"},
     {OPTION_ID_lib_name, OPTION_ID_emit_lib, "it names the files of a library"},
     {OPTION_ID_func_name, OPTION_ID_emit_lib, "it names the function of a library"},

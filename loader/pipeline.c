@@ -9,6 +9,7 @@
 #include "gpu_runtime/codegen/gpu_target.h"
 #include "loader/import/import.h"
 #include "loader/interface.h"
+#include "loader/node_words.h"
 #include "loader/pipeline_internal.h"
 #include "loader/report.h"
 
@@ -154,7 +155,8 @@ struct graph *pipeline_import(struct pipeline *p, const struct image_size *image
 static bool clean(struct pipeline *p, struct error *err)
 {
     p->identity = profile_identity_of(p->graph);
-    p->imported = pipeline_quantize_imported(p->graph, p->opt);
+    p->imported = node_words_imported(p->graph, &p->opt->keep_original_precision_for_nodes);
+    p->host_imported = node_words_imported(p->graph, &p->opt->host_nodes);
     if (!passes_run_stage(p->graph, PASSES_CLEAN, &p->passes, err))
         return false;
     pipeline_trace_choose(&p->trace, p->graph, p->variant.shown);
@@ -172,6 +174,21 @@ static bool quantize(struct pipeline *p, struct error *err)
         .graph = p->graph,
     };
     return pipeline_quantize(&p->quantized, err);
+}
+
+/* -host-nodes */
+static bool find_host_nodes(struct pipeline *p, struct error *err)
+{
+    const struct option_texts *words = &p->opt->host_nodes;
+    struct node_words named = {.option = "option -host-nodes",
+                               .words = words,
+                               .model = p->model,
+                               .imported = p->host_imported,
+                               .when = "on a device"};
+    struct node_set *set = arena_new(p->arena, struct node_set);
+    const char **names = arena_array(p->arena, words->n, sizeof *names);
+    p->passes.host_nodes = set;
+    return node_words_find(&named, p->graph, names, set, err);
 }
 
 /* What is shown by name is the network as the model has it. */
@@ -227,7 +244,7 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
     pipeline_log(p, "import");
 
     if (!clean(p, err) || !pipeline_set_items(p, image, err) || !quantize(p, err) ||
-        !put_interface(p, err) || !lower(p, err))
+        !find_host_nodes(p, err) || !put_interface(p, err) || !lower(p, err))
         return false;
     graph_count_uses(p->graph);
     log_quantized(p);
@@ -246,6 +263,8 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
     bool keep_all = p->opt->verify || p->variant.shown == PIPELINE_SHOWS_ALL;
     bool overlay = p->opt->overlay_io && p->variant.shown == PIPELINE_SHOWS_OUTPUTS;
     (overlay ? plan_overlay_io : plan_program)(p->program, keep_all);
+    if (p->target->host)
+        plan_host(p->program, keep_all);
     pipeline_log(p, "scheduling, planning and packing");
     return true;
 }
@@ -383,7 +402,7 @@ bool pipeline_tensor(const struct pipeline *p, const char *name, struct tensor *
 
 bool pipeline_run_stepwise(struct pipeline *p, pipeline_observer *fn, void *arg)
 {
-    bool only_calls = p->run.jit && program_is_straight(p->program);
+    bool only_calls = p->run.entry && program_is_straight(p->program);
     for (size_t i = 0; only_calls && i < p->program->body.n; i++) {
         const struct step *s = p->program->body.step[i];
         pipeline_run_step(&p->run, p->entry, s);

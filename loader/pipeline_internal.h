@@ -25,7 +25,7 @@ struct pipeline {
     const struct target *target;
     struct pass_options passes;
     struct profile_identity identity;
-    const bool *imported;
+    const bool *imported, *host_imported; /* node_words_imported, of both options */
     struct graph *graph;
     struct quantize_step quantized;
     struct pipeline_trace trace;

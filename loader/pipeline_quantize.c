@@ -2,78 +2,10 @@
 
 #include <string.h>
 
+#include "loader/node_words.h"
 #include "loader/profile/profile_file.h"
-#include "loader/spelling.h"
 
 /* ---- what stays in float ---- */
-
-struct node_search {
-    const char *name;
-    bool found;
-    struct spelling *spelling;
-};
-
-static void search_nodes(struct graph *g, struct block *b, void *arg)
-{
-    (void)g;
-    struct node_search *s = arg;
-    for (size_t i = 0; i < b->n_nodes; i++) {
-        const struct node *n = b->nodes[i];
-        spelling_try(s->spelling, n->name);
-        s->found |= n->name && strcmp(n->name, s->name) == 0;
-        for (size_t k = 0; k < n->n_out; k++) {
-            if (!n->out[k])
-                continue;
-            spelling_try(s->spelling, n->out[k]->name);
-            s->found |= strcmp(n->out[k]->name, s->name) == 0;
-        }
-    }
-}
-
-const bool *pipeline_quantize_imported(struct graph *imported, const struct loader_options *opt)
-{
-    const struct option_texts *words = &opt->keep_original_precision_for_nodes;
-    bool *found = arena_array(imported->arena, words->n, sizeof *found);
-    for (size_t i = 0; i < words->n; i++) {
-        struct spelling ignored = spelling_of(words->item[i]);
-        struct node_search s = {.name = words->item[i], .spelling = &ignored};
-        graph_each_block(imported, search_nodes, &s);
-        found[i] = s.found;
-    }
-    return found;
-}
-
-/* Word i of the option: a kind of operator or the name of a node or tensor. */
-static bool keep_word(const struct quantize_step *step, size_t i, struct quantize_keep *keep,
-                      const char **names, struct error *err)
-{
-    const char *word = step->opt->keep_original_precision_for_nodes.item[i];
-    if (quantize_keep_word(keep, word))
-        return true;
-    struct spelling spelling = spelling_of(word);
-    struct node_search s = {.name = word, .spelling = &spelling};
-    for (size_t k = 0; quantize_keep_words(k); k++)
-        spelling_try(&spelling, quantize_keep_words(k));
-    graph_each_block(step->graph, search_nodes, &s);
-    if (s.found) {
-        names[keep->n_nodes++] = word;
-        return true;
-    }
-    const char *start = "option -keep-original-precision-for-nodes";
-    if (step->imported[i])
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "%s: '%s' of '%s' is no node by itself when it comes to quantization: it "
-                         "does nothing or has become part of another one, which is to be named",
-                         start, word, step->model_name);
-    if (spelling.nearest)
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "%s: '%s' is no kind of operator and no node of '%s' or its result; did "
-                         "you mean '%s'?",
-                         start, word, step->model_name, spelling.nearest);
-    return error_set(err, SHEAF_ERROR_ARGUMENT,
-                     "%s: '%s' is no kind of operator and no node of '%s' or its result", start,
-                     word, step->model_name);
-}
 
 static bool make_keep(const struct quantize_step *step, struct quantize_keep *out_keep,
                       struct error *err)
@@ -81,13 +13,16 @@ static bool make_keep(const struct quantize_step *step, struct quantize_keep *ou
     const struct option_texts *words = &step->opt->keep_original_precision_for_nodes;
     const struct pipeline_variant *variant = step->variant;
     const char **names = arena_array(step->graph->arena, words->n + variant->n_keep, sizeof *names);
-    struct quantize_keep keep = {.node = names};
-    for (size_t i = 0; i < words->n; i++)
-        if (!keep_word(step, i, &keep, names, err))
-            return false;
+    struct node_words named = {.option = "option -keep-original-precision-for-nodes",
+                               .words = words,
+                               .model = step->model_name,
+                               .imported = step->imported,
+                               .when = "when it comes to quantization"};
+    struct quantize_keep keep = {.n_searched = variant->n_keep};
+    if (!node_words_find(&named, step->graph, names, &keep.nodes, err))
+        return false;
     for (size_t i = 0; i < variant->n_keep; i++)
-        names[keep.n_nodes++] = variant->keep[i];
-    keep.n_searched = variant->n_keep;
+        names[keep.nodes.n_names++] = variant->keep[i];
     *out_keep = keep;
     return true;
 }

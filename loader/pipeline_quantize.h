@@ -11,8 +11,8 @@ struct quantize_step {
     const struct pipeline_variant *variant;
     const char *model_name;
     struct profile_identity identity; /* of the graph as imported */
-    const bool *imported;             /* see pipeline_quantize_imported */
-    struct graph *graph;              /* after PASSES_CLEAN; changed in place */
+    const bool *imported; /* node_words_imported of -keep-original-precision-for-nodes */
+    struct graph *graph;  /* after PASSES_CLEAN; changed in place */
     /* Set by the step, else NULL: what the quantizer did, and what had been done to a model that is
        quantized already. */
     struct quantize_report *by_profile, *of_model;
@@ -20,9 +20,6 @@ struct quantize_step {
     const bool *excused;
 };
 
-/* Before PASSES_CLEAN, which removes nodes: which words of -keep-original-precision-for-nodes name
-   a node or its result. */
-const bool *pipeline_quantize_imported(struct graph *imported, const struct loader_options *opt);
 bool pipeline_quantize(struct quantize_step *step, struct error *err);
 /* The report that PASSES_LOWER is to settle; NULL: there is none. */
 struct quantize_report *pipeline_quantize_report(const struct quantize_step *step);

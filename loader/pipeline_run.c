@@ -272,8 +272,9 @@ static void verify_step(struct step *s, void *arg)
             compare_tensor(b, dims, pipeline_run_data(v->got, buf), pipeline_run_data(v->want, buf),
                            &d);
         bool good = agrees(s->kernel, b, &d, v->got->tf32);
-        strbuf_printf(v->report, "%s %s -> %s: largest difference %.3g of %.3g\n",
-                      good ? "ok  " : "BAD ", s->name, b->name, d.largest, d.largest_want);
+        strbuf_printf(v->report, "%s %s%s -> %s: largest difference %.3g of %.3g\n",
+                      good ? "ok  " : "BAD ", s->name, s->on_host ? " (on the host)" : "", b->name,
+                      d.largest, d.largest_want);
         if (good)
             continue;
         if (v->n_bad++ == 0) {

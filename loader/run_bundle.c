@@ -54,7 +54,7 @@ static const struct loader_options *options_of(struct compile *c, const struct e
     opt->onnx_define_symbol.n = 0;
     opt->items = NULL;
     opt->max_items = 0;
-    opt->keep_original_precision_for_nodes.n = 0;
+    opt->keep_original_precision_for_nodes.n = opt->host_nodes.n = 0;
     opt->n_changes = opt->bind.n = 0;
     opt->fold_preprocessing = false;
     return opt;

@@ -396,7 +396,7 @@ static LLVMValueRef load_packed(struct emit_kernel *ek, const struct eaddress *a
     byte = LLVMBuildLShr(e->b, byte, emit_index(e, 1), "");
     LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, e->i8, ek->buf[at->buf], &byte, 1, "");
     LLVMValueRef v = LLVMBuildLoad2(e->b, LLVMVectorType(e->i8, pairs), p, "");
-    LLVMSetAlignment(v, 1);
+    LLVMSetAlignment(v, e->target->host ? (unsigned)common_step(ek, at) / 2 : 1);
     v = LLVMBuildZExt(e->b, v, LLVMVectorType(e->i16, pairs), "");
     LLVMValueRef high = LLVMBuildShl(e->b, v, emit_int_like(v, e->i16, 4), "");
     v = LLVMBuildAnd(e->b, LLVMBuildOr(e->b, v, high, ""), emit_int_like(v, e->i16, 0x0f0f), "");

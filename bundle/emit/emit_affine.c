@@ -125,9 +125,36 @@ struct eaffine emit_kaffine(const struct emit_kernel *ek, const struct kaffine *
     return a;
 }
 
+/* On devices a quotient by a constant that is the same in all lanes, such as the block of K whose
+   scale a weight has: the lanes stay inside what the other terms are multiples of. */
+static bool is_quotient(struct emit_kernel *ek, kval v, struct eaffine *out_affine)
+{
+    const struct kinst *in = kernel_inst(ek->k, v);
+    struct kaffine k;
+    int64_t by, least, most;
+    if (!ek->e->target->host || ek->lanes == 1 || in->op != KOP_DIV ||
+        !kernel_is_const_int(ek->k, in->args[1], &by) || by < 1 ||
+        !kernel_affine_of(ek->k, in->args[0], &k))
+        return false;
+    struct eaffine a = emit_kaffine(ek, &k);
+    int64_t lane = eaffine_lane(&a), reach = lane * (ek->lanes - 1);
+    if (!eaffine_range(ek, &a, &least, &most) || least < 0 || lane < 0 || by <= reach)
+        return false;
+    for (int i = 0; i < a.n_terms; i++)
+        if (a.term[i].var != EVAR_LANE && a.term[i].coef % (reach + 1) != 0)
+            return false;
+    if (a.offset % (reach + 1) != 0 || by % (reach + 1) != 0)
+        return false;
+    LLVMValueRef q = LLVMBuildUDiv(ek->e->b, eaffine_value(ek, &a), emit_index(ek->e, by), "");
+    *out_affine = eaffine_var(emit_add_var(ek, q, most / by + 1));
+    return true;
+}
+
 bool emit_affine(struct emit_kernel *ek, kval v, struct eaffine *out_affine)
 {
     struct kaffine k;
+    if (is_quotient(ek, v, out_affine))
+        return true;
     if (!kernel_affine_of(ek->k, v, &k))
         return false;
     *out_affine = emit_kaffine(ek, &k);

@@ -17,7 +17,8 @@ static void name_kernels(struct emit *e, const struct emit_request *req, struct 
         LLVMValueRef *kernel = emit_part_kernels(e, part);
         const char **name = arena_array(e->arena, part->schedules->n + 1, sizeof *name);
         for (size_t k = 0; k < part->schedules->n; k++)
-            name[k] = arena_strdup(e->arena, LLVMGetValueName(kernel[k]));
+            if (kernel[k])
+                name[k] = arena_strdup(e->arena, LLVMGetValueName(kernel[k]));
         images->kernel_name[i] = name;
     }
 }
@@ -66,10 +67,11 @@ static bool check_buffers(const struct emit_request *req, struct error *err)
         const struct emit_part *part = &req->entries[i].parts[0];
         for (size_t k = 0; k < part->schedules->n; k++) {
             const struct kernel *kernel = part->schedules->kernel[k].kernel;
-            if (part->target->max_buffers && kernel->n_bufs > part->target->max_buffers)
+            if (part->target->max_buffers && !part->schedules->kernel[k].on_host &&
+                kernel->n_bufs > part->target->max_buffers)
                 return error_set(err, SHEAF_ERROR_UNSUPPORTED,
                                  "node '%s' has %zu inputs and outputs, but on this device at most "
-                                 "%zu are supported",
+                                 "%zu are supported (-host-nodes leaves it to the host)",
                                  kernel->name, kernel->n_bufs, part->target->max_buffers);
         }
     }
@@ -103,8 +105,10 @@ bool emit_device_module(struct arena *a, const struct emit_request *req, bool wa
         emit_entry_data(&host, req, &req->entries[i]);
     }
     bool ok = emit_to_object(&host, NULL, &r.object, err);
-    emit_close(&host);
-    if (ok)
+    if (ok) {
+        emit_set_layout(&host, req, &r.object);
         *out_result = r;
+    }
+    emit_close(&host);
     return ok;
 }

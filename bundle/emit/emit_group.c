@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include "bundle/emit/emit_plain.h"
 
@@ -23,17 +24,22 @@ void emit_group_barrier(struct emit_kernel *ek)
         threads_of(ek)->barrier(ek->e, ek->group.size);
 }
 
-struct egroup_first emit_group_first_begin(struct emit_kernel *ek)
+/* What is emitted up to emit_group_first_end the threads run for which `condition` holds. */
+static struct egroup_first begin_where(struct emit_kernel *ek, LLVMValueRef condition)
 {
-    struct emit *e = ek->e;
     struct egroup_first first = {.group = ek->group};
     LLVMBasicBlockRef inside = emit_append_block(ek);
     first.end = emit_append_block(ek);
-    LLVMValueRef is_first = LLVMBuildICmp(e->b, LLVMIntEQ, ek->group.rank, plain_i32(ek->e, 0), "");
-    LLVMBuildCondBr(e->b, is_first, inside, first.end);
-    LLVMPositionBuilderAtEnd(e->b, inside);
+    LLVMBuildCondBr(ek->e->b, condition, inside, first.end);
+    LLVMPositionBuilderAtEnd(ek->e->b, inside);
     ek->group = (struct egroup){.size = 1};
     return first;
+}
+
+struct egroup_first emit_group_first_begin(struct emit_kernel *ek)
+{
+    LLVMValueRef zero = plain_i32(ek->e, 0);
+    return begin_where(ek, LLVMBuildICmp(ek->e->b, LLVMIntEQ, ek->group.rank, zero, ""));
 }
 
 void emit_group_first_end(struct emit_kernel *ek, const struct egroup_first *first)
@@ -69,11 +75,24 @@ static LLVMValueRef in_words(struct emit_kernel *ek, LLVMValueRef v, int up)
     return LLVMBuildBitCast(e->b, moved[0], type, "");
 }
 
-LLVMValueRef emit_group_array(struct emit_kernel *ek, LLVMTypeRef type)
+/* Memory of the block that the kernel has once under this name. */
+static LLVMValueRef memory_once(struct emit_kernel *ek, LLVMTypeRef type, const char *what, int i)
 {
     struct emit *e = ek->e;
+    const char *name = arena_printf(e->arena, "%s_%s%d_%llu", LLVMGetValueName(ek->fn), what, i,
+                                    (unsigned long long)LLVMABISizeOfType(e->layout, type));
+    LLVMValueRef there = LLVMGetNamedGlobal(e->mod, name);
+    if (there)
+        return there;
+    LLVMValueRef made = emit_shared(e, type, 8);
+    LLVMSetValueName2(made, name, strlen(name));
+    return made;
+}
+
+LLVMValueRef emit_group_array(struct emit_kernel *ek, LLVMTypeRef type, int i)
+{
     LLVMTypeRef t = LLVMArrayType2(type, (uint64_t)ek->schedule->threads);
-    return emit_shared(e, t, 8);
+    return memory_once(ek, t, "exchange", i);
 }
 
 static LLVMValueRef element_of(struct emit_kernel *ek, LLVMValueRef array, LLVMTypeRef type,
@@ -93,8 +112,7 @@ LLVMValueRef emit_group_broadcast(struct emit_kernel *ek, LLVMValueRef v)
     bool is_bit = type == e->i1;
     if (is_bit)
         v = LLVMBuildZExt(e->b, v, type = e->i8, "");
-    LLVMValueRef array = emit_group_array(ek, type);
-    LLVMValueRef place = element_of(ek, array, type, plain_i32(ek->e, 0));
+    LLVMValueRef place = memory_once(ek, type, "broadcast", 0);
     emit_group_barrier(ek); /* who still reads what the last round wrote */
     struct egroup_first first = emit_group_first_begin(ek);
     LLVMBuildStore(e->b, v, place);
@@ -153,7 +171,7 @@ struct group_reduction {
 bool emit_is_order_free(const struct kernel *k, const struct kinst *in)
 {
     if (in->region->combine == KCOMBINE_BLOCK)
-        return false;
+        return in->region->unordered;
     for (int i = 0; i < in->n_args; i++)
         if (dtype_is_float(kernel_inst(k, in->args[i])->type))
             return false;
@@ -221,7 +239,15 @@ static void take_all(struct emit_kernel *ek, const struct group_reduction *g)
     }
 }
 
-/* The values of thread `half` above this one. */
+/* A place in what threads exchange.  Each step of a reduction has a part of its own, of half as
+   many elements as that of the step before, so that nobody waits for those who still read there. */
+static LLVMValueRef place_in_step(struct emit_kernel *ek, int half)
+{
+    LLVMValueRef in_part = LLVMBuildAnd(ek->e->b, ek->group.rank, plain_i32(ek->e, half - 1), "");
+    return LLVMBuildAdd(ek->e->b, in_part, plain_i32(ek->e, ek->group.size - 2 * half), "");
+}
+
+/* The values of thread `half` above this one, for those below `half`. */
 static void values_above(struct emit_kernel *ek, const struct group_reduction *g, int half,
                          LLVMValueRef *v, LLVMValueRef *out)
 {
@@ -231,19 +257,24 @@ static void values_above(struct emit_kernel *ek, const struct group_reduction *g
             out[i] = in_words(ek, v[i], half);
         return;
     }
+    LLVMValueRef at = place_in_step(ek, half);
+    LLVMValueRef above = LLVMBuildSub(e->b, ek->group.rank, plain_i32(e, half), "");
+    above = LLVMBuildICmp(e->b, LLVMIntULT, above, plain_i32(e, half), "");
+    struct egroup_first writers = begin_where(ek, above);
     for (int i = 0; i < g->n; i++) {
         LLVMTypeRef type = LLVMTypeOf(v[i]);
-        LLVMValueRef value = v[i];
         bool is_bit = type == e->i1;
-        if (is_bit)
-            value = LLVMBuildZExt(e->b, value, type = e->i8, "");
-        LLVMValueRef array = emit_group_array(ek, type);
-        LLVMBuildStore(e->b, value, element_of(ek, array, type, ek->group.rank));
-        emit_group_barrier(ek);
-        LLVMValueRef above = LLVMBuildAdd(e->b, ek->group.rank, plain_i32(ek->e, half), "");
-        above = LLVMBuildURem(e->b, above, plain_i32(ek->e, ek->group.size), "");
-        value = LLVMBuildLoad2(e->b, type, element_of(ek, array, type, above), "");
-        out[i] = is_bit ? LLVMBuildTrunc(e->b, value, e->i1, "") : value;
+        LLVMValueRef value = is_bit ? LLVMBuildZExt(e->b, v[i], type = e->i8, "") : v[i];
+        LLVMBuildStore(e->b, value, element_of(ek, emit_group_array(ek, type, i), type, at));
+    }
+    emit_group_first_end(ek, &writers);
+    emit_group_barrier(ek);
+    for (int i = 0; i < g->n; i++) {
+        LLVMTypeRef type = LLVMTypeOf(v[i]);
+        LLVMTypeRef in_memory = type == e->i1 ? e->i8 : type;
+        LLVMValueRef array = emit_group_array(ek, in_memory, i);
+        out[i] = LLVMBuildLoad2(e->b, in_memory, element_of(ek, array, in_memory, at), "");
+        out[i] = LLVMBuildTruncOrBitCast(e->b, out[i], type, "");
     }
 }
 
@@ -281,8 +312,9 @@ bool emit_group_reduce(struct emit_kernel *ek, kval v)
     for (int i = 0; i < g.n; i++) {
         g.type[i] = kernel_inst(ek->k, in->args[i])->type;
         LLVMValueRef start = emit_get(ek, in->args[i], false);
-        /* Of parts that the kernel does not state, one alone starts from its operands. */
-        if (g.lanes != g.r->lanes) {
+        /* Of parts that the kernel does not state, one alone starts from its operands, but for
+           those that may be combined any number of times. */
+        if (g.lanes != g.r->lanes && g.r->combine != KCOMBINE_BLOCK) {
             LLVMValueRef is_first =
                 LLVMBuildICmp(ek->e->b, LLVMIntEQ, ek->group.rank, plain_i32(ek->e, 0), "");
             start = LLVMBuildSelect(ek->e->b, is_first, start,

@@ -142,7 +142,7 @@ static void begin(struct emit_kernel *ek, struct group_scan *s)
         LLVMTypeRef type = emit_type(e, s->type[i]);
         s->shared_type[i] = type == e->i1 ? e->i8 : type;
         s->slot[i] = emit_alloca(ek, type);
-        s->shared[i] = emit_group_array(ek, s->shared_type[i]);
+        s->shared[i] = emit_group_array(ek, s->shared_type[i], i);
         LLVMBuildStore(e->b, emit_neutral(e, s->r->combine, s->type[i]), s->slot[i]);
     }
 }

@@ -42,6 +42,7 @@ struct emit_images {
     size_t n;
     const char ***kernel_name;
     const struct emit_entry *entries;
+    LLVMValueRef table; /* of all entries' plans; NULL until the first of them is there */
 };
 
 /* One module under construction. */
@@ -64,8 +65,8 @@ struct emit {
     unsigned program_line;
     struct emit_frame *frames; /* as the back end reports them */
     size_t n_frames, cap_frames;
-    const struct emit_images *images; /* of an object that carries the code of a device */
-    LLVMTypeRef index; /* of loops and addresses: as wide as a pointer, like size_t */
+    struct emit_images *images; /* of an object that carries the code of a device */
+    LLVMTypeRef index;          /* of loops and addresses: as wide as a pointer, like size_t */
 };
 
 /* A variable that addresses are affine in.  Variable 0 is the lane number of the vector loop. */
@@ -156,8 +157,9 @@ struct egroup_first emit_group_first_begin(struct emit_kernel *ek);
 void emit_group_first_end(struct emit_kernel *ek, const struct egroup_first *first);
 /* The first thread's value, a scalar. */
 LLVMValueRef emit_group_broadcast(struct emit_kernel *ek, LLVMValueRef v);
-/* Shared memory of one element for each thread of the block. */
-LLVMValueRef emit_group_array(struct emit_kernel *ek, LLVMTypeRef type);
+/* Shared memory of one element for each thread of the block, for value i of a tuple; all reductions
+   and scans of a kernel have it in common. */
+LLVMValueRef emit_group_array(struct emit_kernel *ek, LLVMTypeRef type, int i);
 /* Whether a reduction or scan gives the same whatever is combined first. */
 bool emit_is_order_free(const struct kernel *k, const struct kinst *in);
 /* What combined with x gives x. */
@@ -279,12 +281,17 @@ LLVMValueRef edata_rows(struct emit *e, LLVMValueRef *rows, size_t n); /* NULL w
 /* ---- emit_device.c: what a device runs, as data of an object of the host ---- */
 bool emit_device_module(struct arena *a, const struct emit_request *req, bool want_text,
                         struct emit_result *out_result, struct error *err);
+/* ---- emit_host.c ---- */
+/* In a module of the host: by distinct kernel the function (sheaf_host_fn) that runs it there; NULL
+   where the device does. */
+LLVMValueRef *emit_host_functions(struct emit *e, const struct emit_part *part);
 /* ---- emit_plan.c ---- */
 /* The launch plan of an entry for a device, a pointer to it. */
 LLVMValueRef emit_plan(struct emit *e, const struct emit_entry *entry);
 
 /* ---- emit_program.c, emit_bundle.c ---- */
-/* The functions of a part's kernels, by distinct kernel. */
+/* The functions of a part's kernels, by distinct kernel; of a device's network of those that run on
+   the module's processor, else NULL. */
 LLVMValueRef *emit_part_kernels(struct emit *e, const struct emit_part *part);
 
 /* The entry's functions and those of its kernels. */
@@ -298,6 +305,9 @@ void emit_entry_data(struct emit *e, const struct emit_request *req,
 enum emit_late_field { EMIT_STACK_BYTES, EMIT_LAYOUT_ID };
 void emit_set_late(struct emit *e, const struct emit_entry *entry, enum emit_late_field field,
                    uint64_t value, struct bytes *object);
+/* The layout's number, where weights are replaceable, in the finished object.  It is told by all
+   that the object is: weights fit where they lead to the same one. */
+void emit_set_layout(struct emit *e, const struct emit_request *req, struct bytes *object);
 
 /* ---- emit_share.c ---- */
 /* Kernels whose functions differ in numbers only become one function.  Due before any pass. */
@@ -332,6 +342,7 @@ struct emit_schedules {
         const struct kernel *kernel; /* the first of its kind */
         const struct schedule *schedule;
         const char *key;
+        bool on_host; /* of a device's network: emitted for its host */
     } *kernel;
     size_t cap;
     uint32_t *of_step; /* by step id */

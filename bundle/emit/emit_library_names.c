@@ -42,9 +42,9 @@ static const struct {
     {"snprintf", EMIT_NEED_DEVICE},   {"strchr", EMIT_NEED_DEVICE},
     {"strcmp", EMIT_NEED_DEVICE},     {"strcspn", EMIT_NEED_DEVICE},
     {"strlen", EMIT_NEED_DEVICE},     {"strncmp", EMIT_NEED_DEVICE},
-    {"vsnprintf", EMIT_NEED_DEVICE},  {"dlclose", EMIT_NEED_DL},
-    {"dlerror", EMIT_NEED_DL},        {"dlopen", EMIT_NEED_DL},
-    {"dlsym", EMIT_NEED_DL},
+    {"syscall", EMIT_NEED_DEVICE},    {"vsnprintf", EMIT_NEED_DEVICE},
+    {"dlclose", EMIT_NEED_DL},        {"dlerror", EMIT_NEED_DL},
+    {"dlopen", EMIT_NEED_DL},         {"dlsym", EMIT_NEED_DL},
 };
 enum { N_NEEDS = sizeof NEEDS / sizeof *NEEDS };
 

@@ -210,12 +210,20 @@ static void at_point(struct emit_kernel *ek, struct spread *s, LLVMValueRef at)
         m->part[d] = saved[d];
 }
 
-/* Where the number of points is known, the launch has a group for each; else they go round. */
+/* Whether the launch has a group for each point. */
+static bool has_all(const struct emit_kernel *ek, const struct spread *s, int per_block)
+{
+    return LLVMIsAConstantInt(s->total) &&
+           LLVMConstIntGetSExtValue(s->total) <= ek->schedule->blocks * per_block;
+}
+
+/* Where the number of points is known and a launch can have so many groups, it has one for each;
+   else they go round. */
 static void points_of_launch(struct emit_kernel *ek, struct spread *s, LLVMValueRef at,
                              int per_block)
 {
     struct emit *e = ek->e;
-    if (!LLVMIsAConstantInt(s->total)) {
+    if (!has_all(ek, s, per_block)) {
         struct eloop l = emit_loop_begin(ek, at, s->total, ek->schedule->blocks * per_block);
         at_point(ek, s, l.phi);
         emit_loop_end(ek, &l);

@@ -276,17 +276,21 @@ bool emit_to_object(struct emit *e, outside_fn *is_outside, struct bytes *out_ob
            generate_object(e, is_outside, out_object, err);
 }
 
-/* What is known of the object once it is there.  Its layout is told by all that it is: weights fit
-   where they lead to the same object. */
+void emit_set_layout(struct emit *e, const struct emit_request *req, struct bytes *object)
+{
+    uint64_t id = hash_bytes(HASH_START, object->data, object->size);
+    for (size_t i = 0; req->replaceable_weights && i < req->n_entries; i++)
+        emit_set_late(e, &req->entries[i], EMIT_LAYOUT_ID, id ? id : 1, object);
+}
+
+/* What is known of the object once it is there. */
 static void set_late_fields(struct emit *e, const struct emit_request *req, struct bytes *object)
 {
     for (size_t i = 0; i < req->n_entries; i++) {
         uint64_t stack = emit_stack_of(e, req, object, req->entries[i].name);
         emit_set_late(e, &req->entries[i], EMIT_STACK_BYTES, stack, object);
     }
-    uint64_t id = hash_bytes(HASH_START, object->data, object->size);
-    for (size_t i = 0; req->replaceable_weights && i < req->n_entries; i++)
-        emit_set_late(e, &req->entries[i], EMIT_LAYOUT_ID, id ? id : 1, object);
+    emit_set_layout(e, req, object);
 }
 
 /* Whether the target's pointers reach all of each area: in C no array is larger than half of what

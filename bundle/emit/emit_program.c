@@ -168,6 +168,8 @@ LLVMValueRef *emit_part_kernels(struct emit *e, const struct emit_part *part)
     size_t n_before = e->n_kernels;
     for (size_t i = 0; i < s->n; i++) {
         const char *key = s->kernel[i].key;
+        if (s->kernel[i].on_host != (e->images != NULL))
+            continue;
         kernel[i] = n_before ? find_kernel(e, key) : NULL;
         if (kernel[i])
             continue;

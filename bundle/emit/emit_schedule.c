@@ -14,17 +14,19 @@ struct collector {
     const struct target *t;
 };
 
-static uint32_t find_or_add(struct collector *c, const struct kernel *k)
+/* Host and device have each a schedule of their own. */
+static uint32_t find_or_add(struct collector *c, const struct kernel *k, bool on_host)
 {
     struct emit_schedules *s = c->s;
+    const struct target *t = on_host ? c->t->host : c->t;
     struct strbuf key;
     strbuf_init(&key, s->arena);
     kernel_print_key(k, &key);
     for (size_t i = 0; i < s->n; i++)
-        if (strcmp(s->kernel[i].key, strbuf_text(&key)) == 0)
+        if (s->kernel[i].on_host == on_host && strcmp(s->kernel[i].key, strbuf_text(&key)) == 0)
             return (uint32_t)i;
     struct kernel *own = kernel_clone(s->arena, k);
-    struct schedule *schedule = c->t->schedule(c->t, s->arena, own);
+    struct schedule *schedule = t->schedule(t, s->arena, own);
     struct error err;
     error_init(&err);
     bool valid = kernel_validate(own, &err);
@@ -35,6 +37,7 @@ static uint32_t find_or_add(struct collector *c, const struct kernel *k)
     s->kernel[at].kernel = own;
     s->kernel[at].schedule = schedule;
     s->kernel[at].key = strbuf_text(&key);
+    s->kernel[at].on_host = on_host;
     return (uint32_t)at;
 }
 
@@ -90,7 +93,7 @@ static void schedule_step(struct step *step, void *arg)
     struct collector *c = arg;
     if (step->kind != STEP_CALL)
         return;
-    uint32_t i = find_or_add(c, step->kernel);
+    uint32_t i = find_or_add(c, step->kernel, step->on_host);
     c->s->of_step[step->id] = i;
     const struct kernel *own = c->s->kernel[i].kernel;
     add_scratch(c, step, own);
@@ -142,10 +145,15 @@ struct emit_schedules *emit_schedule(struct arena *a, struct program *p, const s
     return s;
 }
 
+static const char *on_host(const struct emit_schedules *s, size_t i)
+{
+    return s->kernel[i].on_host ? " on the host" : "";
+}
+
 void emit_kernels_print(const struct emit_schedules *s, struct strbuf *out)
 {
     for (size_t i = 0; i < s->n; i++) {
-        strbuf_printf(out, "\n# k%zu\n", i);
+        strbuf_printf(out, "\n# k%zu%s\n", i, on_host(s, i));
         kernel_print(s->kernel[i].kernel, out);
     }
 }
@@ -153,7 +161,7 @@ void emit_kernels_print(const struct emit_schedules *s, struct strbuf *out)
 void emit_schedules_print(const struct emit_schedules *s, struct strbuf *out)
 {
     for (size_t i = 0; i < s->n; i++) {
-        strbuf_printf(out, "k%zu (%s):\n", i, s->kernel[i].kernel->name);
+        strbuf_printf(out, "k%zu (%s)%s:\n", i, s->kernel[i].kernel->name, on_host(s, i));
         schedule_print(s->kernel[i].schedule, s->kernel[i].kernel, out);
     }
 }

@@ -127,6 +127,10 @@ static void device_target(struct header *h, const struct target *t)
                   "; later ones run that, too\n"
                   " * Runtime:   libgpu_runtime (gpu_runtime/gpu_runtime.h), in a program for %s\n",
                   t->host->triple);
+    if (h->entry->parts[0].program->host_bytes) {
+        strbuf_add(&h->out, " * Host:      some steps run there, on this processor:\n");
+        header_target(&h->out, t->host);
+    }
 }
 
 /* What the entry costs beside its areas, as the object itself says; false where it does not. */

@@ -31,6 +31,10 @@ void library_header_device_figures(struct library_header *h)
                   " bytes of the device for each run at a time, and once the "
                   "weights\n",
                   t->host->triple, area[AREA_MUTABLE] + area[AREA_ACTIVATION]);
+    if (h->fn->program->host_bytes) {
+        strbuf_add(out, " * Some steps run on the host, on this processor:\n");
+        header_target(out, t->host);
+    }
 }
 
 void library_header_device_start(struct library_header *h)

@@ -118,10 +118,11 @@ static struct bytes c_text(struct arena *a, const struct bundle_request *req)
 static bool make_object(struct arena *a, const struct bundle_request *req, struct bytes *out_object,
                         struct error *err)
 {
+    const struct target *target = req->entries[0].parts[0].target;
     struct emit_weights weights = {
         .name = weights_array(a, req),
         .section = req->weights_section,
-        .target = req->entries[0].parts[0].target,
+        .target = target->host ? target->host : target, /* of a device */
         .data = {req->weights.data, req->weights.size},
     };
     return emit_weights(a, &weights, out_object, err);

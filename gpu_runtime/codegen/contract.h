@@ -1,13 +1,16 @@
 /*
  * contract.h: the parts of the GPU's contraction generator: the tiles and what multiplies them
  * (contract_shape.c, schedule_contract.c, schedule_cost.c), staging (contract_load.c,
- * contract_copy.c), products (contract_product.c), sums and their epilogue (contract_finish.c), and
- * all of a tile (contract_tile.c).
+ * contract_copy.c, contract_across.c, contract_convert.c), products (contract_factors.c,
+ * contract_product.c), sums and their epilogue (contract_finish.c), and all of a tile
+ * (contract_tile.c).
  *
  * A contraction is a product of matrices: the rows are the points of its M indices, the columns
  * those of its N indices, one behind the other, for each point of its BATCH indices.  A block of
  * threads computes a tile of the result.  Step by step of K it stages rows of A and of B, as many
- * bytes of K of each row, in shared memory, where threads find what they need of it.
+ * bytes of K of each row, in shared memory, where threads find what they need of it.  Where not K
+ * but neighbouring rows lie side by side in memory they do so in shared memory too: it then has
+ * lines, one for each value of K, of an element of each row.
  */
 #ifndef SHEAF_GPU_CONTRACT_H
 #define SHEAF_GPU_CONTRACT_H
@@ -26,17 +29,21 @@ struct axis {
     int64_t last; /* of K: the extent of the last index, which may be filled up beyond it */
 };
 
-/* One operand in shared memory: rows of `row_bytes`, in chunks whose places are permuted so that
-   the same chunk of 8 neighbouring rows lies in 8 different groups of banks. */
+/* One operand in shared memory: rows of `row_bytes`, or lines, in chunks whose places are permuted
+   so that what a warp reads at a time lies in different groups of banks. */
 struct staged {
     const struct koperand *operand;
     const struct axis *rows;
     enum dtype type; /* of its elements there */
     int tile_rows;
-    int offset_bytes;      /* in a stage */
-    bool in_chunks;        /* 16 bytes of K lie side by side in memory, as they will there */
-    bool rows_fast;        /* neighbouring rows lie side by side in memory, not neighbouring K */
-    struct copies *copies; /* in_chunks: what a thread keeps of them from step to step */
+    int offset_bytes; /* in a stage */
+    enum schedule_staging staging;
+    bool in_lines;         /* else in rows */
+    bool rows_fast;        /* by elements: the neighbours in memory are those of rows, not of K */
+    int lanes;             /* by vectors: elements of one */
+    struct copies *copies; /* what a thread keeps of them from step to step */
+    struct lines *lines;   /* the same of lines */
+    struct vectors *vectors;
 };
 
 /* Where the next stage begins in K, in slots that hold i32. */
@@ -55,6 +62,7 @@ struct tile {
     struct axis batch, m, n, k;
     struct staged a, b;
     struct k_place at_k;
+    bool is_beyond; /* stages behind the end of K are staged too, of zeros */
     int row_bytes, stage_bytes, threads;
     LLVMValueRef thread, warp, lane; /* i32; the latter two of matrix instructions */
     LLVMValueRef shared;             /* i32: where shared memory begins */
@@ -77,6 +85,8 @@ int64_t gpu_split_sum(const struct target *t, const struct kernel *k, kval contr
 void gpu_describe_tile(const struct kernel *k, const struct schedule_entry *e, struct tile *t);
 /* Elements in a chunk of an operand. */
 int gpu_chunk_elems(const struct staged *s);
+/* Values of K in a stage. */
+int gpu_stage_elems(const struct staged *s);
 /* The stride of an index in an operand's memory; false where it is not one number. */
 bool gpu_stride_of(const struct kernel *k, const struct koperand *o, kval index,
                    int64_t *out_stride);
@@ -96,10 +106,17 @@ int64_t gpu_tile_cycles(const struct tile *t, int threads, int64_t splits);
 /* ---- contract_load.c ---- */
 /* The values of an axis' indices at a point (i32), bound. */
 void gpu_bind_axis(struct tile *t, const struct axis *x, LLVMValueRef point);
+/* The same where the last index runs in lanes: of run number `run` of so many points. */
+void gpu_bind_lanes(struct tile *t, const struct axis *x, LLVMValueRef run, int lanes);
+/* The greatest point of K that is staged. */
+int64_t gpu_last_k(const struct tile *t);
 /* Before the first stage. */
 void gpu_stage_begin(struct tile *t);
-/* Stages what begins at at_k into the stage at byte `at` (i32) of shared memory, and moves on. */
-void gpu_stage(struct tile *t, LLVMValueRef at);
+/* Stages what begins at at_k into the stage at byte `at` (i32) of shared memory, and moves on.
+   Between the two may stand what hides the time that loads take. */
+void gpu_stage_load(struct tile *t, LLVMValueRef at);
+void gpu_stage_store(struct tile *t, LLVMValueRef at);
+bool gpu_is_converted(const struct staged *s);
 void gpu_stage_commit(struct tile *t);
 /* Waits until all but the last n stages that were committed are there. */
 void gpu_stage_wait(struct tile *t, int n);
@@ -118,11 +135,49 @@ LLVMValueRef gpu_is_below(struct tile *t, LLVMValueRef v, int64_t bound, int64_t
 /* ---- contract_copy.c: operands that are copied as they lie in memory ---- */
 void gpu_copy_begin(struct tile *t, struct staged *s);
 void gpu_copy(struct tile *t, const struct staged *s, LLVMValueRef at);
+/* The sum of K's digits times these numbers. */
+LLVMValueRef gpu_of_digits(struct tile *t, const int64_t *coef);
+/* 16 bytes to shared memory from any; zeros where the condition does not hold, NULL: it does. */
+void gpu_copy_async(struct tile *t, LLVMValueRef to, LLVMValueRef from, LLVMValueRef exists);
+
+/* ---- contract_across.c: operands in lines ---- */
+/* Chunks of a line. */
+int gpu_line_chunks(const struct staged *s);
+/* i32: the place of a chunk (i32 line and chunk) in the first stage.  That of the line 16 further
+   is as many lines further. */
+LLVMValueRef gpu_line_place(struct tile *t, const struct staged *s, LLVMValueRef line,
+                            LLVMValueRef chunk);
+/* The place of a chunk from that of another whose line is a multiple of 16: so many lines and
+   chunks further, where their numbers have no bits in common with those of the other. */
+LLVMValueRef gpu_line_further(struct tile *t, const struct staged *s, LLVMValueRef place, int line,
+                              int chunk);
+void gpu_lines_begin(struct tile *t, struct staged *s);
+void gpu_copy_lines(struct tile *t, const struct staged *s, LLVMValueRef at);
+
+/* ---- contract_convert.c: operands that are converted, by vectors ---- */
+void gpu_vectors_begin(struct tile *t, struct staged *s);
+void gpu_load_vectors(struct tile *t, struct staged *s);
+void gpu_store_vectors(struct tile *t, const struct staged *s, LLVMValueRef at);
+
+/* ---- contract_factors.c: what a thread multiplies, from shared memory ---- */
+/* Where the thread finds its factors; before the others. */
+void gpu_find_factors(struct tile *t);
+/* Of 16 rows of A, or columns of B, number i of the warp's part: four words as a matrix instruction
+   takes them, of B two for 8 columns each, of the so many bytes of K that number k is. */
+void gpu_fragments(struct tile *t, const struct staged *s, LLVMValueRef at, int k, int i,
+                   LLVMValueRef *out);
+/* The first row or column of the warp's part. */
+LLVMValueRef gpu_part(struct tile *t, const struct staged *s);
+/* Without matrix instructions the thread has rows and columns one by one. */
+enum { VALUES = 4 /* in a chunk */ };
+/* Chunk number i of the thread's rows at the K of a chunk: four values of K of row i, or in lines,
+   of four rows one, of number i % 4. */
+LLVMValueRef gpu_values(struct tile *t, const struct staged *s, LLVMValueRef at, int chunk, int i);
+/* i32: number i of the thread's rows or columns; in lines, four neighbours follow each other. */
+LLVMValueRef gpu_value_row(struct tile *t, const struct staged *s, int i);
 
 /* ---- contract_product.c ---- */
 void gpu_clear(struct tile *t);
-/* Where the thread finds its factors; before gpu_multiply. */
-void gpu_find_factors(struct tile *t);
 /* Adds the products of the stage at `at`. */
 void gpu_multiply(struct tile *t, LLVMValueRef at);
 /* Calls fn for every run of `lanes` neighbouring columns that the thread has sums of: of row m,

@@ -28,8 +28,7 @@ static LLVMValueRef multiple(struct tile *t, LLVMValueRef v, int64_t by)
     return by == 1 ? v : gpu_times(t, v, (int)by);
 }
 
-/* offset + sum of K's digits times their coefficients. */
-static LLVMValueRef of_digits(struct tile *t, const int64_t *coef)
+LLVMValueRef gpu_of_digits(struct tile *t, const int64_t *coef)
 {
     LLVMValueRef sum = NULL;
     for (int i = 0; i < t->k.n; i++) {
@@ -149,9 +148,10 @@ static LLVMValueRef is_inside(struct tile *t, const struct staged *s, int i,
     return inside;
 }
 
-static void copy_async(struct tile *t, LLVMValueRef to, LLVMValueRef from, LLVMValueRef exists)
+void gpu_copy_async(struct tile *t, LLVMValueRef to, LLVMValueRef from, LLVMValueRef exists)
 {
     struct emit *e = t->ek->e;
+    from = LLVMBuildAddrSpaceCast(e->b, from, LLVMPointerTypeInContext(e->ctx, SPACE_GLOBAL), "");
     LLVMValueRef args[3] = {to, from, NULL};
     if (!exists) {
         emit_intrinsic(e, "llvm.nvvm.cp.async.cg.shared.global.16", NULL, 0, args, 2);
@@ -185,9 +185,8 @@ static LLVMValueRef pad_chunk(struct tile *t, const struct staged *s)
 /* Whether the thread's chunks lie before the end of K; NULL: they do. */
 static LLVMValueRef k_exists(struct tile *t)
 {
-    int64_t block = t->e->k_block, end = (t->k.points + block - 1) / block * block;
     LLVMValueRef k = gpu_sum(t, gpu_get(t, t->at_k.point), t->at_k.chunk);
-    return gpu_is_below(t, k, t->k.points, end - 1);
+    return gpu_is_below(t, k, t->k.points, gpu_last_k(t));
 }
 
 /* Of chunk i. */
@@ -213,7 +212,7 @@ void gpu_copy(struct tile *t, const struct staged *s, LLVMValueRef at)
     strides_of_k(t, o, stride);
     LLVMValueRef k_offset = NULL, moved_by[MAX_RANK];
     if (!gpu_is_run(t->ek->k, t->r, &t->k, o))
-        k_offset = of_digits(t, stride);
+        k_offset = gpu_of_digits(t, stride);
     else if (t->at_k.is_even)
         k_offset = gpu_get(t, t->at_k.point);
     else
@@ -221,7 +220,7 @@ void gpu_copy(struct tile *t, const struct staged *s, LLVMValueRef at)
     for (int j = 0; j < c->n_tests; j++) {
         for (int i = 0; i < t->k.n; i++)
             coef[i] = kaffine_coef(&o->dim[c->test[j]], t->r->index[t->k.iter[i]]);
-        moved_by[j] = of_digits(t, coef);
+        moved_by[j] = gpu_of_digits(t, coef);
     }
     LLVMValueRef place = gpu_sum(t, c->place, at), exists = k_exists(t), pad = NULL;
     if (c->n_tests && !gpu_is_zero(t->ek->k, o->pad))
@@ -230,11 +229,11 @@ void gpu_copy(struct tile *t, const struct staged *s, LLVMValueRef at)
         LLVMValueRef inside = is_inside(t, s, i, moved_by);
         LLVMValueRef from = address(t, s, i, k_offset);
         LLVMValueRef to = gpu_shared_at(t, place, i * c->apart);
-        from = LLVMBuildAddrSpaceCast(e->b, from, global, "");
         if (inside && pad) {
+            from = LLVMBuildAddrSpaceCast(e->b, from, global, "");
             from = LLVMBuildSelect(e->b, inside, from, pad, "");
             inside = NULL;
         }
-        copy_async(t, to, from, gpu_both(t, exists, inside));
+        gpu_copy_async(t, to, from, gpu_both(t, exists, inside));
     }
 }

@@ -92,22 +92,6 @@ static LLVMValueRef exists(struct tile *t, LLVMValueRef m, LLVMValueRef n)
                     gpu_is_below(t, n, t->n.points, n_end - 1));
 }
 
-/* The columns' indices: n counts runs of lanes. */
-static void bind_columns(struct tile *t, LLVMValueRef run, int lanes)
-{
-    struct axis x = t->n;
-    if (lanes == 1) {
-        gpu_bind_axis(t, &x, run);
-        return;
-    }
-    x.extent[x.n - 1] /= lanes;
-    gpu_bind_axis(t, &x, run);
-    struct eaffine *last = &t->ek->bind[t->r->index[x.iter[x.n - 1]]];
-    for (int i = 0; i < last->n_terms; i++)
-        last->term[i].coef *= lanes;
-    eaffine_add_term(last, EVAR_LANE, 1);
-}
-
 static void finish_run(struct tile *t, LLVMValueRef row, LLVMValueRef run, int lanes)
 {
     struct emit_kernel *ek = t->ek;
@@ -124,7 +108,7 @@ static void finish_run(struct tile *t, LLVMValueRef row, LLVMValueRef run, int l
         LLVMPositionBuilderAtEnd(e->b, inside);
     }
     gpu_bind_axis(t, &t->m, m);
-    bind_columns(t, gpu_sum(t, gpu_over(t, t->n0, lanes), run), lanes);
+    gpu_bind_lanes(t, &t->n, gpu_sum(t, gpu_over(t, t->n0, lanes), run), lanes);
     LLVMTypeRef type = lanes > 1 ? LLVMVectorType(t->acc_type, (unsigned)lanes) : t->acc_type;
     LLVMValueRef sums = LLVMBuildLoad2(e->b, type, sum_at(t, row, column), "");
     LLVMSetAlignment(sums, lanes < 4 ? 4U * (unsigned)lanes : CHUNK_BYTES);

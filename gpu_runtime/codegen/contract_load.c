@@ -1,7 +1,8 @@
 /*
  * Staging: from memory to shared memory, 16 bytes of K of a row at a time.  Where these lie so in
- * memory they are copied (contract_copy.c), else they are read one by one, turned into what is
- * multiplied, and stored.
+ * memory they are copied (contract_copy.c), or neighbouring rows do (contract_across.c).  What is
+ * turned into something else on its way is read and stored by vectors (contract_convert.c), else
+ * one by one.
  *
  * Where in K a stage begins is counted as K's indices count, with carries, for a division in each
  * step would take longer than the copies.
@@ -24,6 +25,21 @@ void gpu_bind_axis(struct tile *t, const struct axis *x, LLVMValueRef point)
         }
         emit_bind_index(t->ek, t->r->index[x->iter[i]], &a);
     }
+}
+
+void gpu_bind_lanes(struct tile *t, const struct axis *axis, LLVMValueRef run, int lanes)
+{
+    struct axis x = *axis;
+    if (lanes == 1) {
+        gpu_bind_axis(t, &x, run);
+        return;
+    }
+    x.extent[x.n - 1] /= lanes;
+    gpu_bind_axis(t, &x, run);
+    struct eaffine *last = &t->ek->bind[t->r->index[x.iter[x.n - 1]]];
+    for (int i = 0; i < last->n_terms; i++)
+        last->term[i].coef *= lanes;
+    eaffine_add_term(last, EVAR_LANE, 1);
 }
 
 LLVMValueRef gpu_chunk_place(struct tile *t, const struct staged *s, LLVMValueRef row,
@@ -164,6 +180,12 @@ static LLVMValueRef bind_k(struct tile *t, LLVMValueRef chunk, int j)
     return NULL;
 }
 
+int64_t gpu_last_k(const struct tile *t)
+{
+    int64_t block = t->e->k_block;
+    return t->is_beyond ? INT64_MAX : (t->k.points + block - 1) / block * block - 1;
+}
+
 /* ---- one by one ---- */
 
 /* Whether the element at the indices as they are bound lies inside the buffer; NULL: it does. */
@@ -222,19 +244,35 @@ static LLVMValueRef read_element(struct tile *t, const struct staged *s, LLVMVal
     return exists ? LLVMBuildSelect(e->b, exists, v, LLVMConstNull(LLVMTypeOf(v)), "") : v;
 }
 
+/* K's indices are the first there are where the element does not exist: the prologue may read what
+   they lead to. */
+static void bind_inside_k(struct tile *t, LLVMValueRef exists)
+{
+    struct emit_kernel *ek = t->ek;
+    for (int i = 0; i < t->k.n; i++) {
+        kval index = t->r->index[t->k.iter[i]];
+        LLVMValueRef v = eaffine_value(ek, &ek->bind[index]);
+        v = LLVMBuildSelect(ek->e->b, exists, v, emit_index(ek->e, 0), "");
+        int64_t extent = kernel_static_extent(ek->k, t->r, t->k.iter[i]);
+        struct eaffine a = eaffine_var(emit_add_var(ek, v, extent));
+        emit_bind_index(ek, index, &a);
+    }
+}
+
 static void read_chunk(struct tile *t, const struct staged *s, LLVMValueRef k_chunk,
                        LLVMValueRef place)
 {
     struct emit *e = t->ek->e;
     int n = gpu_chunk_elems(s);
-    int64_t k_end = (t->k.points + t->e->k_block - 1) / t->e->k_block * t->e->k_block;
     LLVMTypeRef type = emit_memory_type(e, s->type);
     LLVMValueRef chunk = LLVMGetPoison(LLVMVectorType(type, (unsigned)n));
     LLVMValueRef first = gpu_sum(t, gpu_get(t, t->at_k.point), gpu_times(t, k_chunk, n));
     for (int j = 0; j < n; j++) {
         LLVMValueRef exists = bind_k(t, k_chunk, j);
         exists =
-            gpu_both(t, exists, gpu_is_below(t, gpu_plus(t, first, j), t->k.points, k_end - 1));
+            gpu_both(t, exists, gpu_is_below(t, gpu_plus(t, first, j), t->k.points, gpu_last_k(t)));
+        if (exists && s->operand->prologue.n)
+            bind_inside_k(t, exists);
         LLVMValueRef v = read_element(t, s, exists);
         chunk = LLVMBuildInsertElement(e->b, chunk, v, gpu_i32(t, j), "");
     }
@@ -267,19 +305,35 @@ void gpu_stage_begin(struct tile *t)
     struct staged *both[2] = {&t->a, &t->b};
     begin_k(t);
     for (int i = 0; i < 2; i++)
-        if (both[i]->in_chunks)
+        if (both[i]->staging == STAGING_K)
             gpu_copy_begin(t, both[i]);
+        else if (both[i]->staging == STAGING_ACROSS)
+            gpu_lines_begin(t, both[i]);
+        else if (gpu_is_converted(both[i]))
+            gpu_vectors_begin(t, both[i]);
 }
 
-void gpu_stage(struct tile *t, LLVMValueRef at)
+void gpu_stage_load(struct tile *t, LLVMValueRef at)
 {
-    const struct staged *both[2] = {&t->a, &t->b};
+    struct staged *both[2] = {&t->a, &t->b};
     for (int i = 0; i < 2; i++) {
-        if (both[i]->in_chunks)
+        if (both[i]->staging == STAGING_K)
             gpu_copy(t, both[i], at);
+        else if (both[i]->staging == STAGING_ACROSS)
+            gpu_copy_lines(t, both[i], at);
+        else if (gpu_is_converted(both[i]))
+            gpu_load_vectors(t, both[i]);
         else
             stage_read(t, both[i], at);
     }
+}
+
+void gpu_stage_store(struct tile *t, LLVMValueRef at)
+{
+    const struct staged *both[2] = {&t->a, &t->b};
+    for (int i = 0; i < 2; i++)
+        if (gpu_is_converted(both[i]))
+            gpu_store_vectors(t, both[i], at);
     next_k(t);
 }
 

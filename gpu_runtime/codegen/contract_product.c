@@ -2,10 +2,7 @@
  * Products of what is staged.
  *
  * Matrix instructions (mma.sync) take 16 rows of A, 8 columns of B and 32 bytes of K, whatever the
- * type: ldmatrix brings both in the registers where they are wanted, for 8 rows of 16 bytes are
- * what a warp's lanes hold 4 bytes each of.  PTX ISA, "Matrix fragments for mma.m16n8k8",
- * ".m16n8k16",
- * ".m16n8k32".  Without them each thread multiplies the values of its rows and columns one by one.
+ * type.  Without them each thread multiplies the values of its rows and columns one by one.
  */
 #include <assert.h>
 
@@ -33,29 +30,6 @@ void gpu_clear(struct tile *t)
 }
 
 /* ---- matrix instructions ---- */
-
-/* The first row or column of the warp's part. */
-static LLVMValueRef part_row(struct tile *t)
-{
-    return gpu_times(t, gpu_over(t, t->warp, t->e->tile_n / t->e->part_n), t->e->part_m);
-}
-
-static LLVMValueRef part_col(struct tile *t)
-{
-    return gpu_times(t, gpu_rest(t, t->warp, t->e->tile_n / t->e->part_n), t->e->part_n);
-}
-
-/* Four 8x8 fragments; `place` is where this lane's address is. */
-static void load_fragments(struct tile *t, LLVMValueRef place, int bytes, LLVMValueRef *out)
-{
-    struct emit *e = t->ek->e;
-    LLVMValueRef p = gpu_shared_at(t, place, bytes);
-    LLVMTypeRef type = LLVMTypeOf(p);
-    LLVMValueRef four =
-        emit_intrinsic(e, "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16", &type, 1, &p, 1);
-    for (unsigned i = 0; i < 4; i++)
-        out[i] = LLVMBuildExtractValue(e->b, four, i, "");
-}
 
 static const char *mma_name(const struct tile *t)
 {
@@ -129,38 +103,17 @@ static void multiply_fragments(struct tile *t, LLVMValueRef *acc, const LLVMValu
     mma(t, acc, a_high, b_high);
 }
 
-/* The places of the first fragments of the thread's lane. */
-static void find_fragments(struct tile *t)
-{
-    LLVMValueRef eighth = gpu_over(t, t->lane, 8), in_eight = gpu_rest(t, t->lane, 8);
-    LLVMValueRef odd = gpu_rest(t, eighth, 2), high = gpu_over(t, eighth, 2);
-    LLVMValueRef a_row = gpu_sum(t, gpu_times(t, odd, 8), in_eight);
-    a_row = gpu_sum(t, part_row(t), a_row);
-    LLVMValueRef b_row = gpu_sum(t, gpu_times(t, high, 8), in_eight);
-    b_row = gpu_sum(t, part_col(t), b_row);
-    t->a_place = gpu_chunk_place(t, &t->a, a_row, high);
-    t->b_place = gpu_chunk_place(t, &t->b, b_row, odd);
-}
-
-static LLVMValueRef chunk_further(struct tile *t, LLVMValueRef place, int chunk)
-{
-    return LLVMBuildXor(t->ek->e->b, place, gpu_i32(t, chunk * CHUNK_BYTES), "");
-}
-
 static void multiply_matrices(struct tile *t, LLVMValueRef at)
 {
-    enum { MAX_PARTS = 8, CHUNKS = MMA_BYTES / CHUNK_BYTES };
+    enum { MAX_PARTS = 8 };
     int rows = t->e->part_m / MMA_M, cols = t->e->part_n / MMA_N;
     assert(rows <= MAX_PARTS && cols <= MAX_PARTS && cols % 2 == 0);
     LLVMValueRef a[MAX_PARTS][A_WORDS], b[MAX_PARTS / 2][4];
-    LLVMValueRef a_place = gpu_sum(t, t->a_place, at), b_place = gpu_sum(t, t->b_place, at);
     for (int k = 0; k < t->row_bytes / MMA_BYTES; k++) {
-        LLVMValueRef a_at = chunk_further(t, a_place, k * CHUNKS);
-        LLVMValueRef b_at = chunk_further(t, b_place, k * CHUNKS);
         for (int i = 0; i < rows; i++)
-            load_fragments(t, a_at, i * MMA_M * t->row_bytes, a[i]);
+            gpu_fragments(t, &t->a, at, k, i, a[i]);
         for (int j = 0; j < cols / 2; j++)
-            load_fragments(t, b_at, j * 2 * MMA_N * t->row_bytes, b[j]);
+            gpu_fragments(t, &t->b, at, k, j, b[j]);
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < cols; j++)
                 multiply_fragments(t, &t->acc[(i * cols + j) * MMA_SUMS], a[i],
@@ -168,56 +121,51 @@ static void multiply_matrices(struct tile *t, LLVMValueRef at)
     }
 }
 
-/* Lane l has rows l / 4 and 8 below it, and columns 2 * (l % 4) and the next. */
+static LLVMValueRef sum_of(struct tile *t, int i, int j, int which)
+{
+    int cols = t->e->part_n / MMA_N;
+    return LLVMBuildLoad2(t->ek->e->b, t->acc_type, t->acc[(i * cols + j) * MMA_SUMS + which], "");
+}
+
+/* Whether fragments have every second row or column, as those of bytes in lines do. */
+static bool is_every_second(const struct staged *s)
+{
+    return s->in_lines && dtype_bits(s->type) == 8;
+}
+
+/* The sums of two neighbouring products in a row: of columns 2 * (l % 4) and the next of each. */
+static void pairs_of_row(struct tile *t, gpu_sums *fn, LLVMValueRef m, int i, int j, int half)
+{
+    LLVMValueRef sums[2 * 2], quarter = gpu_rest(t, t->lane, 4);
+    LLVMValueRef n = gpu_plus(t, gpu_part(t, &t->b), j * MMA_N);
+    if (is_every_second(&t->b)) {
+        for (int k = 0; k < 4; k++)
+            sums[k] = sum_of(t, i, j + k % 2, half * 2 + k / 2);
+        fn(t, m, gpu_sum(t, n, gpu_times(t, quarter, 4)), sums, 4);
+        return;
+    }
+    n = gpu_sum(t, n, gpu_times(t, quarter, 2));
+    for (int pair = 0; pair < 2; pair++) {
+        for (int k = 0; k < 2; k++)
+            sums[k] = sum_of(t, i, j + pair, half * 2 + k);
+        fn(t, m, gpu_plus(t, n, pair * MMA_N), sums, 2);
+    }
+}
+
+/* Lane l has rows l / 4 and 8 below it. */
 static void each_matrix_sum(struct tile *t, gpu_sums *fn)
 {
-    struct emit *e = t->ek->e;
     int rows = t->e->part_m / MMA_M, cols = t->e->part_n / MMA_N;
-    LLVMValueRef row = gpu_sum(t, part_row(t), gpu_over(t, t->lane, 4));
-    LLVMValueRef col = gpu_sum(t, part_col(t), gpu_times(t, gpu_rest(t, t->lane, 4), 2));
+    int times = is_every_second(&t->a) ? 2 : 1, below = times == 2 ? 1 : 8;
+    LLVMValueRef eighth = gpu_times(t, gpu_over(t, t->lane, 4), times);
+    LLVMValueRef row = gpu_sum(t, gpu_part(t, &t->a), eighth);
     for (int i = 0; i < rows; i++)
         for (int half = 0; half < 2; half++)
-            for (int j = 0; j < cols; j++) {
-                LLVMValueRef pair[2];
-                for (int k = 0; k < 2; k++)
-                    pair[k] = LLVMBuildLoad2(e->b, t->acc_type,
-                                             t->acc[(i * cols + j) * MMA_SUMS + half * 2 + k], "");
-                LLVMValueRef m = gpu_plus(t, row, i * MMA_M + half * 8);
-                fn(t, m, gpu_plus(t, col, j * MMA_N), pair, 2);
-            }
+            for (int j = 0; j < cols; j += 2)
+                pairs_of_row(t, fn, gpu_plus(t, row, i * MMA_M + half * below), i, j, half);
 }
 
 /* ---- one by one ---- */
-
-/* Thread rows and columns lie apart by how many threads there are in that direction, so that
-   neighbouring threads read neighbouring rows, and write neighbouring columns. */
-static int threads_along_n(const struct tile *t)
-{
-    return t->e->tile_n / t->e->part_n;
-}
-
-static int threads_along_m(const struct tile *t)
-{
-    return t->e->tile_m / t->e->part_m;
-}
-
-static void find_values(struct tile *t)
-{
-    LLVMValueRef zero = gpu_i32(t, 0);
-    LLVMValueRef row = gpu_over(t, t->thread, threads_along_n(t));
-    LLVMValueRef col = gpu_rest(t, t->thread, threads_along_n(t));
-    t->a_place = gpu_chunk_place(t, &t->a, row, zero);
-    t->b_place = gpu_chunk_place(t, &t->b, col, zero);
-}
-
-static LLVMValueRef read_shared(struct tile *t, const struct staged *s, LLVMValueRef place, int row)
-{
-    struct emit *e = t->ek->e;
-    LLVMTypeRef type = LLVMVectorType(t->acc_type, (unsigned)gpu_chunk_elems(s));
-    LLVMValueRef v = LLVMBuildLoad2(e->b, type, gpu_shared_at(t, place, row * t->row_bytes), "");
-    LLVMSetAlignment(v, CHUNK_BYTES);
-    return v;
-}
 
 static void multiply_add(struct tile *t, LLVMValueRef slot, LLVMValueRef a, LLVMValueRef b)
 {
@@ -237,25 +185,33 @@ static LLVMValueRef element(struct tile *t, LLVMValueRef v, int i)
     return LLVMBuildExtractElement(t->ek->e->b, v, gpu_i32(t, i), "");
 }
 
+/* Of what gpu_values gave for all the thread's rows: row i, at number k of the chunk's K. */
+static LLVMValueRef value(struct tile *t, const struct staged *s, const LLVMValueRef *chunks, int i,
+                          int k)
+{
+    return s->in_lines ? element(t, chunks[i / VALUES * VALUES + k], i % VALUES)
+                       : element(t, chunks[i], k);
+}
+
 static void multiply_values(struct tile *t, LLVMValueRef at)
 {
     enum { MAX_PART = 8 };
     int rows = t->e->part_m, cols = t->e->part_n;
-    assert(rows <= MAX_PART);
+    assert(rows <= MAX_PART && rows % VALUES == 0 && cols % VALUES == 0);
     LLVMValueRef a[MAX_PART];
-    assert(threads_along_m(t) % 8 == 0 && threads_along_n(t) % 8 == 0);
-    LLVMValueRef a_place = gpu_sum(t, t->a_place, at), b_place = gpu_sum(t, t->b_place, at);
     for (int chunk = 0; chunk < t->row_bytes / CHUNK_BYTES; chunk++) {
-        LLVMValueRef a_at = chunk_further(t, a_place, chunk);
-        LLVMValueRef b_at = chunk_further(t, b_place, chunk);
         for (int i = 0; i < rows; i++)
-            a[i] = read_shared(t, &t->a, a_at, i * threads_along_m(t));
-        /* Of B, one column's factors at a time take registers. */
+            a[i] = gpu_values(t, &t->a, at, chunk, i);
+        /* Of B, one chunk's factors at a time take registers. */
         for (int j = 0; j < cols; j++) {
-            LLVMValueRef b = read_shared(t, &t->b, b_at, j * threads_along_n(t));
-            for (int k = 0; k < gpu_chunk_elems(&t->a); k++)
+            LLVMValueRef b = gpu_values(t, &t->b, at, chunk, j);
+            for (int n = 0; n < VALUES; n++) {
+                int k = t->b.in_lines ? j % VALUES : n;
+                int col = t->b.in_lines ? j / VALUES * VALUES + n : j;
                 for (int i = 0; i < rows; i++)
-                    multiply_add(t, t->acc[i * cols + j], element(t, a[i], k), element(t, b, k));
+                    multiply_add(t, t->acc[i * cols + col], value(t, &t->a, a, i, k),
+                                 element(t, b, n));
+            }
         }
     }
 }
@@ -263,23 +219,15 @@ static void multiply_values(struct tile *t, LLVMValueRef at)
 static void each_value_sum(struct tile *t, gpu_sums *fn)
 {
     struct emit *e = t->ek->e;
-    int rows = t->e->part_m, cols = t->e->part_n;
-    LLVMValueRef row = gpu_over(t, t->thread, threads_along_n(t));
-    LLVMValueRef col = gpu_rest(t, t->thread, threads_along_n(t));
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < cols; j++) {
-            LLVMValueRef v = LLVMBuildLoad2(e->b, t->acc_type, t->acc[i * cols + j], "");
-            LLVMValueRef m = gpu_plus(t, row, i * threads_along_m(t));
-            fn(t, m, gpu_plus(t, col, j * threads_along_n(t)), &v, 1);
+    int rows = t->e->part_m, cols = t->e->part_n, run = t->b.in_lines ? VALUES : 1;
+    for (int i = 0; i < rows; i++) {
+        LLVMValueRef m = gpu_value_row(t, &t->a, i), v[VALUES];
+        for (int j = 0; j < cols; j += run) {
+            for (int n = 0; n < run; n++)
+                v[n] = LLVMBuildLoad2(e->b, t->acc_type, t->acc[i * cols + j + n], "");
+            fn(t, m, gpu_value_row(t, &t->b, j), v, run);
         }
-}
-
-void gpu_find_factors(struct tile *t)
-{
-    if (gpu_is_matrix(t->e))
-        find_fragments(t);
-    else
-        find_values(t);
+    }
 }
 
 void gpu_multiply(struct tile *t, LLVMValueRef at)

@@ -103,6 +103,11 @@ int gpu_chunk_elems(const struct staged *s)
     return CHUNK_BYTES * 8 / (int)dtype_bits(s->type);
 }
 
+int gpu_stage_elems(const struct staged *s)
+{
+    return ROW_BYTES * 8 / (int)dtype_bits(s->type);
+}
+
 bool gpu_is_zero(const struct kernel *k, kval v)
 {
     const struct kinst *in = kernel_inst(k, v);
@@ -142,33 +147,123 @@ static bool can_pad(const struct kernel *k, const struct koperand *o)
     return kernel_inst(k, o->pad)->op == KOP_CONST && (!is_float || gpu_is_zero(k, o->pad));
 }
 
-/* Whether chunks of K can be copied as they lie in memory: from an aligned place, never across the
-   end of a run. */
-static bool lies_in_chunks(const struct kernel *k, const struct kregion *r, const struct axis *kx,
-                           const struct staged *s)
+/* Whether chunks of so many elements begin at aligned places: those of a run along an axis, which
+   they never cross the end of. */
+static bool is_aligned(const struct kernel *k, const struct kregion *r, const struct axis *x,
+                       const struct staged *s, int64_t run, int chunk)
 {
     const struct koperand *o = s->operand;
     const struct kbuf *b = &k->bufs[o->buf];
-    int chunk = gpu_chunk_elems(s);
-    if (b->dtype != s->type || o->prologue.n || kx->n == 0 || !can_pad(k, o))
-        return false;
-    int64_t run = run_of(k, r, kx, s), offset = 0, stride, in_run = 1;
-    if (run % chunk != 0)
-        return false;
+    int64_t offset = 0, stride, in_run = 1;
     struct layout_strides strides = layout_strides(&b->layout, b->dims);
     for (int d = 0; d < b->rank; d++)
         offset += o->dim[d].offset * strides.outer[d];
-    if (offset % chunk != 0)
+    if (run % chunk != 0 || offset % chunk != 0)
         return false;
     bool inside[KREGION_MAX_DIMS] = {false};
-    for (int i = kx->n - 1; i >= 0 && in_run < run; i--) {
-        inside[kx->iter[i]] = true;
-        in_run *= kx->extent[i];
+    for (int i = x->n - 1; i >= 0 && in_run < run; i--) {
+        inside[x->iter[i]] = true;
+        in_run *= x->extent[i];
     }
     for (int i = 0; i < r->n_dims; i++)
         if (!gpu_stride_of(k, o, r->index[i], &stride) || (!inside[i] && stride % chunk != 0))
             return false;
-    return gpu_stride_of(k, o, r->index[kx->iter[kx->n - 1]], &stride) && stride == 1;
+    return gpu_stride_of(k, o, r->index[x->iter[x->n - 1]], &stride) && stride == 1;
+}
+
+static bool is_as_stored(const struct kernel *k, const struct staged *s)
+{
+    return k->bufs[s->operand->buf].dtype == s->type && !s->operand->prologue.n;
+}
+
+/* Whether chunks of K can be copied as they lie in memory. */
+static bool lies_in_chunks(const struct kernel *k, const struct kregion *r, const struct axis *kx,
+                           const struct staged *s)
+{
+    return is_as_stored(k, s) && kx->n && can_pad(k, s->operand) &&
+           is_aligned(k, r, kx, s, run_of(k, r, kx, s), gpu_chunk_elems(s));
+}
+
+/* Elements side by side along rows from a multiple of as many on. */
+static int64_t run_of_rows(const struct kernel *k, const struct kregion *r, const struct staged *s)
+{
+    int64_t run = 1, stride;
+    for (int i = s->rows->n - 1; i >= 0; i--) {
+        if (!gpu_stride_of(k, s->operand, r->index[s->rows->iter[i]], &stride) || stride != run)
+            break;
+        run *= s->rows->extent[i];
+    }
+    return run;
+}
+
+/* Whether the values of K that are staged at a time are one stride apart, in each stage. */
+static bool is_even_in_stages(const struct kernel *k, const struct kregion *r,
+                              const struct axis *kx, const struct staged *s)
+{
+    int64_t stride, next = 0;
+    int last = kx->n - 1;
+    if (last < 0 || kx->last != kx->extent[last] || kx->extent[last] == 1)
+        return false;
+    if (last == 0 || kx->extent[last] % gpu_stage_elems(s) == 0)
+        return true;
+    for (int i = last; i >= 0; i--) {
+        if (kx->extent[i] == 1)
+            continue;
+        if (!gpu_stride_of(k, s->operand, r->index[kx->iter[i]], &stride) ||
+            (i < last && stride != next))
+            return false;
+        next = stride * kx->extent[i];
+    }
+    return true;
+}
+
+/* Whether chunks of neighbouring rows can be copied as they lie in memory. */
+static bool lies_across(const struct kernel *k, const struct kregion *r, const struct axis *kx,
+                        const struct staged *s)
+{
+    return is_as_stored(k, s) && s->rows->n && !s->operand->padded &&
+           is_even_in_stages(k, r, kx, s) &&
+           is_aligned(k, r, s->rows, s, run_of_rows(k, r, s), gpu_chunk_elems(s));
+}
+
+/* The most elements that lie side by side along an axis, in pieces of a vector each, where there is
+   one for every thread; 0: fewer than a chunk. */
+static int vector_along(const struct kernel *k, const struct tile *t, const struct axis *x,
+                        const struct staged *s)
+{
+    int lanes = CHUNK_BYTES * 8 / (int)dtype_bits(k->bufs[s->operand->buf].dtype);
+    int elems = s->tile_rows * gpu_stage_elems(s), parts = 1;
+    if (t->e->part_m)
+        parts = t->e->tile_m / t->e->part_m * (t->e->tile_n / t->e->part_n);
+    if (x->n == 0 || s->operand->padded || !emit_can_vectorize(k, &s->operand->prologue))
+        return 0;
+    for (lanes = lanes > 16 ? 16 : lanes; lanes >= gpu_chunk_elems(s); lanes /= 2)
+        if (elems % (lanes * parts * (gpu_is_matrix(t->e) ? 32 : 1)) == 0 &&
+            is_aligned(k, t->r, x, s, x->extent[x->n - 1], lanes))
+            return lanes;
+    return 0;
+}
+
+static enum schedule_staging staging_of(const struct kernel *k, const struct tile *t,
+                                        struct staged *s)
+{
+    if (lies_in_chunks(k, t->r, &t->k, s))
+        return STAGING_K;
+    if (lies_across(k, t->r, &t->k, s))
+        return STAGING_ACROSS;
+    if (is_as_stored(k, s) || dtype_bits(s->type) != 32)
+        return STAGING_ELEMENTS;
+    bool is_filled = t->k.n && t->k.last != t->k.extent[t->k.n - 1];
+    s->lanes = is_filled ? 0 : vector_along(k, t, &t->k, s);
+    if (s->lanes)
+        return STAGING_VECTORS;
+    s->lanes = is_filled ? 0 : vector_along(k, t, s->rows, s);
+    return s->lanes ? STAGING_VECTORS_ACROSS : STAGING_ELEMENTS;
+}
+
+bool gpu_is_converted(const struct staged *s)
+{
+    return s->staging == STAGING_VECTORS || s->staging == STAGING_VECTORS_ACROSS;
 }
 
 static bool rows_are_side_by_side(const struct kernel *k, const struct kregion *r,
@@ -182,8 +277,9 @@ static bool rows_are_side_by_side(const struct kernel *k, const struct kregion *
 
 static void describe_staged(const struct kernel *k, struct tile *t, struct staged *s)
 {
-    s->in_chunks = lies_in_chunks(k, t->r, &t->k, s);
-    s->rows_fast = !s->in_chunks && rows_are_side_by_side(k, t->r, s);
+    s->staging = staging_of(k, t, s);
+    s->in_lines = s->staging == STAGING_ACROSS || s->staging == STAGING_VECTORS_ACROSS;
+    s->rows_fast = s->staging == STAGING_ELEMENTS && rows_are_side_by_side(k, t->r, s);
 }
 
 bool gpu_is_matrix(const struct schedule_entry *e)

@@ -1,6 +1,8 @@
 /*
  * A tile of a contraction: staging runs ahead of the products by as many steps of K as there are
- * stages but one; then the epilogue runs for every sum.
+ * stages but one; then the epilogue runs for every sum.  Where an operand is converted, the
+ * products of a step stand between its loads and its stores, all without a branch, so that ptxas
+ * can put what waits for the loads behind the products; the last steps then stage zeros.
  */
 #include "gpu_runtime/codegen/contract.h"
 
@@ -57,7 +59,8 @@ static void stage_more(struct tile *t, LLVMValueRef step, int last, LLVMValueRef
     LLVMValueRef is_one = LLVMBuildICmp(e->b, LLVMIntSLT, step, gpu_i32(t, last), "");
     LLVMBuildCondBr(e->b, is_one, more, none);
     LLVMPositionBuilderAtEnd(e->b, more);
-    gpu_stage(t, gpu_get(t, slot));
+    gpu_stage_load(t, gpu_get(t, slot));
+    gpu_stage_store(t, gpu_get(t, slot));
     next_stage(t, slot);
     LLVMBuildBr(e->b, none);
     LLVMPositionBuilderAtEnd(e->b, none);
@@ -70,21 +73,30 @@ static void run_k(struct tile *t)
     int ahead = t->e->stages - 1;
     gpu_stage_begin(t);
     for (int s = 0; s < ahead; s++) {
-        if (s < steps)
-            gpu_stage(t, gpu_i32(t, s * t->stage_bytes));
+        if (s < steps) {
+            gpu_stage_load(t, gpu_i32(t, s * t->stage_bytes));
+            gpu_stage_store(t, gpu_i32(t, s * t->stage_bytes));
+        }
         gpu_stage_commit(t);
     }
     gpu_find_factors(t);
     LLVMValueRef filled = emit_alloca(ek, ek->e->i32), used = emit_alloca(ek, ek->e->i32);
     gpu_set(t, filled, gpu_i32(t, ahead * t->stage_bytes));
     gpu_set(t, used, gpu_i32(t, 0));
+    t->is_beyond = steps > ahead && (gpu_is_converted(&t->a) || gpu_is_converted(&t->b));
     struct eloop l = emit_loop_begin(ek, gpu_i32(t, 0), gpu_i32(t, steps), 1);
     gpu_stage_wait(t, ahead - 1);
     gpu_barrier(t);
-    if (steps > ahead)
+    if (t->is_beyond)
+        gpu_stage_load(t, gpu_get(t, filled));
+    else if (steps > ahead)
         stage_more(t, l.phi, steps - ahead, filled);
     gpu_stage_commit(t);
     gpu_multiply(t, gpu_get(t, used));
+    if (t->is_beyond) {
+        gpu_stage_store(t, gpu_get(t, filled));
+        next_stage(t, filled);
+    }
     next_stage(t, used);
     emit_loop_end(ek, &l);
 }

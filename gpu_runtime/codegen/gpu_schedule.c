@@ -17,6 +17,8 @@ enum {
     BLOCK = 256,         /* threads of a block */
     MOST_THREADS = 1024, /* of a block, by the hardware */
     MOST_BLOCKS = 1 << 16,
+    LEAST_BLOCK = 64,
+    PROCESSORS = 128,     /* that should have a block each, about as many as large GPUs have */
     UNKNOWN_EXTENT = 4096 /* where only a run tells */
 };
 
@@ -55,8 +57,8 @@ static int64_t shared_points(const struct kernel *k, kval v, int64_t outer)
     int64_t points = most_points(k, in->region);
     if (in->op == KOP_MAP || in->region->lanes > 1)
         return points;
-    bool may =
-        in->op == KOP_SCAN ? emit_is_order_free(k, in) : in->region->combine != KCOMBINE_BLOCK;
+    bool may = emit_is_order_free(k, in) ||
+               (in->op == KOP_REDUCE && in->region->combine != KCOMBINE_BLOCK);
     return may && points >= LONG_REDUCTION && outer < ENOUGH_POINTS ? points : 0;
 }
 
@@ -68,7 +70,9 @@ static int parts_of(const struct kernel *k, kval v, int group)
     if (in->op != KOP_REDUCE || in->region->combine == KCOMBINE_BLOCK ||
         emit_is_order_free(k, in) || in->region->lanes >= group)
         return 0;
-    return most_points(k, in->region) / in->region->lanes >= LONG_REDUCTION ? group : 0;
+    int64_t points = most_points(k, in->region);
+    bool is_long = points / in->region->lanes >= LONG_REDUCTION || points >= 2 * group;
+    return is_long ? group : 0;
 }
 
 /* The most points of a region in the block that a group's threads could share, 0: there is none. */
@@ -154,10 +158,12 @@ static int pow2_ceil(int64_t n, int least, int most)
    where points are few and long. */
 static int choose_group(const struct kernel *k, const struct kregion *r)
 {
-    enum { FEW_POINTS = 512, MANY_POINTS = 1 << 16, LONG = 1024 };
+    enum { FEW_POINTS = 512, MANY_POINTS = 1 << 16, LONG = 1024, RATHER_LONG = 512 };
     int64_t points = most_points(k, r), inner = divided_points(k, &r->block[0], points);
     if (inner < 2 || (inner < WARP && points > MANY_POINTS))
         return 1;
+    if (points <= PROCESSORS && inner >= RATHER_LONG)
+        return BLOCK;
     return points <= FEW_POINTS && inner >= LONG ? BLOCK : WARP;
 }
 
@@ -204,10 +210,14 @@ static void launch_map(struct pass *p, kval map)
     p->s->threads = e.point_threads > BLOCK ? e.point_threads : BLOCK;
     if (points < BLOCK / e.point_threads)
         p->s->threads = pow2_ceil(points * e.point_threads, WARP, BLOCK);
+    while (p->s->threads > LEAST_BLOCK && p->s->threads > e.point_threads &&
+           points * e.point_threads < (int64_t)p->s->threads * PROCESSORS)
+        p->s->threads /= 2;
     int per_block = p->s->threads / e.point_threads;
     p->s->blocks = (points + per_block - 1) / per_block;
-    /* Where the number of points is not known, blocks go round. */
-    if (p->s->blocks > MOST_BLOCKS && !are_known(p->k, r))
+    /* Where the number of points is not known, or a grid cannot have so many blocks (CUDA C++
+       Programming Guide, compute capabilities), they go round. */
+    if (p->s->blocks > (are_known(p->k, r) ? INT32_MAX : MOST_BLOCKS))
         p->s->blocks = MOST_BLOCKS;
     if (p->s->blocks < 1)
         p->s->blocks = 1;

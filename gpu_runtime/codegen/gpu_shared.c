@@ -9,9 +9,9 @@
 #include "gpu_runtime/codegen/gpu_target.h"
 #include "ir/kernel_raw.h"
 
-/* Of the 48 KiB that a block can have without asking (CUDA C++ Programming Guide, compute
-   capabilities), as much as leaves room for exchange. */
-enum { MOST_BYTES = 40 << 10 };
+/* What a block can have without asking (CUDA C++ Programming Guide, compute capabilities), of which
+   a part is for exchange: the values that reductions and scans broadcast, and their arrays. */
+enum { BLOCK_BYTES = 48 << 10, BROADCAST_BYTES = 64, MOST_BYTES = 40 << 10 };
 
 struct use {
     const struct kernel *k;
@@ -93,14 +93,41 @@ static bool fix_access(const struct kernel *k, kval v, void *arg)
     return true;
 }
 
-/* Fewer groups in a block, and more blocks, where not all groups have room in one. */
-static bool make_room(struct schedule *s, int group, int64_t bytes)
+/* By value of a tuple, the sizes of elements that threads exchange, each one bit. */
+struct exchange {
+    unsigned sizes[KREGION_MAX_VALUES];
+};
+
+static bool note_exchange(const struct kernel *k, kval v, void *arg)
 {
-    while (s->threads > group && s->threads / group * bytes > MOST_BYTES) {
+    struct exchange *x = arg;
+    const struct kinst *in = kernel_inst(k, v);
+    if (in->op == KOP_REDUCE || in->op == KOP_SCAN)
+        for (int i = 0; i < in->n_args; i++)
+            x->sizes[i] |= (unsigned)dtype_bytes(kernel_inst(k, in->args[i])->type, 1);
+    return true;
+}
+
+/* Bytes of buffers that a block of so many threads has room for; the arrays are emit_group_array's,
+   one for each value and size. */
+static int64_t most_bytes(const struct kernel *k, int threads)
+{
+    struct exchange x = {{0}};
+    int64_t room = BLOCK_BYTES - BROADCAST_BYTES;
+    kernel_walk(k, note_exchange, &x);
+    for (int i = 0; i < KREGION_MAX_VALUES; i++)
+        room -= (int64_t)x.sizes[i] * threads;
+    return room < MOST_BYTES ? room : MOST_BYTES;
+}
+
+/* Fewer groups in a block, and more blocks, where not all groups have room in one. */
+static bool make_room(const struct kernel *k, struct schedule *s, int group, int64_t bytes)
+{
+    while (s->threads > group && s->threads / group * bytes > most_bytes(k, s->threads)) {
         s->threads /= 2;
         s->blocks *= 2;
     }
-    return s->threads / group * bytes <= MOST_BYTES;
+    return s->threads / group * bytes <= most_bytes(k, s->threads);
 }
 
 void gpu_share_buffers(struct arena *a, struct kernel *k, kval map, int group, struct schedule *s)
@@ -111,7 +138,7 @@ void gpu_share_buffers(struct arena *a, struct kernel *k, kval map, int group, s
         kernel_raw_insert(k, &k->body, 0, kernel_raw_inst(k, KOP_CONST, DTYPE_I64, 0, NULL));
     for (size_t b = 0; group > 1 && b < k->n_bufs; b++) {
         struct use u = {.k = k, .map = map ? kernel_inst(k, map)->region : NULL, .buf = (int)b};
-        if (!is_candidate(k, &u) || !make_room(s, group, bytes + bytes_of(k, &u)))
+        if (!is_candidate(k, &u) || !make_room(k, s, group, bytes + bytes_of(k, &u)))
             continue;
         bytes += bytes_of(k, &u);
         kernel_walk(k, fix_access, &u);

@@ -63,7 +63,9 @@ static void set_shape(const struct kernel *k, const struct tile_shape *shape,
     e->part_n = shape->part_n;
     e->stages = shape->stages;
     gpu_describe_tile(k, e, t);
-    e->k_block = t->row_bytes * 8 / (int)dtype_bits(t->a.type);
+    e->k_block = gpu_stage_elems(&t->a);
+    e->staging_a = t->a.staging;
+    e->staging_b = t->b.staging;
 }
 
 /* The shape that takes the least time with the sum in so many parts, set. */
@@ -80,9 +82,14 @@ static void choose_shape(const struct kernel *k, struct schedule_entry *e, struc
     static const struct tile_shape for_fma[] = {{128, 128, 8, 8, 3}, {128, 64, 8, 8, 3},
                                                 {64, 64, 8, 4, 4},   {32, 64, 4, 4, 4},
                                                 {32, 32, 4, 4, 4},   {0}};
+    /* One step of K is no loop, and ptxas then has more loads under way than it has registers for
+       beside the sums. */
+    enum { FEW_SUMS = 32 };
     const struct tile_shape *best = NULL;
     for (const struct tile_shape *s = gpu_is_matrix(e) ? for_matrix : for_fma; s->tile_m; s++) {
         set_shape(k, s, e, t);
+        if (!gpu_is_matrix(e) && t->k.points <= e->k_block && s->part_m * s->part_n > FEW_SUMS)
+            continue;
         int64_t cycles = gpu_tile_cycles(t, threads_of(s, gpu_is_matrix(e)), splits);
         if (best && cycles >= e->cycles)
             continue;

@@ -62,6 +62,7 @@ void arg_max_lower(struct lower *l)
     kval element[2], so_far[2], next[2], best[2];
     kernel_reduce_begin(k, KCOMBINE_BLOCK, ops_reduce_lanes(&k->bufs[x], axis), 1, &along, 2,
                         identity, &idx[axis]);
+    kernel_reduce_unordered(k);
     element[0] = ops_load(k, x, idx);
     element[1] = idx[axis];
     kernel_reduce_combine(k, element, so_far, next);

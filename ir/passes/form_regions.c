@@ -18,6 +18,8 @@
  * The nodes of a region are then moved down to the place of its last node.  That is always legal:
  * nobody outside uses the values between them, and what they need lies before them anyway.
  *
+ * Nodes that stay on the host of a device share no region with others.
+ *
  * Precondition: inferred; layouts are chosen later.
  */
 #include "ir/passes/passes.h"
@@ -142,7 +144,7 @@ static bool is_unpacking(const struct uses *u, const struct node *n)
         return false;
     const struct node *user = only_user(u, n);
     unsigned from = dtype_bits(n->in[0]->dtype), to = dtype_bits(n->out[0]->dtype);
-    return from <= 16 && from < to && user && is_elementwise(user) &&
+    return from <= 16 && from < to && user && user->on_host == n->on_host && is_elementwise(user) &&
            same_dims(n->in[0], n->out[0]) && same_dims(n->out[0], user->out[0]);
 }
 
@@ -172,8 +174,8 @@ static struct region grow(const struct uses *u, size_t anchor)
         if (closed || next == u->b->n_nodes || next < r.node[r.n - 1])
             break;
         const struct node *m = u->b->nodes[next];
-        if (m->region || !is_elementwise(m) || !same_dims(m->out[0], shape) ||
-            (is_unpacking(u, m) && meets_wide_value(u, m)))
+        if (m->region || m->on_host != u->b->nodes[anchor]->on_host || !is_elementwise(m) ||
+            !same_dims(m->out[0], shape) || (is_unpacking(u, m) && meets_wide_value(u, m)))
             break;
         r.node[r.n++] = next;
         next_user(u, &r, &open, &closed);
@@ -213,7 +215,7 @@ static bool join_operands(struct graph *g, const struct uses *u)
     bool changed = false;
     for (size_t i = 0; i < u->b->n_nodes; i++) {
         struct node *n = u->b->nodes[i], *user = n->region ? NULL : only_user(u, n);
-        if (!user)
+        if (!user || n->on_host != user->on_host)
             continue;
         bool weights = is_dequantized_constant(n) && is_contraction(user);
         if (!weights && !(user->region && is_unpacking(u, n)))

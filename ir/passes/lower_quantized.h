@@ -81,7 +81,9 @@ bool lq_is_narrow(enum dtype t); /* 8 or 16 bits */
 
 /* ---- editing: lower_quantized_edit.c ---- */
 
-/* A node before the one in work; attributes may be set until lq_end infers it and gives its only
+/* A node before the one in work, and on the same processor. */
+struct node *lq_insert(struct lowering *l, enum op op, const char *name, size_t n_in, size_t n_out);
+/* The same; attributes may be set until lq_end infers it and gives its only
    output this name. */
 struct node *lq_begin(struct lowering *l, enum op op, const char *name, size_t n_in,
                       struct value *const *in);

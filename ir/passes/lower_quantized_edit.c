@@ -52,10 +52,18 @@ static void infer(struct lowering *l, struct node *n)
 
 /* ---- nodes ---- */
 
+struct node *lq_insert(struct lowering *l, enum op op, const char *name, size_t n_in, size_t n_out)
+{
+    bool on_host = l->b->nodes[l->at]->on_host;
+    struct node *n = graph_insert_node(l->g, l->b, l->at++, op, name, n_in, n_out);
+    n->on_host = on_host;
+    return n;
+}
+
 struct node *lq_begin(struct lowering *l, enum op op, const char *name, size_t n_in,
                       struct value *const *in)
 {
-    struct node *n = graph_insert_node(l->g, l->b, l->at++, op, name, n_in, 1);
+    struct node *n = lq_insert(l, op, name, n_in, 1);
     for (size_t i = 0; i < n_in; i++)
         n->in[i] = in[i];
     use(n);

@@ -136,7 +136,7 @@ static struct node *insert_integer(struct lowering *l, const struct node *n, siz
                                    struct value *const *in)
 {
     enum op op = n->op == OP_relu ? OP_clip : n->op;
-    struct node *m = graph_insert_node(l->g, l->b, l->at++, op, n->name, n_in, n->n_out);
+    struct node *m = lq_insert(l, op, n->name, n_in, n->n_out);
     for (size_t i = 0; i < n_in; i++) {
         m->in[i] = in[i];
         if (in[i])

@@ -74,7 +74,7 @@ static bool attr_equal(enum attr_kind kind, const void *a, const void *b)
 static bool nodes_equal(const struct node *a, const struct node *b)
 {
     const struct op_desc *d = op_desc(a->op);
-    if (a->op != b->op || a->n_in != b->n_in || a->n_out != b->n_out ||
+    if (a->op != b->op || a->on_host != b->on_host || a->n_in != b->n_in || a->n_out != b->n_out ||
         (a->n_in && memcmp(a->in, b->in, a->n_in * sizeof(struct value *)) != 0))
         return false;
     for (size_t i = 0; i < d->n_attrs; i++)

@@ -15,6 +15,7 @@ const struct pass passes_table[] = {
     {"fold_preprocessing", pass_fold_preprocessing, "takes pixels in place of preprocessed values"},
     {"convert_io", pass_convert_io, "gives inputs and outputs the types and orders asked for"},
     {"bind_state", pass_bind_state, "makes state of outputs that are the next call's inputs"},
+    {"place_nodes", pass_place_nodes, "says which nodes of a device's network stay on the host"},
     {"lower_quantized", pass_lower_quantized,
      "makes integer operators of float ones between dequantize and quantize"},
     {"form_regions", pass_form_regions, "groups nodes that become one kernel"},
@@ -32,8 +33,8 @@ static pass_fn *const interface_order[] = {pass_fold_preprocessing, pass_convert
 
 /* Integer forms make constants of constants: weights, biases, factors, tables. */
 static pass_fn *const lower_order[] = {
-    pass_lower_quantized, pass_fold_constants, pass_simplify,
-    pass_merge_equal,     pass_form_regions,   pass_choose_layout,
+    pass_place_nodes, pass_lower_quantized, pass_fold_constants, pass_simplify,
+    pass_merge_equal, pass_form_regions,    pass_choose_layout,
 };
 
 static const struct {

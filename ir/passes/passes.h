@@ -9,8 +9,8 @@
  * The order has three stages.  PASSES_CLEAN brings any model into one plain form, in which tensors
  * still bear the model's names: profiles are taken of it, and the quantizer (ir/quantize/) works on
  * it.  PASSES_INTERFACE puts what is around the network inside of it (ir/passes/interface.h).
- * PASSES_LOWER prepares what is left for lowering: integers where the graph quantizes, regions,
- * layouts.
+ * PASSES_LOWER prepares what is left for lowering: which processor computes what, integers where
+ * the graph quantizes, regions, layouts.
  */
 #ifndef SHEAF_IR_PASSES_PASSES_H
 #define SHEAF_IR_PASSES_PASSES_H
@@ -19,6 +19,7 @@
 #include "ir/passes/interface.h"
 #include "ir/target.h"
 
+struct node_set;
 struct quantize_report;
 
 /* What becomes of QuantizeLinear and DequantizeLinear around an operator. */
@@ -34,6 +35,7 @@ struct pass_options {
     const struct target *target; /* NULL: passes keep to what holds everywhere */
     enum qdq_mode qdq;
     const struct interface *interface; /* NULL: as the model has it */
+    const struct node_set *host_nodes; /* of a device's network: stay on the host; NULL: none */
     struct quantize_report *report;    /* whose notes lower_quantized settles; NULL: none */
 };
 
@@ -47,6 +49,7 @@ pass_fn pass_fold_batch_norm;
 pass_fn pass_fold_preprocessing;
 pass_fn pass_convert_io;
 pass_fn pass_bind_state;
+pass_fn pass_place_nodes;
 pass_fn pass_lower_quantized;
 pass_fn pass_form_regions;
 pass_fn pass_choose_layout;

@@ -11,16 +11,15 @@
 #ifndef SHEAF_IR_QUANTIZE_QUANTIZE_H
 #define SHEAF_IR_QUANTIZE_QUANTIZE_H
 
+#include "ir/node_set.h"
 #include "ir/quantize/calibrate.h"
 #include "ir/quantize/profile.h"
 #include "ir/quantize/report.h"
 
 /* Operators and nodes that stay in float. */
 struct quantize_keep {
-    bool op[OP_COUNT];
-    const char *const *node; /* names of nodes or of the tensors they make */
-    size_t n_nodes;
-    size_t n_searched; /* of these, the last ones: -quantize-until has found them */
+    struct node_set nodes;
+    size_t n_searched; /* of its names, the last ones: -quantize-until has found them */
 };
 
 struct quantize_options {
@@ -49,11 +48,6 @@ bool quantize_weights_only(struct graph *g, enum dtype type, int64_t block,
 bool convert_storage(struct graph *g, enum dtype type, bool io, const struct quantize_keep *keep,
                      struct error *err);
 
-/* Keeps the operators that a word of -keep-original-precision-for-nodes names, as they are called
-   here, in ONNX, Caffe2 or Glow, in any case of letters.  False where it names none. */
-bool quantize_keep_word(struct quantize_keep *keep, const char *word);
-/* The words it knows, without second spellings; NULL behind the last. */
-const char *quantize_keep_words(size_t i);
 /* By what the node stays in float, as a reason; NULL: by nothing. */
 const char *quantize_kept_by(const struct quantize_keep *keep, const struct node *n);
 

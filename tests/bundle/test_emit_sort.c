@@ -223,8 +223,11 @@ static void rows_lie_in_shared_memory(void **state)
     (void)state;
     if (!compiled_host_runs("nvidia"))
         SUPPORT_NEED(NULL, "the simulator");
+    assert_true(schedule_has(TOP_K("f32 [2000,1000]", CONST(500), "axis=-1"),
+                             "500 blocks of 128 threads, @3 shared"));
+    /* A row that nobody else has to wait for gets a block. */
     assert_true(schedule_has(TOP_K("f32 [64,1000]", CONST(500), "axis=-1"),
-                             "16 blocks of 128 threads, @3 shared"));
+                             "64 blocks of 256 threads, @3 shared"));
     assert_true(schedule_has(TOP_K("f32 [3000]", CONST(3000), "axis=-1"),
                              "1 block of 1024 threads together, @3 shared"));
     assert_false(schedule_has(TOP_K("f32 [64,5000]", CONST(5000), "axis=-1"), "shared"));

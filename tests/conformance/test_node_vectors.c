@@ -6,6 +6,10 @@
  * counted; those inside it that are refused on purpose are listed with the reason, and must be
  * refused.
  *
+ * For the table of conformance (tests/conformance/table) the file $SHEAF_RESULTS receives what came
+ * out.  Where $SHEAF_CASES names a folder, the vectors are not run but written there, compiled for
+ * a GPU, for a machine that has one (tests/device).  The argument `list` prints all vectors.
+ *
  * In check-full, models of random shapes and attributes (random_models.py) go the same way; ONNX
  * Runtime and the onnx reference say what they give.
  *
@@ -13,7 +17,6 @@
  * Where the import fails, integer inputs of at most one dimension become constants, then all such.
  */
 #include <dirent.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +32,7 @@
 #include "loader/import/import.h"
 #include "loader/import/onnx.pb-c.h"
 #include "loader/import/tensor_pb.h"
+#include "tests/device/cases.h"
 #include "tests/support/assemble.h"
 #include "tests/support/compiled.h"
 #include "tests/support/support.h"
@@ -38,7 +42,7 @@ struct tolerance {
     double absolute, relative;
 };
 
-static struct tolerance tolerance_of(enum dtype t)
+static struct tolerance tolerance_of_type(enum dtype t)
 {
     switch (t) {
     case DTYPE_F64:
@@ -68,6 +72,14 @@ static const struct {
 
 /* Its results are recorded with four digits. */
 static const char *const rough = "test_averagepool_2d_ceil_last_window_starts_on_pad";
+
+static struct tolerance tolerance_of(const char *vector, enum dtype t)
+{
+    struct tolerance tol = tolerance_of_type(t);
+    if (!strcmp(vector, rough))
+        tol.relative = 1e-3;
+    return tol;
+}
 
 static const char *refused_reason(const char *name)
 {
@@ -109,7 +121,7 @@ static bool known_graph(const Onnx__GraphProto *g)
 
 struct vector {
     struct arena arena;
-    const char *dir;
+    const char *dir, *name;
     Onnx__ModelProto *model;
 };
 
@@ -117,6 +129,8 @@ static bool vector_open(struct vector *v, const char *dir)
 {
     arena_init(&v->arena);
     v->dir = dir;
+    v->name = strrchr(dir, '/') + 1;
+    v->model = NULL;
     size_t size;
     char *bytes = support_read_file(support_printf("%s/model.onnx", dir), &size);
     if (!bytes)
@@ -237,8 +251,7 @@ static bool is_right(const struct tensor *got, const struct tensor *want, int64_
 {
     if (!dtype_is_float(want->dtype))
         return tensor_get_int(got, i) == tensor_get_int(want, i);
-    double x = tensor_get(got, i), y = tensor_get(want, i);
-    return x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= tol.absolute + tol.relative * fabs(y);
+    return case_near(tensor_get(got, i), tensor_get(want, i), tol.absolute, tol.relative);
 }
 
 static void compare(struct vector *v, const char *how, const char *name, const struct tensor *got,
@@ -250,9 +263,7 @@ static void compare(struct vector *v, const char *how, const char *name, const s
     if (!shape_equal(&gs, &ws))
         fail_msg("%s: '%s' has the shape %s where %s is right", how, name,
                  shape_print(&gs, &v->arena), shape_print(&ws, &v->arena));
-    struct tolerance tol = tolerance_of(want->dtype);
-    if (!strcmp(strrchr(v->dir, '/') + 1, rough))
-        tol.relative = 1e-3;
+    struct tolerance tol = tolerance_of(v->name, want->dtype);
     int64_t n_wrong = 0, n = tensor_elems(want), first = 0;
     for (int64_t i = n - 1; i >= 0; i--) {
         if (!is_right(got, want, i, tol)) {
@@ -288,11 +299,12 @@ static void check_run(struct vector *v, const char *how, struct pipeline_run *ru
     }
 }
 
-static void run_evaluated(struct vector *v, const struct graph *g)
+static void run_evaluated(struct vector *v, const char *how, const char *target)
 {
     struct error err;
-    error_init(&err);
-    struct program *p = program_build(&v->arena, g, &err);
+    struct graph *g = import(v, &v->arena, &err);
+    struct program *p = g ? program_build(&v->arena, g, &err) : NULL;
+    (void)target;
     if (!p)
         fail_msg("%s", err.text);
     plan_program(p, false);
@@ -300,46 +312,137 @@ static void run_evaluated(struct vector *v, const struct graph *g)
     if (!pipeline_run_open(&run, &v->arena, p, program_pack_constants(p, &v->arena), "net", NULL,
                            &err))
         fail_msg("%s", err.text);
-    check_run(v, "evaluated", &run);
+    check_run(v, how, &run);
     pipeline_run_close(&run);
 }
 
-static const struct {
-    const char *name, *how;
-} targets[] = {{"native", "compiled"}, {"nvidia", "simulated"}};
+static void compile(struct vector *v, const char *how, const char *target, struct compiled *c)
+{
+    struct error err;
+    memset(c, 0, sizeof *c);
+    arena_init(&c->arena);
+    struct graph *g = import(v, &c->arena, &err);
+    if (!g || !compiled_open_graph(c, g, target, false, false, &err))
+        fail_msg("%s: %s", how, err.text);
+    assert_true(c->run.entry != NULL || c->run.device != NULL);
+}
 
-static void run_compiled(struct vector *v, const char *target, const char *how)
+static void run_compiled(struct vector *v, const char *how, const char *target)
 {
     struct compiled c;
     struct error err;
-    memset(&c, 0, sizeof c);
-    arena_init(&c.arena);
-    struct graph *g = import(v, &c.arena, &err);
-    if (!g || !compiled_open_graph(&c, g, target, false, false, &err))
-        fail_msg("%s: %s", how, err.text);
-    assert_true(c.run.entry != NULL || c.run.device != NULL);
+    error_init(&err);
+    compile(v, how, target, &c);
     check_run(v, how, &c.run);
     if (c.target->host && !assemble_takes(&c, &err))
         fail_msg("%s: %s", how, err.text);
     compiled_close(&c);
 }
 
-static void run_vector(void **state)
+/* ---- cases for a device ---- */
+
+/* $SHEAF_CASES, or NULL. */
+static const char *cases_folder(void)
+{
+    return getenv("SHEAF_CASES");
+}
+
+static void write_bundle(const struct vector *v, const struct compiled *c)
+{
+    const char *base = support_printf("%s/%s", cases_folder(), v->name);
+    support_write_file(support_printf("%s.o", base), c->code.object.data, c->code.object.size);
+    support_write_file(support_printf("%s.weights", base), c->weights.data,
+                       (size_t)c->program->area_bytes[AREA_CONSTANT]);
+    const char *link =
+        support_printf("%s -shared '%s.o' -o '%s.so' && rm '%s.o'", support_cc(), base, base, base);
+    assert_int_equal(support_run(link, NULL), 0);
+}
+
+static void write_case(struct vector *v, const struct program *p)
+{
+    const Onnx__GraphProto *g = v->model->graph;
+    FILE *file = fopen(support_printf("%s/networks.cases", cases_folder()), "ab");
+    case_write(file, NULL, 0, "network %s", v->name);
+    for (size_t i = 0; i < g->n_input; i++) {
+        if (find_buf(p, g->input[i]->name, SHEAF_ROLE_INPUT) < 0)
+            continue;
+        const struct tensor *t = read_tensor(v, "input", i);
+        case_write(file, t->data, (size_t)tensor_bytes(t), "in %s", g->input[i]->name);
+    }
+    for (size_t i = 0; i < g->n_output; i++) {
+        const struct tensor *t = read_tensor(v, "output", i);
+        struct tolerance tol = tolerance_of(v->name, t->dtype);
+        struct strbuf dims;
+        strbuf_init(&dims, &v->arena);
+        for (int d = 0; d < t->rank; d++)
+            strbuf_printf(&dims, " %lld", (long long)t->dims[d]);
+        case_write(file, t->data, (size_t)tensor_bytes(t), "out %s %d %g %g %d%s",
+                   g->output[i]->name, dtype_code(t->dtype), tol.absolute, tol.relative, t->rank,
+                   strbuf_text(&dims));
+    }
+    fclose(file);
+}
+
+static void pack(struct vector *v, const char *how, const char *target)
+{
+    struct compiled c;
+    compile(v, how, target, &c);
+    write_bundle(v, &c);
+    write_case(v, c.program);
+    compiled_close(&c);
+}
+
+/* ---- columns ---- */
+
+enum outcome {
+    OUTSIDE, /* of the scope */
+    FAILED,  /* until a test has come to its end */
+    PASSED
+};
+
+enum { MAX_COLUMNS = 3 };
+
+struct column {
+    const char *how, *target;
+    void (*run)(struct vector *v, const char *how, const char *target);
+};
+
+static const struct column columns[MAX_COLUMNS] = {
+    {"evaluated", NULL, run_evaluated},
+    {"compiled", "native", run_compiled},
+    {"simulated", "nvidia", run_compiled},
+};
+static const struct column packed = {"packed", "nvidia", pack};
+
+struct listed {
+    const char *dir, *name, *op;
+    enum outcome outcome[MAX_COLUMNS];
+};
+
+struct column_test {
+    const struct column *column;
+    struct listed *vector;
+    enum outcome *outcome;
+};
+
+static void run_column(void **state)
+{
+    struct column_test *t = *state;
+    struct vector v;
+    *t->outcome = FAILED;
+    assert_true(vector_open(&v, t->vector->dir));
+    t->column->run(&v, t->column->how, t->column->target);
+    vector_close(&v);
+    *t->outcome = PASSED;
+}
+
+static void test_refused(void **state)
 {
     struct vector v;
     struct error err;
-    const char *dir = *state, *name = strrchr(dir, '/') + 1, *reason = refused_reason(name);
-    assert_true(vector_open(&v, dir));
-    struct graph *g = import(&v, &v.arena, &err);
-    if (reason && g)
-        fail_msg("is accepted, but is listed as refused: %s", reason);
-    if (!reason) {
-        if (!g)
-            fail_msg("%s", err.text);
-        run_evaluated(&v, g);
-        for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
-            run_compiled(&v, targets[i].name, targets[i].how);
-    }
+    assert_true(vector_open(&v, *state));
+    if (import(&v, &v.arena, &err))
+        fail_msg("is accepted, but is listed as refused: %s", refused_reason(v.name));
     vector_close(&v);
 }
 
@@ -370,25 +473,107 @@ static char **list_vectors(const char *top, size_t *out_n)
     return list;
 }
 
-/* One test per vector in scope. */
-static int run_folder(const char *group, const char *top)
+/* The operator that the vector is for: of its one node.  What an operator is composed of stands in
+   a vector `NAME_expanded...` beside that. */
+static const char *operator_of(const char *dir)
 {
-    size_t n, n_tests = 0;
-    char **list = list_vectors(top, &n);
-    struct CMUnitTest *tests = calloc(n + 1, sizeof *tests);
-    assert(tests);
-    for (size_t i = 0; i < n; i++) {
+    struct vector v;
+    const char *end = strstr(dir, "_expanded"), *op = "?";
+    const char *plain = end ? support_printf("%.*s", (int)(end - dir), dir) : dir;
+    if (vector_open(&v, plain) || vector_open(&v, dir)) {
+        const Onnx__NodeProto *n = v.model->graph->node[0];
+        bool other = n->domain && *n->domain && strcmp(n->domain, "ai.onnx");
+        op = support_printf("%s%s%s", other ? n->domain : "", other ? "." : "", n->op_type);
+    }
+    vector_close(&v);
+    return op;
+}
+
+static struct listed *list_all(const char *top, size_t *out_n)
+{
+    char **dirs = list_vectors(top, out_n);
+    struct listed *list = calloc(*out_n + 1, sizeof *list);
+    assert(list);
+    for (size_t i = 0; i < *out_n; i++) {
         struct vector v;
-        if (vector_open(&v, list[i]) && known_graph(v.model->graph))
-            tests[n_tests++] = (struct CMUnitTest){.name = strrchr(list[i], '/') + 1,
-                                                   .test_func = run_vector,
-                                                   .initial_state = list[i]};
+        list[i].dir = dirs[i];
+        list[i].name = strrchr(dirs[i], '/') + 1;
+        list[i].op = operator_of(dirs[i]);
+        if (vector_open(&v, dirs[i]) && known_graph(v.model->graph) && !refused_reason(v.name))
+            for (size_t c = 0; c < MAX_COLUMNS; c++)
+                list[i].outcome[c] = FAILED;
         vector_close(&v);
     }
+    free(dirs);
+    return list;
+}
+
+/* For tests/conformance/table. */
+static void print_list(FILE *file, const struct listed *list, size_t n)
+{
+    static const char *const words[] = {"outside", "failed", "passed"};
+    for (size_t i = 0; i < n; i++) {
+        fprintf(file, "%s %s", list[i].name, list[i].op);
+        for (size_t c = 0; c < MAX_COLUMNS; c++)
+            fprintf(file, " %s", words[list[i].outcome[c]]);
+        fprintf(file, "\n");
+    }
+}
+
+/* Returns how many there are. */
+static size_t add_tests(struct listed *v, struct CMUnitTest *tests, struct column_test *states)
+{
+    size_t n = cases_folder() ? 1 : MAX_COLUMNS;
+    for (size_t c = 0; c < n; c++) {
+        states[c] = (struct column_test){cases_folder() ? &packed : &columns[c], v, &v->outcome[c]};
+        tests[c] =
+            (struct CMUnitTest){.name = support_printf("%s %s", v->name, states[c].column->how),
+                                .test_func = run_column,
+                                .initial_state = &states[c]};
+    }
+    return n;
+}
+
+static struct CMUnitTest refusal(const struct listed *v)
+{
+    return (struct CMUnitTest){.name = support_printf("%s refused", v->name),
+                               .test_func = test_refused,
+                               .initial_state = (void *)(uintptr_t)v->dir};
+}
+
+/* A test for each vector in scope and each column. */
+static int run_list(const char *group, struct listed *list, size_t n)
+{
+    size_t n_tests = 0, n_outside = 0;
+    struct CMUnitTest *tests = calloc(n * MAX_COLUMNS + 1, sizeof *tests);
+    struct column_test *states = calloc(n * MAX_COLUMNS + 1, sizeof *states);
+    assert(tests && states);
+    for (size_t i = 0; i < n; i++) {
+        if (refused_reason(list[i].name))
+            tests[n_tests++] = refusal(&list[i]);
+        else if (list[i].outcome[0] == OUTSIDE)
+            n_outside++;
+        else
+            n_tests += add_tests(&list[i], &tests[n_tests], &states[n_tests]);
+    }
     print_message("# %s: %zu of %zu vectors use operators or types outside the table\n", group,
-                  n - n_tests, n);
+                  n_outside, n);
     int failed = _cmocka_run_group_tests(group, tests, n_tests, NULL, NULL);
+    free(states);
     free(tests);
+    return failed;
+}
+
+static int run_folder(const char *group, const char *top, const char *results)
+{
+    size_t n;
+    struct listed *list = list_all(top, &n);
+    int failed = run_list(group, list, n);
+    FILE *file = results ? fopen(results, "w") : NULL;
+    if (file) {
+        print_list(file, list, n);
+        fclose(file);
+    }
     free(list);
     return failed;
 }
@@ -423,14 +608,22 @@ static int run_random(void)
         return 1;
     }
     free(output);
-    return run_folder("random_models", folder);
+    return run_folder("random_models", folder, NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const char *top = support_data("onnx/node");
-    int failed = top ? run_folder("node_vectors", top) : run_absent("onnx/node");
-    if (support_full())
+    if (argc == 2 && !strcmp(argv[1], "list")) {
+        size_t n = 0;
+        struct listed *list = top ? list_all(top, &n) : NULL;
+        print_list(stdout, list, n);
+        free(list);
+        return 0;
+    }
+    const char *results = cases_folder() ? NULL : getenv("SHEAF_RESULTS");
+    int failed = top ? run_folder("node_vectors", top, results) : run_absent("onnx/node");
+    if (support_full() && !cases_folder())
         failed += run_random();
     return failed;
 }

@@ -99,6 +99,8 @@ static inline void simulate(const char *setting, const char *value)
 
 /* ---- networks ---- */
 
+enum { CHAIN_ELEMENTS = 16, CHAIN_BYTES = CHAIN_ELEMENTS * sizeof(float) };
+
 static inline void finish_net(struct onnx_model *m, const char *file)
 {
     struct strbuf bytes;
@@ -157,7 +159,7 @@ static inline void write_loop_net(struct arena *a, const char *file, const char 
 {
     struct onnx_model m;
     struct strbuf node, body, first;
-    bool is_input = trip && (trip[0] < '0' || trip[0] > '9');
+    bool is_input = trip && trip[0] > '9';
     strbuf_init(&body, a);
     pb_string(&body, 2, "body");
     onnx_node(&body, "Cast", "i", "f", "to=1");
@@ -202,6 +204,21 @@ static inline void write_loop_net(struct arena *a, const char *file, const char 
     finish_net(&m, file);
 }
 
+/* y = -((-x w) x), of whole numbers where x is. */
+static inline void write_chain_net(struct arena *a)
+{
+    struct onnx_model m;
+    onnx_begin(&m, a, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "4,4");
+    put_weights(&m.graph, "w", "4,4", CHAIN_ELEMENTS, 1);
+    onnx_node(&m.graph, "Neg", "x", "n", "");
+    onnx_node(&m.graph, "MatMul", "n,w", "a", "");
+    onnx_node(&m.graph, "MatMul", "a,x", "b", "");
+    onnx_node(&m.graph, "Neg", "b", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "4,4");
+    finish_net(&m, "chain.onnx");
+}
+
 /* Each as gpu/NAME and cpu/NAME. */
 static inline void compile_both(const char *args)
 {
@@ -209,9 +226,8 @@ static inline void compile_both(const char *args)
     compile(support_printf("%s -emit-bundle cpu", args));
 }
 
-static inline int make_bundles(void **state)
+static inline void write_all_nets(void)
 {
-    (void)state;
     struct arena a;
     arena_init(&a);
     write_net("net.onnx", "2", 2);
@@ -219,15 +235,24 @@ static inline int make_bundles(void **state)
     write_branch_net(&a);
     write_loop_net(&a, "counted.onnx", "n", false);
     write_loop_net(&a, "fixed.onnx", "3", false);
+    write_loop_net(&a, "never.onnx", "-2", false);
     write_loop_net(&a, "lengthy.onnx", "5000", false);
     write_loop_net(&a, "until.onnx", "n", true);
     write_loop_net(&a, "ever.onnx", NULL, true);
+    write_chain_net(&a);
     arena_done(&a);
+}
+
+static inline int make_bundles(void **state)
+{
+    (void)state;
+    write_all_nets();
     compile_both("-m net.onnx");
     compile_both("-m state.onnx -bind=next=sum");
     compile_both("-m branch.onnx");
     compile_both("-m counted.onnx");
     compile_both("-m fixed.onnx");
+    compile_both("-m never.onnx");
     compile_both("-m lengthy.onnx");
     compile_both("-m until.onnx");
     compile_both("-m ever.onnx");
@@ -325,6 +350,31 @@ static inline void expect_result(const sheaf_bundle *b, int seed)
 {
     struct result got = bundle_result(b), want = wanted(seed);
     expect_same(&got, &want);
+}
+
+/* Runs the bundle and cpu/NAME on the same and compares y. */
+static inline void compare_y(sheaf_bundle *b, const char *name, float x, int64_t n, float limit)
+{
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } inputs[] = {
+        {"x", 4 * sizeof(float)}, {"n", sizeof n}, {"limit", sizeof limit}, {"c", sizeof(uint8_t)}};
+    struct linked_entry o = entry_of("cpu", name);
+    const float xs[4] = {x, 2 * x, 3 - x, 0};
+    uint8_t c = n > 0;
+    const void *values[] = {xs, &n, &limit, &c};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct sheaf_tensor_desc t;
+        if (sheaf_tensor(b, inputs[i].name, &t, NULL) != SHEAF_OK)
+            continue;
+        assert_int_equal(t.size_bytes, inputs[i].bytes);
+        memcpy(t.data, values[i], inputs[i].bytes);
+        memcpy(tensor_of(&o, inputs[i].name), values[i], inputs[i].bytes);
+    }
+    assert_int_equal(o.entry(o.constants, o.mutables, o.activations), SHEAF_OK);
+    run_bundle(b);
+    assert_memory_equal(tensor(b, "y").data, tensor_of(&o, "y"), sizeof xs);
 }
 
 #endif

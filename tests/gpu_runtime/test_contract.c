@@ -106,6 +106,30 @@ static void weights_only(void **state)
     }
 }
 
+/* What is converted by vectors on its way: along K, where K ends inside a stage or a scale is of a
+   block of K, and along N. */
+static const struct product CONVERTED[] = {
+    {.m = 40, .k = 48, .n = 32, .constant = true, .scale = 16},
+    {.m = 64, .k = 160, .n = 70, .constant = true, .scale = 32},
+    {.m = 130, .k = 104, .n = 64, .constant = true, .scale = 1},
+    {.m = 33, .k = 70, .n = 80, .constant = false, .scale = 1},
+    {.m = 40, .k = 48, .n = 33, .constant = false, .scale = 16},
+    {.m = 600, .k = 64, .n = 1024, .constant = true, .scale = 32},
+};
+
+static void converted_operands(void **state)
+{
+    (void)state;
+    static const char *const TYPES[] = {"i8", "u8", "i4", "u4", "f16", "bf16"};
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
+        PRODUCTS_EACH(CONVERTED, "f32", TYPES[i], "f32", check);
+        if (support_full())
+            PRODUCTS_EACH(CONVERTED, "f16", TYPES[i], "f32", check_tf32x3);
+    }
+    PRODUCTS_EACH(CONVERTED, "f16", "i8", "f32", check_tf32);
+    PRODUCTS_EACH(PRODUCTS, "f16", "f32", "f32", check);
+}
+
 /* Sizes about those of tiles, every kind of product. */
 static void tiles(void **state)
 {
@@ -122,12 +146,27 @@ static void tiles(void **state)
 static void batches(void **state)
 {
     (void)state;
-    batched_each("f32", "f32", check);
-    batched_each("f32", "f32", check_tf32);
-    batched_each("f32", "f32", check_tf32x3);
-    batched_each("f16", "f32", check);
-    batched_each("bf16", "f32", check);
-    batched_each("i8", "i32", check);
+    batched_each(BATCHED, N_BATCHED, "f32", "f32", check);
+    batched_each(BATCHED, N_BATCHED, "f32", "f32", check_tf32);
+    batched_each(BATCHED, N_BATCHED, "f32", "f32", check_tf32x3);
+    batched_each(BATCHED, N_BATCHED, "f16", "f32", check);
+    batched_each(BATCHED, N_BATCHED, "bf16", "f32", check);
+    batched_each(BATCHED, N_BATCHED, "i8", "i32", check);
+}
+
+static void neighbours_across_k(void **state)
+{
+    (void)state;
+    size_t n = support_full() ? N_ACROSS : N_ACROSS - 3;
+    batched_each(ACROSS, n, "f32", "f32", check);
+    batched_each(ACROSS, n, "f32", "f32", check_tf32);
+    batched_each(ACROSS, n, "f32", "f32", check_tf32x3);
+    batched_each(ACROSS, n, "f16", "f32", check);
+    batched_each(ACROSS, n, "bf16", "f32", check);
+    batched_each(ACROSS, n, "i8", "i32", check);
+    /* Every tile. */
+    batched_each(ACROSS + N_ACROSS - 1, 1, "f16", "f32", check);
+    batched_each(ACROSS + N_ACROSS - 3, 1, "i8", "i32", check);
 }
 
 /* As the target itself lays images out. */
@@ -204,6 +243,35 @@ static void products_are_the_best_ones(void **state)
     arena_done(&a);
 }
 
+/* Nothing that can be copied as it lies goes through registers. */
+static void copies_are_the_best_ones(void **state)
+{
+    (void)state;
+    static const char *const types[][2] = {
+        {"f32", "f32"}, {"f16", "f32"}, {"bf16", "f32"}, {"i8", "i32"}, {"i32", "i32"}};
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        const char *type = types[i][0], *acc = types[i][1];
+        assert_schedule(batched_text(&a, &ACROSS[1], type, acc), "nvidia", " stages, b across, ");
+        for (size_t j = 2; j < N_ACROSS; j++)
+            assert_schedule(batched_text(&a, &ACROSS[j], type, acc), "nvidia",
+                            " stages, a across, b across, ");
+        assert_schedule(batched_text(&a, &BATCHED[0], type, acc), "nvidia", " stages, about ");
+    }
+    assert_schedule(product_text(&a, &CONVERTED[1], "f32", "i8", "f32"), "nvidia",
+                    " stages, b by vectors, ");
+    assert_schedule(product_text(&a, &CONVERTED[0], "f32", "u4", "f32"), "nvidia",
+                    " stages, b by vectors across, ");
+    assert_schedule(product_text(&a, &CONVERTED[3], "i8", "i8", "f32"), "nvidia",
+                    " stages, a by elements, b by vectors across, ");
+    /* A row that is no multiple of 16 bytes. */
+    assert_schedule(batched_text(&a, &ACROSS[0], "f16", "f32"), "nvidia",
+                    " stages, a by elements, b across, ");
+    assert_schedule(batched_text(&a, &BATCHED[5], "f16", "f32"), "nvidia", " stages, b across, ");
+    arena_done(&a);
+}
+
 /* That of what is above, one in eight (all in check-full) was assembled. */
 static void assembler(void **state)
 {
@@ -224,8 +292,11 @@ int main(void)
         cmocka_unit_test(floats_in_16_bits),
         cmocka_unit_test(tiles),
         cmocka_unit_test(batches),
+        cmocka_unit_test(converted_operands),
+        cmocka_unit_test(neighbours_across_k),
         cmocka_unit_test(channels_last),
         cmocka_unit_test(products_are_the_best_ones),
+        cmocka_unit_test(copies_are_the_best_ones),
         cmocka_unit_test(weights_only),
         cmocka_unit_test(assembler),
     };

@@ -128,36 +128,12 @@ static void callers_choose_how_many_items(void **state)
 
 /* ---- branches and loops ---- */
 
-/* Runs gpu/NAME and cpu/NAME on the same and compares y. */
-static void compare_y(sheaf_bundle *b, const char *name, float x, int64_t n, float limit)
-{
-    static const struct {
-        const char *name;
-        size_t bytes;
-    } inputs[] = {
-        {"x", 4 * sizeof(float)}, {"n", sizeof n}, {"limit", sizeof limit}, {"c", sizeof(uint8_t)}};
-    struct linked_entry o = entry_of("cpu", name);
-    const float xs[4] = {x, 2 * x, 3 - x, 0};
-    uint8_t c = n > 0;
-    const void *values[] = {xs, &n, &limit, &c};
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
-        struct sheaf_tensor_desc t;
-        if (sheaf_tensor(b, inputs[i].name, &t, NULL) != SHEAF_OK)
-            continue;
-        assert_int_equal(t.size_bytes, inputs[i].bytes);
-        memcpy(t.data, values[i], inputs[i].bytes);
-        memcpy(tensor_of(&o, inputs[i].name), values[i], inputs[i].bytes);
-    }
-    assert_int_equal(o.entry(o.constants, o.mutables, o.activations), SHEAF_OK);
-    run_bundle(b);
-    assert_memory_equal(tensor(b, "y").data, tensor_of(&o, "y"), sizeof xs);
-}
-
 static int has_step(const sheaf_bundle *b, enum sheaf_step_kind kind, int with_rounds)
 {
     const struct sheaf_plan *p = sheaf_info(b)->plan;
     for (uint32_t i = 0; i < p->n_steps; i++)
-        if (p->steps[i].kind == (uint32_t)kind && (p->steps[i].rounds > 0) == with_rounds)
+        if (p->steps[i].kind == (uint32_t)kind &&
+            (kind == SHEAF_STEP_LOOP && p->steps[i].count >= 0) == with_rounds)
             return 1;
     return 0;
 }
@@ -187,17 +163,44 @@ static void loops_end_when_they_should(void **state)
     expect_nothing_left();
 }
 
-/* A loop of known length is part of the graph; a long one is not. */
+/* More than a grid has blocks. */
+static void a_vast_tensor_is_gone_through_in_rounds(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct onnx_model m;
+    arena_init(&a);
+    onnx_begin(&m, &a, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "1048575,1048575");
+    onnx_node(&m.graph, "Relu", "x", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "1048575,1048575");
+    finish_net(&m, "vast.onnx");
+    arena_done(&a);
+    char *schedule;
+    run_or_fail(support_printf("cd '%s' && '%s' -m vast.onnx -gpu -ptxas=none -emit-bundle gpu "
+                               "-dump-schedule",
+                               support_tmp(), tool_absolute(support_loader())),
+                &schedule);
+    assert_non_null(strstr(schedule, "65536 blocks of 256 threads"));
+    free(schedule);
+}
+
+/* A loop of known length, none if that is negative, is part of the graph; a long one is not. */
 static void loops_of_known_length_are_straight(void **state)
 {
     (void)state;
-    sheaf_bundle *b = open_gpu("fixed");
-    assert_true(has_step(b, SHEAF_STEP_LOOP, 1));
-    compare_y(b, "fixed", 2, 0, 0);
-    struct sim_counters before = counters();
-    run_bundle(b);
-    assert_int_equal(counters().graph_launches - before.graph_launches, 1);
-    sheaf_close(b);
+    static const char *const names[] = {"fixed", "never"};
+    struct sim_counters before;
+    sheaf_bundle *b;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        b = open_gpu(names[i]);
+        assert_true(has_step(b, SHEAF_STEP_LOOP, 1));
+        compare_y(b, names[i], 2, 0, 0);
+        before = counters();
+        run_bundle(b);
+        assert_int_equal(counters().graph_launches - before.graph_launches, 1);
+        sheaf_close(b);
+    }
     b = open_gpu("lengthy");
     assert_true(has_step(b, SHEAF_STEP_LOOP, 1));
     before = counters();
@@ -487,6 +490,11 @@ static void runs_on_several_streams_are_in_order(void **state)
     expect_result(u.b, 2);
     expect_ok(sheaf_gpu_run(u.b, u.stream, &error), &error);
     expect_on_device(&u, 2);
+    CUstream legacy = (CUstream)(uintptr_t)1; /* that of programs which know of no streams */
+    give_on_device(&u, legacy, 3);
+    expect_ok(sheaf_gpu_run(u.b, legacy, &error), &error);
+    expect_ok(sheaf_gpu_wait(u.b, &error), &error);
+    expect_on_device(&u, 3);
     sheaf_bundle *s = open_gpu("state");
     fill_ones(s);
     run_bundle(s);
@@ -542,6 +550,7 @@ int main(void)
         cmocka_unit_test(callers_choose_how_many_items),
         cmocka_unit_test(branches_are_taken),
         cmocka_unit_test(loops_end_when_they_should),
+        cmocka_unit_test(a_vast_tensor_is_gone_through_in_rounds),
         cmocka_unit_test(loops_of_known_length_are_straight),
         cmocka_unit_test(state_outlives_a_run),
         cmocka_unit_test(state_is_one_on_both_sides),

@@ -3,6 +3,7 @@
  * nothing behind.
  */
 #define _XOPEN_SOURCE 700
+#include "cpu_runtime/cpu_runtime.h"
 #include "tests/gpu_runtime/gpu_bundles.h"
 
 static void check_fault(enum sheaf_status got, enum sheaf_status want,
@@ -97,6 +98,7 @@ struct damaged {
     struct sheaf_kernel kernels[64];
     struct sheaf_step steps[64];
     struct sheaf_pointer pointers[256];
+    struct sheaf_host_kernel host_kernels[4];
 };
 
 static struct sheaf_linked damage(struct damaged *d, const char *name)
@@ -117,6 +119,10 @@ static struct sheaf_linked damage(struct damaged *d, const char *name)
     d->plan.kernels = d->kernels;
     d->plan.steps = d->steps;
     d->plan.pointers = d->pointers;
+    assert_in_range(d->plan.n_host_kernels, 0, 4);
+    for (uint32_t i = 0; i < d->plan.n_host_kernels; i++)
+        d->host_kernels[i] = d->plan.host_kernels[i];
+    d->plan.host_kernels = d->host_kernels;
     d->info.plan = &d->plan;
     return (struct sheaf_linked){&d->config, &d->info, d->o.entry};
 }
@@ -219,7 +225,8 @@ static void malformed_tables_are_refused(void **state)
     (void)state;
     static struct damaged d;
     const char *incomplete = "net: the launch plan is incomplete";
-    REFUSED("net", d.plan.struct_size--, incomplete);
+    REFUSED("net", d.plan.struct_size = offsetof(struct sheaf_plan, n_host_kernels) - 1,
+            incomplete);
     REFUSED("net", d.plan.n_images = 0, incomplete);
     REFUSED("net", d.plan.images = NULL, incomplete);
     REFUSED("net", d.plan.kernels = NULL, incomplete);
@@ -283,8 +290,8 @@ static void malformed_loops_are_refused(void **state)
     REFUSED("until", loop_pointer(&d, 2)->area = SHEAF_NO_AREA, "step");
     REFUSED("until", loop_pointer(&d, 2)->area = 0, "step");
     REFUSED("until", loop_pointer(&d, 2)->offset |= 1, "step");
-    REFUSED("until", d.steps[find_step(&d, SHEAF_STEP_LOOP)].rounds = 3, "step");
-    REFUSED("until", d.steps[find_step(&d, SHEAF_STEP_LOOP)].rounds = -2, "step");
+    REFUSED("until", d.steps[find_step(&d, SHEAF_STEP_LOOP)].count = 3, "step");
+    REFUSED("until", d.steps[find_step(&d, SHEAF_STEP_LOOP)].count = -2, "step");
     REFUSED("until", (i = find_step(&d, SHEAF_STEP_LOOP), d.steps[i].to = i), "step");
     REFUSED("until", d.steps[find_step(&d, SHEAF_STEP_END)].kind = SHEAF_STEP_ELSE, "step");
     REFUSED("fixed", loop_pointer(&d, 0)->area = SHEAF_NO_AREA, "step");
@@ -301,14 +308,106 @@ static void malformed_loops_are_refused(void **state)
     refuse(&linked, d.o.constants, SHEAF_ERROR_FORMAT, "step 256");
 }
 
+/* The chain's steps: n, two copies for a, a, .. */
+static struct sheaf_pointer *copy_pointer(struct damaged *d, uint32_t which)
+{
+    return &d->pointers[d->steps[find_step(d, SHEAF_STEP_COPY)].pointer + which];
+}
+
+static struct sheaf_pointer *host_pointer(struct damaged *d, uint32_t which)
+{
+    return &d->pointers[d->steps[find_step(d, SHEAF_STEP_HOST)].pointer + which];
+}
+
+static void malformed_steps_on_the_host_are_refused(void **state)
+{
+    (void)state;
+    static struct damaged d;
+    const char *incomplete = "chain: the launch plan is incomplete";
+    REFUSED("chain", d.plan.host_kernels = NULL, incomplete);
+    REFUSED("chain", d.plan.host_features = NULL, incomplete);
+    REFUSED("chain", d.plan.host_bytes = UINT64_MAX, incomplete);
+    REFUSED("chain", d.host_kernels[0].run = NULL, "host kernel 0 of the launch plan is malformed");
+    REFUSED("chain", d.host_kernels[0].n_parameters = d.plan.n_pointers, "step");
+    REFUSED("chain", d.plan.n_host_kernels = 0, "step");
+    REFUSED("chain", d.plan.struct_size -= (uint32_t)sizeof(char *), "step");
+    REFUSED("chain", d.plan.host_bytes = 1, "step");
+    REFUSED("chain", d.steps[find_step(&d, SHEAF_STEP_HOST)].kernel = d.plan.n_host_kernels,
+            "step");
+    REFUSED("chain", d.steps[find_step(&d, SHEAF_STEP_HOST)].pointer = UINT32_MAX, "step");
+    REFUSED("chain", host_pointer(&d, 0)->area = 2, "step");
+    REFUSED("chain", host_pointer(&d, 0)->area = SHEAF_NO_AREA, "step");
+    REFUSED("chain", host_pointer(&d, 0)->offset = UINT64_MAX, "step");
+    REFUSED("chain", host_pointer(&d, 1)->offset += 1u << 20, "step");
+    REFUSED("chain", host_pointer(&d, 0)->offset |= 4, "step");
+    REFUSED("chain", d.steps[find_step(&d, SHEAF_STEP_COPY)].count = 0, "step");
+    REFUSED("chain", d.steps[find_step(&d, SHEAF_STEP_COPY)].count = -1, "step");
+    REFUSED("chain", d.steps[find_step(&d, SHEAF_STEP_COPY)].count = INT64_MAX, "step");
+    REFUSED("chain", d.steps[find_step(&d, SHEAF_STEP_COPY)].pointer = d.plan.n_pointers - 1,
+            "step");
+    for (uint32_t which = 0; which < 2; which++) {
+        REFUSED("chain", copy_pointer(&d, which)->area = 0, "step");
+        REFUSED("chain", copy_pointer(&d, which)->area = SHEAF_AREA_HOST_CONSTANTS, "step");
+        REFUSED("chain", copy_pointer(&d, which)->area = SHEAF_NO_AREA, "step");
+        REFUSED("chain", *copy_pointer(&d, which) = *copy_pointer(&d, 1 - which), "step");
+        REFUSED("chain", copy_pointer(&d, which)->offset = UINT64_MAX, "step");
+    }
+    /* Decisions and launches are the device's. */
+    REFUSED("branch", d.pointers[d.steps[find_step(&d, SHEAF_STEP_IF)].pointer].area = 4, "step");
+    REFUSED("net", d.pointers[d.steps[0].pointer].area = SHEAF_AREA_HOST_CONSTANTS, "step 0");
+    expect_run_works();
+}
+
+/* Some processor lacks what no other processor of its kind has. */
+static void a_host_that_lacks_a_feature_is_one_sentence(void **state)
+{
+    (void)state;
+    static struct damaged d;
+    static const char *const rare[] = {"+amx-tile", "+sse4a", "+avx512f"};
+    for (size_t i = 0; i < sizeof rare / sizeof *rare; i++) {
+        size_t length;
+        struct sheaf_linked linked = damage(&d, "chain");
+        d.plan.host_features = rare[i];
+        if (!sheaf_cpu_missing_feature(rare[i], &length))
+            continue;
+        refuse(&linked, d.o.constants, SHEAF_ERROR_PROCESSOR,
+               support_printf("chain: the bundle's steps on the host were compiled for processors "
+                              "with '%s', which this one lacks",
+                              rare[i] + 1));
+        return;
+    }
+    skip();
+}
+
+/* From before steps could stay on the host. */
+static void older_plans_open(void **state)
+{
+    (void)state;
+    static struct damaged d;
+    struct sheaf_error error;
+    sheaf_bundle *b = NULL;
+    struct sheaf_linked linked = damage(&d, "net");
+    d.plan.struct_size = offsetof(struct sheaf_plan, n_host_kernels);
+    d.plan.n_host_kernels = 77;
+    d.plan.host_bytes = 1u << 20;
+    expect_ok(
+        sheaf_open_memory(&linked, d.o.constants, d.config.constantWeightVarsMemSize, &b, &error),
+        &error);
+    fill_input(tensor(b, "x").data, 1);
+    run_bundle(b);
+    expect_result(b, 1);
+    sheaf_close(b);
+    expect_nothing_left();
+}
+
 /* ---- memory ---- */
 
 /* Every piece of memory in turn is not there; then it is. */
 static void each_lack_of_memory_is_one_sentence(void **state)
 {
     (void)state;
-    static const char *const nets[] = {"net", "branch"};
-    for (size_t k = 0; k < 2; k++) {
+    static const char *const nets[] = {"net", "branch", "chain"};
+    for (size_t k = 0; k < sizeof nets / sizeof *nets; k++) {
         struct linked_entry o = entry_of("gpu", nets[k]);
         struct sheaf_linked linked = linked_of(&o);
         int n_device = 0, n_host = 0;
@@ -458,6 +557,13 @@ static void wrong_arguments_are_refused(void **state)
     expect_nothing_left();
 }
 
+static int make_all_bundles(void **state)
+{
+    make_bundles(state);
+    compile("-m chain.onnx -gpu -ptxas=none -host-nodes=a,b -emit-bundle gpu");
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +576,9 @@ int main(void)
         cmocka_unit_test(malformed_tables_are_refused),
         cmocka_unit_test(malformed_steps_are_refused),
         cmocka_unit_test(malformed_loops_are_refused),
+        cmocka_unit_test(malformed_steps_on_the_host_are_refused),
+        cmocka_unit_test(a_host_that_lacks_a_feature_is_one_sentence),
+        cmocka_unit_test(older_plans_open),
         cmocka_unit_test(each_lack_of_memory_is_one_sentence),
         cmocka_unit_test(a_context_that_finds_no_memory_leaves_the_others),
         cmocka_unit_test(a_small_device_is_one_sentence),
@@ -477,5 +586,5 @@ int main(void)
         cmocka_unit_test(a_kernel_that_goes_astray_is_one_sentence),
         cmocka_unit_test(wrong_arguments_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_bundles, NULL);
+    return cmocka_run_group_tests(tests, make_all_bundles, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -199,6 +200,52 @@ static void test_map_lanes(void **state)
     assert_null(strstr(schedules(), "vector"));
 }
 
+/* Bytes of the memory that the block's threads have in common, from the code. */
+static long long shared_bytes(void)
+{
+    long long sum = 0, bytes;
+    for (const char *p = code(); (p = strstr(p, ".shared .align ")); p++) {
+        const char *open = strpbrk(p, "[;");
+        if (open && *open == '[' && sscanf(open, "[%lld]", &bytes) == 1)
+            sum += bytes;
+    }
+    return sum;
+}
+
+/* A sum and a scan by a whole block: what its 1024 threads exchange lies in one array, whatever
+   needs it, for a block has 48 KiB. */
+static void test_exchange(void **state)
+{
+    (void)state;
+    const char *text = "kernel \"count\" {\n"
+                       "  in @0 \"x\": %s[30000] plain\n"
+                       "  out @1 \"n\": i64[] plain\n"
+                       "  out @2 \"y\": i64[30000] plain\n"
+                       "  %%0 = reduce add (%%1 < 30000) from (0) {\n"
+                       "    %%2 = load @0[%%1]\n"
+                       "    %%3 = cast bool %%2\n"
+                       "    %%4 = cast i64 %%3\n"
+                       "    yield %%4\n"
+                       "  }\n"
+                       "  store @1[] = %%0\n"
+                       "  %%5 = scan add (%%6 < 30000) from (0) {\n"
+                       "    %%7 = load @0[%%6]\n"
+                       "    %%8 = cast bool %%7\n"
+                       "    %%9 = cast i64 %%8\n"
+                       "    yield %%9\n"
+                       "  } each (%%10) {\n"
+                       "    store @2[%%6] = %%10\n"
+                       "  }\n"
+                       "}\n";
+    static const char *const types[] = {"f32", "bool"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        open_kernel(support_printf(text, types[i]), "nvidia");
+        assert_schedule("1 block of 1024 threads together");
+        assert_in_range(shared_bytes(), 1024 * sizeof(int64_t), 1100 * sizeof(int64_t));
+        compiled_close(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_split, setup, teardown),
         cmocka_unit_test_setup_teardown(test_few_channels, setup, teardown),
         cmocka_unit_test_setup_teardown(test_map_lanes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_exchange, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static const char all_regions[] =
     "    %10 = cast f64 %9\n"
     "    yield %10\n"
     "  }\n"
-    "  %11, %12 = reduce block (%13 < 2, %14 < 2) from (nan, -1) {\n"
+    "  %11, %12 = reduce block unordered (%13 < 2, %14 < 2) from (nan, -1) {\n"
     "    %15 = cast f32 %13\n"
     "    yield %15, %14\n"
     "  } combine (%16, %17, %18, %19) {\n"

@@ -5,6 +5,8 @@
  *     pass fold_constants simplify       (one or more, run in this order)
  *     target blocks                      (optional: a target that prefers blocks of 16 channels)
  *     target bytes                       (or one whose dot product takes unsigned bytes)
+ *     target device                      (or one that has a host)
+ *     host NAME                          (optional: a node that stays there)
  *     qdq strict                         (optional: the mode for quantized operators)
  *     within 0.5                         (optional: how far results may lie apart)
  *     graph "g" { ... }                  (input; types may be left out)
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 
 #include "ir/eval.h"
+#include "ir/node_set.h"
 #include "ir/passes/passes.h"
 #include "ir/program.h"
 #include "tests/support/fixture.h"
@@ -47,6 +50,7 @@ static const struct pass_options no_options = {0};
 
 static const struct target blocks_target = {.name = "blocks", .prefer_layouts = prefer_blocks};
 static const struct target bytes_target = {.name = "bytes", .unsigned_bytes = true};
+static const struct target device_target = {.name = "device", .host = &bytes_target};
 
 /* ---- what a graph computes ---- */
 
@@ -158,12 +162,31 @@ struct test_case {
     const char *input, *expected;
 };
 
+static void add_host_node(struct test_case *c, const char *word)
+{
+    struct node_set *set = arena_new(&arena, struct node_set);
+    if (c->opt.host_nodes)
+        *set = *c->opt.host_nodes;
+    c->opt.host_nodes = set;
+    if (node_set_add_kind(set, word))
+        return;
+    const char **names = arena_array(&arena, set->n_names + 1, sizeof *names);
+    for (size_t i = 0; i < set->n_names; i++)
+        names[i] = set->name[i];
+    names[set->n_names++] = word;
+    set->name = names;
+}
+
 static void read_option(struct test_case *c, const char *line)
 {
     if (!strcmp(line, "target blocks"))
         c->opt.target = &blocks_target;
     else if (!strcmp(line, "target bytes"))
         c->opt.target = &bytes_target;
+    else if (!strcmp(line, "target device"))
+        c->opt.target = &device_target;
+    else if (!strncmp(line, "host ", 5))
+        add_host_node(c, line + 5);
     else if (!strcmp(line, "qdq strict"))
         c->opt.qdq = QDQ_STRICT;
     else if (!strncmp(line, "within ", 7))

@@ -509,6 +509,56 @@ static void threads_begin_at_once(void **state)
     gpu_must_run("", "shared", "");
 }
 
+/* ---- steps on the host ---- */
+
+/* As before, with an addition on the host, whose constant lies in the library: in threads at once,
+   and where work is put off. */
+static const char host_program[] =
+    "#include <pthread.h>\n"
+    "#include \"libone.h\"\n"
+    "enum { N = 6 };\n"
+    "static void *work(void *arg)\n"
+    "{\n"
+    "    float in[2 * 8], got[2 * 8], *x, *out;\n"
+    "    CHECK(cuCtxPushCurrent_v2(primary) == 0);\n"
+    "    for (int i = 0; i < 16; i++)\n"
+    "        in[i] = i < 8 ? 1.0f : -4.0f;\n"
+    "    x = (float *)put(in, sizeof in);\n"
+    "    for (int k = 0; k < N; k++) {\n"
+    "        one(0, x, &out);\n"
+    "        get(got, out, sizeof got);\n"
+    "        CHECK(take(out) == 0);\n"
+    "        for (int i = 0; i < 16; i++)\n"
+    "            CHECK(got[i] == (float)(i < 8 ? 1 + i : i < 12 ? 0 : i - 12));\n"
+    "    }\n"
+    "    return arg;\n"
+    "}\n"
+    "int main(void)\n"
+    "{\n"
+    "    pthread_t thread[N];\n"
+    "    struct sim_counters c;\n"
+    "    begin();\n"
+    "    for (int i = 0; i < N; i++)\n"
+    "        CHECK(pthread_create(&thread[i], NULL, work, NULL) == 0);\n"
+    "    for (int i = 0; i < N; i++)\n"
+    "        pthread_join(thread[i], NULL);\n"
+    "    sim_counters(&c);\n"
+    "    CHECK(c.host_calls == N * N);\n"
+    "    return 0;\n"
+    "}\n";
+
+static void steps_stay_on_the_host(void **state)
+{
+    (void)state;
+    for (enum kind kind = SHARED; kind <= STATIC; kind++) {
+        const char *dir = support_printf("host_%s", KIND[kind]);
+        gpu_deploy(kind, "one", dir, "-host-nodes=Add");
+        gpu_build_c(host_program, dir, support_printf("%s -pthread", gpu_library_of(kind, "one")));
+        gpu_must_run("", dir, "");
+        gpu_must_run("SHEAF_SIM_DEFER=1", dir, "");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +570,7 @@ int main(void)
         cmocka_unit_test(the_allocator_is_replaced),
         cmocka_unit_test(a_library_for_the_processor_beside_it),
         cmocka_unit_test(threads_begin_at_once),
+        cmocka_unit_test(steps_stay_on_the_host),
     };
     return cmocka_run_group_tests(tests, lib_setup, teardown);
 }

@@ -110,12 +110,17 @@ static const char weights_program[] = "#include \"libone.h\"\n"
                                       "    return 0;\n"
                                       "}\n";
 
-static void run_weights(const char *args, const char *want)
+static void run_program(const char *dir, const char *args, const char *want)
 {
     const char *sim = gpu_simulator();
-    lib_must_run(support_printf("LD_LIBRARY_PATH='%.*s' beside/main %s",
-                                (int)(strrchr(sim, '/') - sim), sim, args),
+    lib_must_run(support_printf("LD_LIBRARY_PATH='%.*s' %s/main %s", (int)(strrchr(sim, '/') - sim),
+                                sim, dir, args),
                  want);
+}
+
+static void run_weights(const char *args, const char *want)
+{
+    run_program("beside", args, want);
 }
 
 static void weights_lie_beside(void **state)
@@ -136,6 +141,24 @@ static void weights_lie_beside(void **state)
     run_weights("", "22 0\n");
     run_weights("good", "200 7\n");
     free(good);
+}
+
+/* They say of themselves what they fit. */
+static void later_weights_are_taken(void **state)
+{
+    (void)state;
+    gpu_deploy(SHARED, "one", "later", "-weights=later/w -replaceable-weights");
+    gpu_build_c(weights_program, "later", gpu_library_of(SHARED, "one"));
+    run_program("later", "", "00 7\n");
+    lib_must_run("cp later/w first && rm later/w", "");
+    tool_expect("-m one.onnx -emit-lib=shared -device=nvidia -lib-name=one -func-name=one "
+                "-path=later -weights=later/w -repack-weights",
+                0, "");
+    lib_must_run("cmp later/w first", "");
+    run_program("later", "", "00 7\n");
+    gpu_deploy(SHARED, "one", "beside", "-weights=beside/one.weights");
+    lib_must_run("cp beside/one.weights later/w", "");
+    run_program("later", "", "33 0\n");
 }
 
 /* ---- several functions ---- */
@@ -298,6 +321,7 @@ int main(void)
         cmocka_unit_test(there_is_no_device),
         cmocka_unit_test(a_kernel_fails),
         cmocka_unit_test(weights_lie_beside),
+        cmocka_unit_test(later_weights_are_taken),
         cmocka_unit_test(each_network_is_a_function),
         cmocka_unit_test(it_needs_and_shows_little),
         cmocka_unit_test(other_hosts),

@@ -275,6 +275,8 @@ static void test_quantization_conflicts(void **state)
     bad("-m n -convert-placeholders",
         "option -convert-placeholders needs -load-profile or -convert-to-fp16: else they keep "
         "their types anyway");
+    bad("-m n -host-nodes=Conv",
+        "option -host-nodes needs -gpu: without a device the host computes all");
     bad("-m n -keep-original-precision-for-nodes=Conv",
         "option -keep-original-precision-for-nodes needs -load-profile, -weights-only, "
         "-convert-to-fp16 or -assert-all-nodes-quantized: else every node has the precision that "

@@ -229,3 +229,14 @@ CUDA_EXPORT CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned gri
                       (unsigned[]){block_x, block_y, block_z}, dynamic_shared_bytes, stream,
                       parameters, true);
 }
+
+/* The function runs under the lock: one that calls the driver, which is forbidden, never returns.
+ */
+CUDA_EXPORT CUresult cuLaunchHostFunc(CUstream stream, CUhostFn function, void *argument)
+{
+    CUresult r = cuda_enter();
+    if (r || !function)
+        return cuda_unlock(r ? r : CUDA_ERROR_INVALID_VALUE);
+    struct op op = {.kind = OP_CALL, .function = function, .host = argument};
+    return cuda_unlock(cuda_submit(stream, &op));
+}

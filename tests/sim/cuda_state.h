@@ -18,7 +18,16 @@ struct CUmod_st {
     struct CUmod_st *next;
 };
 
-enum op_kind { OP_TO_DEVICE, OP_TO_HOST, OP_ON_DEVICE, OP_FILL, OP_LAUNCH, OP_RECORD, OP_WAIT };
+enum op_kind {
+    OP_TO_DEVICE,
+    OP_TO_HOST,
+    OP_ON_DEVICE,
+    OP_FILL,
+    OP_LAUNCH,
+    OP_CALL,
+    OP_RECORD,
+    OP_WAIT
+};
 
 /* A piece of work in a stream or graph. */
 struct op {
@@ -29,7 +38,8 @@ struct op {
     uint32_t value;
     unsigned value_bytes;
     struct ptx_launch launch;
-    void *data; /* parameters, or what was read from pageable memory; owned unless shared */
+    CUhostFn function; /* of the host, on `host` */
+    void *data;        /* parameters, or what was read from pageable memory; owned unless shared */
     bool shared;
     struct CUevent_st *event;
     struct CUstream_st *awaited;
@@ -111,6 +121,7 @@ CUresult cuda_check_memory(void);
 
 void *cuda_need(void *p); /* or ends the process */
 
+CUstream cuda_without_legacy(CUstream stream); /* NULL is the legacy stream, and so is 1 */
 /* Work: done now, later, or put into a graph.  NULL is the legacy stream. */
 CUresult cuda_submit(struct CUstream_st *s, const struct op *op);
 CUresult cuda_finish(struct CUstream_st *s, uint64_t end);

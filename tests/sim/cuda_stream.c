@@ -83,6 +83,10 @@ static CUresult do_op(const struct op *op)
         return CUDA_SUCCESS;
     case OP_LAUNCH:
         return run_launch(op);
+    case OP_CALL:
+        op->function(op->host);
+        n->host_calls++;
+        return CUDA_SUCCESS;
     case OP_RECORD:
         op->event->ms = now_ms();
         return CUDA_SUCCESS;
@@ -136,9 +140,16 @@ static void stage(struct op *op)
     memcpy(op->data, op->host, op->n);
 }
 
+/* Its other name (CUDA driver API, CU_STREAM_LEGACY). */
+CUstream cuda_without_legacy(CUstream stream)
+{
+    return (uintptr_t)stream == 1 ? NULL : stream;
+}
+
 CUresult cuda_submit(struct CUstream_st *s, const struct op *op)
 {
     struct op own = *op;
+    s = cuda_without_legacy(s);
     if (s && s->capture) {
         s->joined = false;
         push_op(&s->capture->ops, &s->capture->n_ops, &s->capture->cap_ops, &own);
@@ -180,10 +191,12 @@ static CUresult check_stream(const struct CUstream_st *s)
     return !s || (known && !s->destroyed) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
-static CUresult enter_stream(const struct CUstream_st *s)
+/* *stream becomes NULL where it is the legacy one. */
+static CUresult enter_stream(CUstream *stream)
 {
     CUresult r = cuda_enter();
-    return r ? r : check_stream(s);
+    *stream = cuda_without_legacy(*stream);
+    return r ? r : check_stream(*stream);
 }
 
 CUDA_EXPORT CUresult cuStreamCreate(CUstream *out_stream, unsigned flags)
@@ -203,7 +216,7 @@ CUDA_EXPORT CUresult cuStreamCreate(CUstream *out_stream, unsigned flags)
 
 CUDA_EXPORT CUresult cuStreamSynchronize(CUstream stream)
 {
-    CUresult r = enter_stream(stream);
+    CUresult r = enter_stream(&stream);
     if (!r && stream && stream->capture)
         r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     cuda_state.counters.synchronizations++;
@@ -224,7 +237,7 @@ CUDA_EXPORT CUresult cuCtxSynchronize(void)
 /* What is in it is still done. */
 CUDA_EXPORT CUresult cuStreamDestroy_v2(CUstream stream)
 {
-    CUresult r = enter_stream(stream);
+    CUresult r = enter_stream(&stream);
     if (r == CUDA_ERROR_INVALID_HANDLE || r == CUDA_ERROR_INVALID_CONTEXT || !stream)
         return cuda_unlock(r ? r : CUDA_ERROR_INVALID_HANDLE);
     if (!r)
@@ -259,7 +272,7 @@ CUDA_EXPORT CUresult cuEventDestroy_v2(CUevent event)
 
 CUDA_EXPORT CUresult cuEventRecord(CUevent event, CUstream stream)
 {
-    CUresult r = enter_stream(stream);
+    CUresult r = enter_stream(&stream);
     if (r)
         return cuda_unlock(r);
     event->captured = NULL;
@@ -294,7 +307,7 @@ static CUresult join_capture(CUstream stream, const struct CUevent_st *event)
 
 CUDA_EXPORT CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
 {
-    CUresult r = enter_stream(stream);
+    CUresult r = enter_stream(&stream);
     if (r || flags)
         return cuda_unlock(r ? r : CUDA_ERROR_INVALID_VALUE);
     if (event->captured)
@@ -331,7 +344,7 @@ CUDA_EXPORT CUresult cuEventElapsedTime(float *out_ms, CUevent start, CUevent en
 
 CUDA_EXPORT CUresult cuStreamBeginCapture_v2(CUstream stream, int mode)
 {
-    CUresult r = enter_stream(stream);
+    CUresult r = enter_stream(&stream);
     if (r || !stream || stream->capture || mode < 0 || mode > CU_STREAM_CAPTURE_MODE_RELAXED)
         return cuda_unlock(r         ? r
                            : !stream ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
@@ -358,7 +371,7 @@ static void release_graph(struct CUgraph_st *g)
 
 CUDA_EXPORT CUresult cuStreamEndCapture(CUstream stream, CUgraph *out_graph)
 {
-    CUresult r = enter_stream(stream);
+    CUresult r = enter_stream(&stream);
     *out_graph = NULL;
     if (r || !stream || stream->origin != stream || !stream->capture)
         return cuda_unlock(r ? r : CUDA_ERROR_STREAM_CAPTURE_UNMATCHED);
@@ -395,7 +408,7 @@ CUDA_EXPORT CUresult cuGraphInstantiateWithFlags(CUgraphExec *out_exec, CUgraph 
 
 CUDA_EXPORT CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream)
 {
-    CUresult r = enter_stream(stream);
+    CUresult r = enter_stream(&stream);
     if (!r && stream && stream->capture)
         r = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     cuda_state.counters.graph_launches += !r;

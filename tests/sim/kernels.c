@@ -1,8 +1,12 @@
+#define _GNU_SOURCE /* program_invocation_short_name */
 #include "tests/sim/kernels.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/device/cases.h"
 
 static struct error error;
 static uint64_t n_insns;
@@ -66,6 +70,26 @@ static void run(const struct kernel_case *c, struct ptx_memory *memory, struct p
         ptx_memory_read(memory, c->out, params.out, c->out_bytes);
 }
 
+/* For a device. */
+static void write_case(const struct kernel_case *c)
+{
+    static unsigned n;
+    const char *folder = getenv("SHEAF_CASES");
+    char path[4096];
+    if (!folder || !c->out)
+        return;
+    snprintf(path, sizeof path, "%s/%s.cases", folder, program_invocation_short_name);
+    FILE *file = fopen(path, "ab");
+    char *text = whole_text(c->module, c->body);
+    case_write(file, text, strlen(text), "kernel %u %u %u %d %u %zu %g %u %s",
+               c->grid ? c->grid : 1, c->block ? c->block : 1, c->dynamic_shared, c->cooperative,
+               c->n, c->in_bytes + c->in_more, c->difference, ++n, c->name ? c->name : "");
+    case_write(file, c->in, c->in_bytes, "in");
+    case_write(file, c->out, c->out_bytes, "out");
+    fclose(file);
+    free(text);
+}
+
 const char *kernel_run(const struct kernel_case *c)
 {
     struct ptx_memory *memory;
@@ -74,6 +98,8 @@ const char *kernel_run(const struct kernel_case *c)
         run(c, memory, m);
     ptx_unload(m);
     ptx_memory_destroy(memory);
+    if (!error.status)
+        write_case(c);
     return error.status ? error.text : NULL;
 }
 

@@ -5,6 +5,9 @@
  * and `n`, a u32.  It finds the registers %p<10>, %h<20> (16 bits), %r<40>, %f<40>, %d<40> (64
  * bits) and %e<10> (f64), with %d20 and %d21 holding the addresses of in and out, %r20 the number
  * of the thread in its block, and %r21 that of the block.
+ *
+ * Where $SHEAF_CASES names a folder, every kernel that ran is written there with what came out, so
+ * that a device can be compared with the simulator (tests/device).
  */
 #ifndef SHEAF_TESTS_SIM_KERNELS_H
 #define SHEAF_TESTS_SIM_KERNELS_H
@@ -28,6 +31,8 @@ struct kernel_case {
     size_t out_bytes;
     unsigned n;
     bool out_is_written; /* with zeros, before the launch */
+    const char *name;    /* for a device's results, or NULL */
+    double difference;   /* how far floats of a device may be off; 0: not at all */
 };
 
 /* Runs it.  Returns NULL, or the sentence of its failure, which is valid until the next call. */

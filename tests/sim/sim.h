@@ -26,7 +26,8 @@
 struct sim_counters {
     uint64_t launches, cooperative_launches; /* of kernels, those in graphs too */
     uint64_t graph_launches;
-    uint64_t queued; /* calls that put work into a stream; a graph is one */
+    uint64_t host_calls; /* of functions of the host, those in graphs too */
+    uint64_t queued;     /* calls that put work into a stream; a graph is one */
     uint64_t copies_to_device, copies_to_host, copies_on_device, fills;
     uint64_t bytes_to_device, bytes_to_host;
     uint64_t module_loads, synchronizations;

@@ -473,6 +473,46 @@ static void test_graph(void **state)
 }
 
 /* A second stream that waits for the first becomes part of the capture, and must come back. */
+static void double_word(void *at)
+{
+    *(uint32_t *)at *= 2;
+}
+
+/* Functions of the host are called in the order of the stream, those of a graph anew each time. */
+static void test_host_functions(void **state)
+{
+    (void)state;
+    begin("SHEAF_SIM_DEFER", "1");
+    CUdeviceptr p = words(1, 5);
+    CUstream s;
+    CUgraph graph;
+    CUgraphExec exec;
+    uint32_t *pinned;
+    assert_int_equal(cu.MemHostAlloc((void **)&pinned, 4, 0), CUDA_SUCCESS);
+    assert_int_equal(cu.StreamCreate(&s, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+    assert_int_equal(cu.LaunchHostFunc(s, NULL, pinned), CUDA_ERROR_INVALID_VALUE);
+    *pinned = 1;
+    assert_int_equal(cu.MemcpyDtoHAsync(pinned, p, 4, s), CUDA_SUCCESS);
+    assert_int_equal(cu.LaunchHostFunc(s, double_word, pinned), CUDA_SUCCESS);
+    assert_int_equal(cu.MemcpyHtoDAsync(p, pinned, 4, s), CUDA_SUCCESS);
+    assert_int_equal(*pinned, 1);
+    assert_int_equal(now().host_calls, 0);
+    assert_int_equal(cu.StreamSynchronize(s), CUDA_SUCCESS);
+    assert_int_equal(*pinned, 10);
+    assert_int_equal(cu.StreamBeginCapture(s, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), CUDA_SUCCESS);
+    assert_int_equal(cu.LaunchHostFunc(s, double_word, pinned), CUDA_SUCCESS);
+    assert_int_equal(cu.StreamEndCapture(s, &graph), CUDA_SUCCESS);
+    assert_int_equal(cu.GraphInstantiateWithFlags(&exec, graph, 0), CUDA_SUCCESS);
+    assert_int_equal(cu.GraphDestroy(graph), CUDA_SUCCESS);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(cu.GraphLaunch(exec, s), CUDA_SUCCESS);
+    assert_int_equal(cu.StreamSynchronize(s), CUDA_SUCCESS);
+    assert_int_equal(*pinned, 80);
+    assert_int_equal(now().host_calls, 4);
+    assert_int_equal(cu.GraphExecDestroy(exec), CUDA_SUCCESS);
+    end();
+}
+
 static void test_capture_of_two_streams(void **state)
 {
     (void)state;
@@ -505,14 +545,23 @@ static void test_capture_of_two_streams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_device),         cmocka_unit_test(test_no_device),
-        cmocka_unit_test(test_context),        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_pinned_memory),  cmocka_unit_test(test_log),
-        cmocka_unit_test(test_functions),      cmocka_unit_test(test_launch),
-        cmocka_unit_test(test_refused_launch), cmocka_unit_test(test_fault),
-        cmocka_unit_test(test_use_after_free), cmocka_unit_test(test_injected_faults),
-        cmocka_unit_test(test_deferred_work),  cmocka_unit_test(test_events),
-        cmocka_unit_test(test_graph),          cmocka_unit_test(test_capture_of_two_streams),
+        cmocka_unit_test(test_device),
+        cmocka_unit_test(test_no_device),
+        cmocka_unit_test(test_context),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pinned_memory),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_launch),
+        cmocka_unit_test(test_refused_launch),
+        cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_use_after_free),
+        cmocka_unit_test(test_injected_faults),
+        cmocka_unit_test(test_deferred_work),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_host_functions),
+        cmocka_unit_test(test_graph),
+        cmocka_unit_test(test_capture_of_two_streams),
     };
     return cmocka_run_group_tests(tests, open_library, NULL);
 }

@@ -192,23 +192,36 @@ const struct batched BATCHED[N_BATCHED] = {
     {.i = 2, .j = 2, .m = 19, .k = 16, .n = 24, .transposed = true, .strided = true},
 };
 
+const struct batched ACROSS[N_ACROSS] = {
+    {.i = 1, .j = 2, .m = 40, .k = 70, .n = 48},
+    {.i = 2, .j = 1, .m = 33, .k = 64, .n = 80, .interleaved = true},
+    {.i = 1, .j = 2, .m = 128, .k = 96, .n = 64, .turned = true},
+    {.i = 1, .j = 1, .m = 48, .k = 129, .n = 80, .turned = true},
+    {.i = 1, .j = 2, .m = 16, .k = 130, .n = 64, .turned = true, .strided = true},
+    {.i = 1, .j = 3, .m = 16, .k = 64, .n = 32, .turned = true, .interleaved = true},
+    {.i = 1, .j = 1, .m = 1024, .k = 40, .n = 512, .turned = true},
+    {.i = 1, .j = 1, .m = 1024, .k = 33, .n = 1040, .turned = true},
+    {.i = 1, .j = 1, .m = 2048, .k = 34, .n = 1024, .turned = true},
+};
+
 const char *batched_text(struct arena *a, const struct batched *b, const char *type,
                          const char *acc)
 {
     struct strbuf t;
     int step = b->strided ? 2 : 1;
+    const char *layout = b->interleaved ? "acbd" : "plain";
     strbuf_init(&t, a);
-    strbuf_printf(&t, "kernel \"t\" {\n  in @0 \"a\": %s[%d,%d,%d,%d] plain\n", type, b->i, b->j,
-                  b->m, b->k);
-    strbuf_printf(&t, "  in @1 \"b\": %s[%d,%d,%d,%d] plain\n", type, b->i, b->j,
-                  b->transposed ? b->n : step * b->k, b->transposed ? step * b->k : b->n);
+    strbuf_printf(&t, "kernel \"t\" {\n  in @0 \"a\": %s[%d,%d,%d,%d] %s\n", type, b->i, b->j,
+                  b->turned ? b->k : b->m, b->turned ? b->m : b->k, layout);
+    strbuf_printf(&t, "  in @1 \"b\": %s[%d,%d,%d,%d] %s\n", type, b->i, b->j,
+                  b->transposed ? b->n : step * b->k, b->transposed ? step * b->k : b->n, layout);
     strbuf_printf(&t, "  in @2 \"c\": %s[%d] plain\n", acc, b->n);
     strbuf_printf(&t, "  out @3 \"y\": %s[%d,%d,%d,%d] plain\n", type, b->i, b->j, b->m, b->n);
     strbuf_printf(
         &t,
         "  contract %%0 %s (batch %%1 < %d, batch %%2 < %d, m %%3 < %d, n %%4 < %d, k %%5 "
-        "< %d) {\n    a @0[%%1, %%2, %%3, %%5]",
-        acc, b->i, b->j, b->m, b->n, b->k);
+        "< %d) {\n    a @0[%%1, %%2, %s]",
+        acc, b->i, b->j, b->m, b->n, b->k, b->turned ? "%5, %3" : "%3, %5");
     if (b->scaled)
         strbuf_printf(&t,
                       " prologue (%%10) {\n      %%11 = cast %s %%10\n      %%12 = mul %%11, %s\n"
@@ -336,11 +349,12 @@ void product_each(const struct product *p, size_t n, const char *a_type, const c
     arena_done(&a);
 }
 
-void batched_each(const char *type, const char *acc, void (*check)(const char *text))
+void batched_each(const struct batched *b, size_t n, const char *type, const char *acc,
+                  void (*check)(const char *text))
 {
     struct arena a;
     arena_init(&a);
-    for (size_t i = 0; i < N_BATCHED; i++)
-        check(batched_text(&a, &BATCHED[i], type, acc));
+    for (size_t i = 0; i < n; i++)
+        check(batched_text(&a, &b[i], type, acc));
     arena_done(&a);
 }

@@ -23,21 +23,32 @@ struct product {
     int scale;     /* of quantized weights: 0 none, 1 per column, more: per block of K */
 };
 
-/* Matrices in two dimensions of batches, as in attention: A[i,j,m,k] by B[i,j,k,n], or B[i,j,n,k],
-   or of every second row of K; where A is scaled on its way in, by 2. */
+/* Matrices in two dimensions of batches, as in attention: A[i,j,m,k], or A[i,j,k,m], by B[i,j,k,n],
+   or B[i,j,n,k], or of every second row of K; where A is scaled on its way in, by 2; j next to the
+   last in memory. */
 struct batched {
     int i, j, m, k, n;
-    bool transposed, strided, scaled;
+    bool transposed, strided, scaled, turned, interleaved;
 };
 
 /* How the sums leave the kernel. */
 enum contraction_result { SUMS, REQUANTIZED };
 
-enum { N_CONVS = 22, N_PRODUCTS = 10, N_WEIGHTS_ONLY = 4, N_BYTES = 4, N_TILED = 7, N_BATCHED = 7 };
+enum {
+    N_CONVS = 22,
+    N_PRODUCTS = 10,
+    N_WEIGHTS_ONLY = 4,
+    N_BYTES = 4,
+    N_TILED = 7,
+    N_BATCHED = 7,
+    N_ACROSS = 9
+};
 extern const struct conv CONVS[N_CONVS];
 extern const struct product PRODUCTS[N_PRODUCTS], WEIGHTS_ONLY[N_WEIGHTS_ONLY];
 extern const struct product TILED[N_TILED]; /* about the sizes of a device's tiles */
 extern const struct batched BATCHED[N_BATCHED];
+/* Neighbours of B lie along N, of A along K or M; the last ones are large. */
+extern const struct batched ACROSS[N_ACROSS];
 extern const char *const BYTES[N_BYTES][2]; /* types of A and B */
 
 /* The kernel's text, with operands and sums of these types. */
@@ -56,7 +67,8 @@ void conv_each(const char *x_type, const char *w_type, const char *acc,
 void product_each(const struct product *p, size_t n, const char *a_type, const char *b_type,
                   const char *acc, void (*check)(const char *text));
 
-void batched_each(const char *type, const char *acc, void (*check)(const char *text));
+void batched_each(const struct batched *b, size_t n, const char *type, const char *acc,
+                  void (*check)(const char *text));
 
 /* Fills the inputs, every byte of the storage, layout padding included; floats are small, and in
    the padding NaN. */

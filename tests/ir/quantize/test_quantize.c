@@ -74,10 +74,10 @@ static void set_option(struct quantize_options *opt, const char *word)
 
 static void keep(struct test_case *c, const char *word)
 {
-    if (quantize_keep_word(&c->opt.keep, word))
+    if (node_set_add_kind(&c->opt.keep.nodes, word))
         return;
-    assert_true(c->opt.keep.n_nodes < MAX_NAMES);
-    c->names[c->opt.keep.n_nodes++] = word;
+    assert_true(c->opt.keep.nodes.n_names < MAX_NAMES);
+    c->names[c->opt.keep.nodes.n_names++] = word;
 }
 
 static void add_range(struct test_case *c, const char *name, float min, float max)
@@ -129,7 +129,7 @@ static struct test_case *read_case(const char *what, char *text)
                                        .bias = DTYPE_I32,
                                        .per_channel = true,
                                        .per_row = true};
-    c->opt.keep.node = c->names;
+    c->opt.keep.nodes.name = c->names;
     c->within = 0.02;
     while (strncmp(text, "graph ", 6) != 0) {
         char *end = strchr(text, '\n');
@@ -280,8 +280,8 @@ static void test_files(void **state)
 
 static void expect_kept(const char *word, enum op a, enum op b)
 {
-    struct quantize_keep keep = {.n_nodes = 0};
-    if (!quantize_keep_word(&keep, word))
+    struct node_set keep = {.n_names = 0};
+    if (!node_set_add_kind(&keep, word))
         fail_msg("'%s' is not known", word);
     for (int op = 0; op < OP_COUNT; op++)
         if (keep.op[op] != (op != OP_NONE && (op == (int)a || op == (int)b)))
@@ -305,8 +305,8 @@ static void test_words(void **state)
     expect_kept("Add", OP_add, OP_sum);
     static const char *const unknown[] = {"", "Con", "Convolutions", "none", "_"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
-        struct quantize_keep keep = {.n_nodes = 0};
-        if (quantize_keep_word(&keep, unknown[i]))
+        struct node_set keep = {.n_names = 0};
+        if (node_set_add_kind(&keep, unknown[i]))
             fail_msg("'%s' is known", unknown[i]);
     }
 }
@@ -315,11 +315,11 @@ static void test_words(void **state)
 static void test_list_of_words(void **state)
 {
     (void)state;
-    struct quantize_keep all = {.n_nodes = 0};
+    struct node_set all = {.n_names = 0};
     size_t n = 0;
-    for (; quantize_keep_words(n); n++)
-        if (!quantize_keep_word(&all, quantize_keep_words(n)))
-            fail_msg("'%s' is not known", quantize_keep_words(n));
+    for (; node_set_kind(n); n++)
+        if (!node_set_add_kind(&all, node_set_kind(n)))
+            fail_msg("'%s' is not known", node_set_kind(n));
     assert_true(n >= OP_COUNT);
     for (int op = OP_NONE + 1; op < OP_COUNT; op++)
         if (!all.op[op])
