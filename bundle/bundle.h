@@ -167,13 +167,14 @@ enum sheaf_device {
 };
 
 enum sheaf_image_kind {
-    SHEAF_IMAGE_PTX = 1,  /* text of NVIDIA's virtual instruction set, and a 0 behind it */
-    SHEAF_IMAGE_CUBIN = 2 /* machine code for one architecture of NVIDIA's */
+    SHEAF_IMAGE_PTX = 1,   /* text of NVIDIA's virtual instruction set, and a 0 behind it */
+    SHEAF_IMAGE_CUBIN = 2, /* machine code for one architecture of NVIDIA's */
+    SHEAF_IMAGE_VE = 3     /* a shared object of the Vector Engine: ELF */
 };
 
 struct sheaf_image {
     uint32_t kind; /* enum sheaf_image_kind */
-    uint32_t arch; /* the compute capability that it asks for, 80 for 8.0 */
+    uint32_t arch; /* the compute capability that it asks for, 80 for 8.0; on a Vector Engine 1 */
     const uint8_t *data;
     uint64_t size; /* bytes; of text without the 0 */
 };
@@ -255,6 +256,23 @@ struct sheaf_plan {
     const struct sheaf_host_kernel *host_kernels;
     const char *host_features; /* of the processor, that they need; NULL where there are none */
 };
+
+/*
+ * On a Vector Engine one function is the whole network, so its plan is one image, one kernel and no
+ * steps.  The kernel is `uint64_t name(uint64_t call)`, with the address of a sheaf_ve_call, and
+ * returns an enum sheaf_status.  A run is one call of it in each of n_ranks cores, at most `blocks`
+ * of the kernel (its `threads` are 1); they share the work, and meet at barriers.
+ */
+struct sheaf_ve_call {
+    uint64_t constants, mutables, activations; /* where the areas lie in the device's memory */
+    uint64_t rank, n_ranks;
+    uint64_t barrier; /* SHEAF_VE_BARRIER_BYTES, aligned to SHEAF_VE_BARRIER_ALIGNMENT: 0 before the
+                         first run of n_ranks cores, then what the run before has left there */
+};
+
+#define SHEAF_VE_BARRIER_BYTES     4096u
+#define SHEAF_VE_BARRIER_ALIGNMENT 64u
+#define SHEAF_VE_MAX_RANKS         16u /* cores of the largest card */
 
 /* NAME_info.  Fields are only ever appended; struct_size tells how many there are. */
 struct sheaf_bundle_info {

@@ -9,11 +9,13 @@ static enum sheaf_status check_processor(const struct sheaf_linked *linked, stru
 {
     const struct sheaf_bundle_info *info = linked->info;
     const char *features = info->features ? info->features : "";
-    if (RT_INFO_HAS(info, plan) && info->plan)
+    if (RT_INFO_HAS(info, plan) && info->plan) {
+        const char *device = info->plan->device == SHEAF_DEVICE_VE ? "ve" : "gpu";
         return rt_fail(err, SHEAF_ERROR_UNSUPPORTED,
-                       "%s: the bundle was compiled for a device (loader -gpu), whose runtime runs "
-                       "it (libgpu_runtime)",
-                       info->name);
+                       "%s: the bundle was compiled for a device (loader -%s), whose runtime runs "
+                       "it (lib%s_runtime)",
+                       info->name, device, device);
+    }
     if (info->n_variants) {
         if (!RT_INFO_HAS(info, run) || !info->variants || !info->select || !info->run)
             return rt_fail(err, SHEAF_ERROR_FORMAT, "%s: the bundle's variants are malformed",
@@ -82,12 +84,7 @@ static enum sheaf_status run(sheaf_bundle *bundle, struct sheaf_error *err)
     int code = info->n_variants
                    ? info->run(s->variant, constants, bundle->mutables, bundle->activations)
                    : s->linked.entry(constants, bundle->mutables, bundle->activations);
-    if (code == 0)
-        return SHEAF_OK;
-    enum sheaf_status status = code > SHEAF_OK && code <= SHEAF_ERROR_DIVERGED
-                                   ? (enum sheaf_status)code
-                                   : SHEAF_ERROR_DEVICE;
-    return rt_fail(err, status, "%s: the run failed with code %d", info->name, code);
+    return code == 0 ? SHEAF_OK : rt_fail_run(err, info->name, (uint64_t)(int64_t)code);
 }
 
 const struct rt_device rt_device = {.check = check_processor,

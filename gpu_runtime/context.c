@@ -6,7 +6,7 @@ static enum sheaf_status create_host_area(struct gpu_context *g, size_t alignmen
                                           struct sheaf_error *err)
 {
     const struct driver *d = &g->shared->driver;
-    if (!PLAN_HAS(g->plan, host_bytes) || !g->plan->host_bytes)
+    if (!RT_PLAN_HAS(g->plan, host_bytes) || !g->plan->host_bytes)
         return SHEAF_OK;
     CUresult r = d->cuda.MemHostAlloc(&g->host, (size_t)g->plan->host_bytes + alignment, 0);
     if (r != CUDA_SUCCESS)

@@ -7,8 +7,6 @@
 
 #include "gpu_runtime/plan.h"
 
-enum { AREA_CONSTANTS, AREA_MUTABLES, AREA_ACTIVATIONS };
-
 struct gpu_shared_options {
     const struct sheaf_linked *linked; /* of a plan that plan_check has seen */
     const void *constants;             /* copied to the device; steps on the host read them here */

@@ -21,27 +21,6 @@ enum sheaf_status driver_fail(const struct driver *d, CUresult result, const cha
                    d->device_name, words_of(d, result), result);
 }
 
-static enum sheaf_status find_functions(struct driver *d, struct sheaf_error *err)
-{
-    static const char *const symbols[] = {
-#define CUDA_SYMBOL(name, symbol, parameters) #symbol,
-        CUDA_FUNCTIONS(CUDA_SYMBOL)
-#undef CUDA_SYMBOL
-    };
-    /* The table is pointers to functions, one behind the other, in the order of the names. */
-    unsigned char *at = (unsigned char *)&d->cuda;
-    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
-        void *function = dlsym(d->library, symbols[i]);
-        if (!function)
-            return rt_fail(err, SHEAF_ERROR_VERSION,
-                           "the NVIDIA driver is too old: its %s has no %s (CUDA 11.4 or newer is "
-                           "needed)",
-                           DRIVER_LIBRARY, symbols[i]);
-        memcpy(at + i * sizeof function, &function, sizeof function);
-    }
-    return SHEAF_OK;
-}
-
 static enum sheaf_status fail_device(const struct driver *d, CUresult result,
                                      struct sheaf_error *err)
 {
@@ -79,16 +58,21 @@ static enum sheaf_status choose_device(struct driver *d, int ordinal, struct she
 
 enum sheaf_status driver_open(struct driver *d, int ordinal, struct sheaf_error *err)
 {
+    static const char *const symbols[] = {
+#define CUDA_SYMBOL(name, symbol, parameters) #symbol,
+        CUDA_FUNCTIONS(CUDA_SYMBOL)
+#undef CUDA_SYMBOL
+    };
+    static const struct rt_vendor vendor = {.what = "NVIDIA driver",
+                                            .file = DRIVER_LIBRARY,
+                                            .version = "CUDA 11.4",
+                                            .symbols = symbols,
+                                            .n_symbols = sizeof symbols / sizeof symbols[0]};
     memset(d, 0, sizeof *d);
-    d->library = dlopen(DRIVER_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!d->library)
-        return rt_fail(
-            err, SHEAF_ERROR_DEVICE,
-            "there is no NVIDIA driver on this machine: its library cannot be loaded (%s)",
-            dlerror());
-    enum sheaf_status status = find_functions(d, err);
-    if (status == SHEAF_OK)
-        status = choose_device(d, ordinal, err);
+    enum sheaf_status status = rt_open_vendor(&vendor, &d->library, &d->cuda, err);
+    if (status != SHEAF_OK)
+        return status;
+    status = choose_device(d, ordinal, err);
     if (status != SHEAF_OK)
         driver_close(d);
     return status;

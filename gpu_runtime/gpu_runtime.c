@@ -42,64 +42,11 @@ struct views {
 /* sheaf_bundle's device. */
 struct client {
     struct gpu_context context;
-    struct views in, out, measured; /* the last: extents */
-    struct gpu_copies extents;      /* a part of context.out */
+    struct rt_traffic traffic;      /* what context.in and context.out are parts of */
+    struct views in, out, measured; /* the last: extents, which are among those of `out` too */
     uint8_t *staging;               /* pinned */
-    size_t staging_used;
-    int has_queued;     /* runs without copies since the last wait */
-    int state_is_there; /* the device has newer state than the client's memory */
-};
-
-struct place {
-    int area;
-    CUdeviceptr device;
-    uint8_t *host; /* NULL: constants */
-    size_t bytes;
-};
-
-static struct place place_of(const sheaf_bundle *b, size_t i)
-{
-    const struct client *client = b->device;
-    const struct sheaf_linked *l = &b->shared->linked;
-    const struct SymbolTableEntry *entry = &l->config->symbolTable[i];
-    int overlaid = i >= l->config->numSymbols;
-    int area = overlaid ? AREA_ACTIVATIONS : entry->kind ? AREA_MUTABLES : AREA_CONSTANTS;
-    struct place p = {.area = area,
-                      .device = client->context.area[area] + entry->offset,
-                      .bytes = (size_t)l->info->symbols[i].size_bytes};
-    if (area != AREA_CONSTANTS)
-        p.host = (overlaid ? b->activations : b->mutables) + entry->offset;
-    return p;
-}
-
-enum direction { TO_DEVICE, TO_HOST };
-typedef void add_copy(void *arg, enum direction direction, const struct place *place,
-                      int is_extent);
-
-/* What a run copies. */
-static void each_copy(const sheaf_bundle *b, add_copy *add, void *arg)
-{
-    const struct client *client = b->device;
-    for (size_t i = 0; i < rt_symbol_count(&b->shared->linked); i++) {
-        const struct sheaf_symbol_info *info = &b->shared->linked.info->symbols[i];
-        struct place p = place_of(b, i);
-        int is_state = info->role == SHEAF_ROLE_STATE;
-        if (p.bytes && p.host && (is_state || info->role == SHEAF_ROLE_INPUT))
-            add(arg, TO_DEVICE, &p, 0);
-        if (p.bytes && p.host && (is_state || info->role == SHEAF_ROLE_OUTPUT))
-            add(arg, TO_HOST, &p, 0);
-        for (uint32_t d = 0; info->extent_offsets && d < info->rank; d++) {
-            uint64_t at = info->extent_offsets[d];
-            struct place extent = {AREA_ACTIVATIONS, client->context.area[AREA_ACTIVATIONS] + at,
-                                   b->activations + at, sizeof(int64_t)};
-            if (at != UINT64_MAX)
-                add(arg, TO_HOST, &extent, 1);
-        }
-    }
-}
-
-struct amount {
-    size_t n_in, n_out, staging_bytes;
+    int has_queued;                 /* runs without copies since the last wait */
+    int state_is_there;             /* the device has newer state than the client's memory */
 };
 
 /* In the staging memory. */
@@ -108,40 +55,34 @@ static size_t rounded(size_t bytes)
     return (bytes + sizeof(int64_t) - 1) / sizeof(int64_t) * sizeof(int64_t);
 }
 
-static void count_copy(void *arg, enum direction direction, const struct place *p, int is_extent)
+/* The mutable area is pinned, the activations are not. */
+static int is_pinned(const sheaf_bundle *b, const struct rt_copy *copy)
 {
-    struct amount *a = arg;
-    (void)is_extent;
-    a->n_in += direction == TO_DEVICE;
-    a->n_out += direction == TO_HOST;
-    a->staging_bytes += p->area == AREA_ACTIVATIONS ? rounded(p->bytes) : 0;
+    uintptr_t at = (uintptr_t)copy->host, start = (uintptr_t)b->activations;
+    return at < start || at - start >= b->shared->linked.config->activationsMemSize;
 }
 
-static int is_copied(const struct gpu_copies *copies, CUdeviceptr device)
+static size_t staged_bytes(const sheaf_bundle *b, const struct rt_copies *copies)
 {
+    size_t bytes = 0;
     for (size_t i = 0; i < copies->n; i++)
-        if (copies->copy[i].device == device)
-            return 1;
-    return 0;
+        bytes += is_pinned(b, &copies->copy[i]) ? 0 : rounded(copies->copy[i].bytes);
+    return bytes;
 }
 
-/* Several dimensions may have one extent. */
-static void keep_copy(void *arg, enum direction direction, const struct place *p, int is_extent)
+/* Leads copies through the staging memory; returns where the next ones go. */
+static uint8_t *stage(const sheaf_bundle *b, struct rt_copies *copies, struct views *views,
+                      uint8_t *staging)
 {
-    struct client *c = arg;
-    struct gpu_copies *copies = direction == TO_DEVICE ? &c->context.in : &c->context.out;
-    struct views *views = is_extent ? &c->measured : direction == TO_DEVICE ? &c->in : &c->out;
-    struct gpu_copy copy = {.device = p->device, .host = p->host, .bytes = p->bytes};
-    if (is_extent && is_copied(&c->extents, p->device))
-        return;
-    if (p->area == AREA_ACTIVATIONS) {
-        copy.host = c->staging + c->staging_used;
-        c->staging_used += rounded(p->bytes);
-        views->view[views->n++] = (struct view){p->host, copy.host, p->bytes};
+    for (size_t i = 0; i < copies->n; i++) {
+        struct rt_copy *copy = &copies->copy[i];
+        if (is_pinned(b, copy))
+            continue;
+        views->view[views->n++] = (struct view){copy->host, staging, copy->bytes};
+        copy->host = staging;
+        staging += rounded(copy->bytes);
     }
-    copies->copy[copies->n++] = copy;
-    if (is_extent)
-        c->extents.copy[c->extents.n++] = copy;
+    return staging;
 }
 
 static void take(const struct views *views)
@@ -174,22 +115,27 @@ static enum sheaf_status allocate_pinned(const struct gpu_context *g, size_t byt
 /* The client's side of what a run copies. */
 static enum sheaf_status create_copies(sheaf_bundle *b, struct client *c, struct sheaf_error *err)
 {
-    struct amount a = {0, 0, 0};
-    each_copy(b, count_copy, &a);
-    size_t n = a.n_in + 2 * a.n_out; /* extents are listed by themselves too */
-    c->context.in.copy = rt_allocate(sizeof(void *), n * sizeof *c->context.in.copy);
+    struct rt_traffic *t = &c->traffic;
+    enum sheaf_status status = rt_list_copies(b, c->context.area, t, err);
+    if (status != SHEAF_OK)
+        return status;
+    size_t n = t->in.n + t->out.n;
     c->in.view = rt_allocate(sizeof(void *), n * sizeof *c->in.view);
-    if (!c->context.in.copy || !c->in.view)
-        return rt_fail_memory(err, c->context.name, "list of copies",
-                              n * (sizeof *c->context.in.copy + sizeof *c->in.view));
-    c->context.out.copy = c->context.in.copy + a.n_in;
-    c->extents.copy = c->context.out.copy + a.n_out;
-    c->out.view = c->in.view + a.n_in;
-    c->measured.view = c->out.view + a.n_out;
-    enum sheaf_status status = allocate_pinned(&c->context, a.staging_bytes, &c->staging, err);
-    if (status == SHEAF_OK)
-        each_copy(b, keep_copy, c);
-    return status;
+    if (!c->in.view)
+        return rt_fail_memory(err, c->context.name, "list of copies", n * sizeof *c->in.view);
+    c->out.view = c->in.view + t->in.n;
+    size_t bytes = staged_bytes(b, &t->in) + staged_bytes(b, &t->out);
+    status = allocate_pinned(&c->context, bytes, &c->staging, err);
+    if (status != SHEAF_OK)
+        return status;
+    uint8_t *end = stage(b, &t->in, &c->in, c->staging);
+    stage(b, &t->out, &c->out, end);
+    /* Extents are the last, and none of them is pinned. */
+    c->measured.n = t->extents.n;
+    c->measured.view = c->out.view + c->out.n - c->measured.n;
+    c->context.in = t->in;
+    c->context.out = t->out;
+    return SHEAF_OK;
 }
 
 static enum sheaf_status open_context(sheaf_bundle *b, struct client *c, struct sheaf_error *err)
@@ -242,7 +188,7 @@ static void detach(sheaf_bundle *b)
         d->cuda.MemFreeHost(c->staging);
     if (entered)
         driver_leave(d);
-    free(c->context.in.copy);
+    free(c->traffic.in.copy);
     free(c->in.view);
     free(b->activations);
     free(c);
@@ -260,12 +206,12 @@ static enum sheaf_status finish(const struct gpu_context *g, CUresult r, struct 
 
 /* Calls fn for all state; on the context's own stream. */
 static CUresult each_state(const sheaf_bundle *b,
-                           CUresult (*fn)(const struct gpu_context *g, const struct place *p))
+                           CUresult (*fn)(const struct gpu_context *g, const struct rt_copy *p))
 {
     struct client *c = b->device;
     CUresult r = plan_begin(&c->context, c->context.stream);
     for (size_t i = 0; i < rt_symbol_count(&b->shared->linked) && r == CUDA_SUCCESS; i++) {
-        struct place p = place_of(b, i);
+        struct rt_copy p = rt_place(b, c->context.area, i);
         if (p.bytes && p.host && b->shared->linked.info->symbols[i].role == SHEAF_ROLE_STATE)
             r = fn(&c->context, &p);
     }
@@ -273,12 +219,12 @@ static CUresult each_state(const sheaf_bundle *b,
     return r;
 }
 
-static CUresult fetch_state(const struct gpu_context *g, const struct place *p)
+static CUresult fetch_state(const struct gpu_context *g, const struct rt_copy *p)
 {
     return g->shared->driver.cuda.MemcpyDtoHAsync(p->host, p->device, p->bytes, g->stream);
 }
 
-static CUresult clear_state(const struct gpu_context *g, const struct place *p)
+static CUresult clear_state(const struct gpu_context *g, const struct rt_copy *p)
 {
     return g->shared->driver.cuda.MemsetD8Async(p->device, 0, p->bytes, g->stream);
 }
@@ -310,7 +256,6 @@ static enum sheaf_status run(sheaf_bundle *b, struct sheaf_error *err)
     if (status != SHEAF_OK)
         return status;
     take(&c->out);
-    take(&c->measured);
     c->has_queued = 0;
     return SHEAF_OK;
 }
@@ -328,11 +273,12 @@ const struct rt_device rt_device = {.check = check,
 enum sheaf_status sheaf_gpu_address(const sheaf_bundle *bundle, const char *name,
                                     uint64_t *out_address, struct sheaf_error *err)
 {
+    const struct client *client = bundle->device;
     size_t i;
     enum sheaf_status status = rt_find_tensor(bundle, name, &i, err);
     if (status != SHEAF_OK)
         return status;
-    *out_address = place_of(bundle, i).device;
+    *out_address = rt_place(bundle, client->context.area, i).device;
     rt_clear(err);
     return SHEAF_OK;
 }
@@ -361,7 +307,7 @@ enum sheaf_status sheaf_gpu_wait(sheaf_bundle *bundle, struct sheaf_error *err)
         return status;
     CUresult r = plan_begin(g, g->stream);
     if (r == CUDA_SUCCESS && c->has_queued)
-        r = plan_copy_out(g, &c->extents, g->stream);
+        r = plan_copy_out(g, &c->traffic.extents, g->stream);
     status = finish(g, r, err);
     driver_leave(&g->shared->driver);
     if (status != SHEAF_OK)

@@ -17,23 +17,7 @@ struct gpu_shared {
     const void *host_constants;
 };
 
-/* Whether a bundle's plan goes as far as this field. */
-#define PLAN_HAS(plan, field)                                                                      \
-    ((plan)->struct_size >= offsetof(struct sheaf_plan, field) + sizeof(plan)->field)
-
 enum { PLAN_AREAS = SHEAF_AREA_HOST_CONSTANTS + 1 };
-
-/* Bytes that a run takes to the device or brings back. */
-struct gpu_copy {
-    CUdeviceptr device;
-    uint8_t *host; /* pinned */
-    size_t bytes;
-};
-
-struct gpu_copies {
-    struct gpu_copy *copy;
-    size_t n;
-};
 
 /* A context of its own: sheaf_bundle's device. */
 struct gpu_context {
@@ -50,7 +34,7 @@ struct gpu_context {
     uint32_t *behind;       /* by the step that a segment starts with: that behind it; else 0 */
     CUgraphExec *graphs;    /* of it; NULL where it does nothing */
     uint8_t *decision;      /* pinned: what a branch or loop reads */
-    struct gpu_copies in, out;
+    struct rt_copies in, out;
     CUgraphExec whole; /* copies in, all steps, copies out; NULL where the plan branches */
 };
 
@@ -68,8 +52,8 @@ void plan_close(struct gpu_context *g);
 /* The round's number goes where the kernels of a loop look for it. */
 CUresult plan_set_round(struct gpu_context *g, const struct sheaf_step *s, int64_t round,
                         CUstream stream);
-CUresult plan_copy_in(struct gpu_context *g, const struct gpu_copies *c, CUstream stream);
-CUresult plan_copy_out(struct gpu_context *g, const struct gpu_copies *c, CUstream stream);
+CUresult plan_copy_in(struct gpu_context *g, const struct rt_copies *c, CUstream stream);
+CUresult plan_copy_out(struct gpu_context *g, const struct rt_copies *c, CUstream stream);
 
 /* ---- plan.c ---- */
 /* Queues a run on the stream; waits where the plan branches on data. */

@@ -20,7 +20,7 @@ static enum sheaf_status malformed(const struct sheaf_linked *l, const char *wha
 /* Plans could not have them at first. */
 static int has_host_steps(const struct sheaf_plan *p)
 {
-    return PLAN_HAS(p, host_features) && p->n_host_kernels;
+    return RT_PLAN_HAS(p, host_features) && p->n_host_kernels;
 }
 
 static int is_on_host(const struct sheaf_linked *l, uint32_t pointer)
@@ -169,7 +169,7 @@ static uint32_t check_steps(const struct sheaf_linked *l, uint32_t i, uint32_t e
 static enum sheaf_status check_code(const struct sheaf_linked *l, struct sheaf_error *err)
 {
     const struct sheaf_plan *p = l->info->plan;
-    if (!PLAN_HAS(p, pointers) || !p->images || !p->n_images || (p->n_kernels && !p->kernels) ||
+    if (!RT_PLAN_HAS(p, pointers) || !p->images || !p->n_images || (p->n_kernels && !p->kernels) ||
         (p->n_steps && !p->steps) || (p->n_pointers && !p->pointers))
         return rt_fail(err, SHEAF_ERROR_FORMAT, "%s: the launch plan is incomplete", l->info->name);
     if (l->config->alignment > AREA_ALIGNMENT)

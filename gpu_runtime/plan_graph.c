@@ -64,7 +64,7 @@ CUresult plan_set_round(struct gpu_context *g, const struct sheaf_step *s, int64
     return r;
 }
 
-CUresult plan_copy_in(struct gpu_context *g, const struct gpu_copies *c, CUstream stream)
+CUresult plan_copy_in(struct gpu_context *g, const struct rt_copies *c, CUstream stream)
 {
     CUresult r = CUDA_SUCCESS;
     for (size_t i = 0; i < c->n && r == CUDA_SUCCESS; i++)
@@ -73,7 +73,7 @@ CUresult plan_copy_in(struct gpu_context *g, const struct gpu_copies *c, CUstrea
     return r;
 }
 
-CUresult plan_copy_out(struct gpu_context *g, const struct gpu_copies *c, CUstream stream)
+CUresult plan_copy_out(struct gpu_context *g, const struct rt_copies *c, CUstream stream)
 {
     CUresult r = CUDA_SUCCESS;
     for (size_t i = 0; i < c->n && r == CUDA_SUCCESS; i++)

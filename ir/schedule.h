@@ -116,6 +116,7 @@ struct schedule {
     /* Of a device: */
     int threads;           /* of a block */
     int64_t blocks;        /* of the launch */
+    bool is_spread;        /* over the cores that run the network; else one runs the kernel */
     bool is_together;      /* a block runs the kernel as one group, and the launch has only one */
     int64_t shared_bytes;  /* of a block */
     const bool *in_shared; /* by buffer: each group has one in the block's memory; NULL: none */

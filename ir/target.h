@@ -64,6 +64,7 @@ struct target {
     const char *assembler;
     bool (*assemble)(const struct target *t, struct arena *a, unsigned arch,
                      const struct bytes *text, struct bytes *out_code, struct error *err);
+    bool runs_networks; /* its code has a function for a whole network, not a launch per kernel */
     const struct target_threads *threads; /* of a device that has them */
     size_t max_buffers;                   /* that a kernel can have; 0: any number */
     int64_t launch_work; /* operations from which on a region is worth a launch of its own */
@@ -76,6 +77,8 @@ struct target {
     bool has_round;         /* floor, ceil, trunc and rint are instructions */
     bool has_f16;           /* so are conversions between half and float */
     bool has_even_products; /* the even 32-bit lanes of two vectors make 64-bit products */
+    bool has_gather;        /* vectors of elements that lie apart are loaded and stored whole */
+    bool has_any_lanes;     /* a vector may have any number of lanes up to the register's */
     bool has_wide_shift;    /* arithmetic shifts right of vectors of 64 bits are instructions */
     bool unsigned_bytes;    /* 8-bit activations of integer contractions are u8, not i8: what the
                                processor's dot product takes */
@@ -98,6 +101,9 @@ struct target {
        cannot find that out. */
     void (*emit_select)(struct emit *e, struct LLVMOpaqueValue *fn,
                         const struct target *const *variants, size_t n);
+
+    /* Replaces what LLVM cannot generate code for, before the passes; NULL: nothing. */
+    bool (*lower)(struct emit *e, struct error *err);
 
     /* Emits a contraction as its schedule entry says. */
     void (*emit_contract)(struct emit_kernel *ek, kval contract,

@@ -22,6 +22,13 @@ static const struct {
     {OPTION_ID_gpu, OPTION_ID_vector, "it is about code for processors"},
     {OPTION_ID_gpu, OPTION_ID_optimize_size, "it is about code for processors"},
     {OPTION_ID_gpu, OPTION_ID_debug_info, "it is about code for processors"},
+    {OPTION_ID_ve, OPTION_ID_cpu, "each says what runs the network"},
+    {OPTION_ID_ve, OPTION_ID_gpu, "each says what runs the network"},
+    {OPTION_ID_ve, OPTION_ID_interpreter, "each says what runs the network"},
+    {OPTION_ID_ve, OPTION_ID_vector, "it is about code for processors"},
+    {OPTION_ID_ve, OPTION_ID_optimize_size, "it is about code for processors"},
+    {OPTION_ID_ve, OPTION_ID_debug_info, "it is about code for processors"},
+    {OPTION_ID_ve, OPTION_ID_emit_lib, "libraries are made for processors and for GPUs"},
     {OPTION_ID_emit_bundle, OPTION_ID_interpreter, "what is written is compiled code"},
     {OPTION_ID_optimize_size, OPTION_ID_interpreter, "it is about compiled code"},
     {OPTION_ID_verify, OPTION_ID_interpreter, "-verify runs both compiled code and evaluator"},
@@ -335,10 +342,10 @@ static bool check_values(const struct loader_options *opt, struct error *err)
         return error_set(err, SHEAF_ERROR_ARGUMENT,
                          "option -mcpu names %zu processors: only a bundle holds code for several",
                          opt->mcpu.n);
-    if (opt->mcpu.n > 1 && opt->gpu)
+    if (opt->mcpu.n > 1 && (opt->gpu || opt->ve))
         return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "option -mcpu names %zu processors, but with -gpu one is the host",
-                         opt->mcpu.n);
+                         "option -mcpu names %zu processors, but with -%s one is the host",
+                         opt->mcpu.n, opt->gpu ? "gpu" : "ve");
     for (size_t i = 0; i < opt->cc.n; i++)
         if (!check_range(OPTION_ID_cc, opt->cc.item[i], 1, 999, err))
             return false;

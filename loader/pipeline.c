@@ -12,6 +12,7 @@
 #include "loader/node_words.h"
 #include "loader/pipeline_internal.h"
 #include "loader/report.h"
+#include "ve_runtime/codegen/ve_target.h"
 
 static double now(void)
 {
@@ -109,6 +110,8 @@ static bool choose_target(struct pipeline *p, struct error *err)
         target = (struct cpu_target_options){.cpu = "native"};
     if (!cpu_target_create(p->arena, &target, &p->target, err) || (opt->gpu && !choose_gpu(p, err)))
         return false;
+    if (opt->ve)
+        p->target = ve_target_create(p->arena, p->target);
     p->passes.target = p->target;
     p->passes.qdq = p->variant.qdq ? *p->variant.qdq : (enum qdq_mode)opt->qdq;
     return true;
@@ -340,7 +343,8 @@ bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *er
     if (!pipeline_run_open(&p->run, p->arena, p->program, p->constants, p->entry,
                            interpreter ? NULL : &object, err))
         return false;
-    if (!interpreter && p->target->host && !pipeline_run_on_gpu(&p->run, p->entry, err))
+    if (!interpreter && p->target->host &&
+        !pipeline_run_on_device(&p->run, p->target->device, p->entry, err))
         return false;
     p->run.tf32 = p->target->f32_math == F32_TF32;
     set_items(p);

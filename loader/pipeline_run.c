@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "gpu_runtime/gpu_runtime.h"
 #include "ir/eval.h"
+#include "loader/device/device_run.h"
 
 /* A run overwrites inputs among the activations; here they outlive it. */
 static void keep_inputs(struct pipeline_run *run)
@@ -32,7 +32,8 @@ bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct p
 
 void pipeline_run_close(struct pipeline_run *run)
 {
-    sheaf_close(run->device);
+    if (run->device)
+        run->runs->close(run->device);
     run->device = NULL;
     jit_close(run->jit);
     run->jit = NULL;
@@ -53,7 +54,8 @@ void *pipeline_run_input(const struct pipeline_run *run, int buf)
 
 /* ---- devices ---- */
 
-bool pipeline_run_on_gpu(struct pipeline_run *run, const char *entry, struct error *err)
+bool pipeline_run_on_device(struct pipeline_run *run, enum sheaf_device device, const char *entry,
+                            struct error *err)
 {
     struct sheaf_linked linked = {
         .config = jit_data(run->jit, arena_printf(run->arena, "%s_config", entry)),
@@ -63,33 +65,17 @@ bool pipeline_run_on_gpu(struct pipeline_run *run, const char *entry, struct err
     struct sheaf_error failed;
     size_t bytes = (size_t)run->program->area_bytes[AREA_CONSTANT];
     run->entry = NULL;
-    if (sheaf_open_memory(&linked, run->area[AREA_CONSTANT], bytes, &run->device, &failed))
+    run->runs = device == SHEAF_DEVICE_VE ? &ve_device_runs : &gpu_device_runs;
+    if (run->runs->open(&linked, run->area[AREA_CONSTANT], bytes, &run->device, &failed))
         return error_set(err, failed.status, "%s", failed.text);
     return true;
 }
 
-/* The client's tensors are where the areas here have them; after the run so are the activations. */
 static bool run_on_device(struct pipeline_run *run, struct error *err)
 {
     struct sheaf_error failed = {SHEAF_OK, ""};
-    enum sheaf_status status = SHEAF_OK;
-    for (int after = 0; after < 2 && status == SHEAF_OK; after++) {
-        for (size_t i = 0; i < sheaf_tensor_count(run->device) && status == SHEAF_OK; i++) {
-            struct sheaf_tensor_desc t;
-            status = sheaf_tensor_at(run->device, i, &t, &failed);
-            if (status != SHEAF_OK || t.role == SHEAF_ROLE_CONSTANT)
-                continue;
-            const struct SymbolTableEntry *s = &sheaf_info(run->device)->config->symbolTable[i];
-            uint8_t *here = run->area[s->kind == 1 ? AREA_MUTABLE : AREA_ACTIVATION] + s->offset;
-            if (t.size_bytes)
-                memcpy(after ? here : t.data, after ? t.data : here, t.size_bytes);
-        }
-        if (!after && status == SHEAF_OK)
-            status = sheaf_run(run->device, &failed);
-    }
-    if (status == SHEAF_OK)
-        status = sheaf_gpu_activations(run->device, run->area[AREA_ACTIVATION], &failed);
-    return status == SHEAF_OK || error_set(err, status, "%s", failed.text);
+    return run->runs->run(run->device, run->area, &failed) == SHEAF_OK ||
+           error_set(err, failed.status, "%s", failed.text);
 }
 
 /* ---- running ---- */

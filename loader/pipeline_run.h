@@ -9,24 +9,28 @@
 #include "bundle/runtime.h"
 #include "ir/program.h"
 
+struct device_runs;
+
 struct pipeline_run {
     struct arena *arena;
     const struct program *program;
     uint8_t *area[AREA_COUNT]; /* in the arena */
     struct jit *jit;
-    sheaf_entry_fn entry; /* NULL: the evaluator or a device runs the program */
-    sheaf_bundle *device; /* NULL: none */
-    bool tf32;            /* factors of products of floats are rounded to TF32 */
-    void **given;         /* per buffer, or NULL: what an input that lies among the activations
-                             is filled with before each run */
+    sheaf_entry_fn entry;           /* NULL: the evaluator or a device runs the program */
+    sheaf_bundle *device;           /* NULL: none */
+    const struct device_runs *runs; /* of the device */
+    bool tf32;                      /* factors of products of floats are rounded to TF32 */
+    void **given; /* per buffer, or NULL: what an input that lies among the activations
+                     is filled with before each run */
 };
 
 /* `object` NULL: the evaluator.  The mutable area starts as zeros. */
 bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
                        const uint8_t *constants, const char *entry, const struct bytes *object,
                        struct error *err);
-/* After pipeline_run_open: the object is for a GPU, and its constants have this many bytes. */
-bool pipeline_run_on_gpu(struct pipeline_run *run, const char *entry, struct error *err);
+/* After pipeline_run_open: the object is for a device, which from now on runs it. */
+bool pipeline_run_on_device(struct pipeline_run *run, enum sheaf_device device, const char *entry,
+                            struct error *err);
 void pipeline_run_close(struct pipeline_run *run);
 
 bool pipeline_run_once(struct pipeline_run *run, struct error *err);

@@ -1,10 +1,13 @@
 #include "loader/run_audit.h"
 
+#include <elf.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bundle/read/audit.h"
+#include "bundle/read/ve_check.h"
+#include "bundle/read/ve_elf.h"
 #include "bundle/write/file.h"
 #include "ir/checked.h"
 
@@ -43,7 +46,7 @@ static void print_undefined(const struct object *o, FILE *out)
     fprintf(out, "Needed from elsewhere: %s", n ? "" : "nothing\n");
     for (uint32_t i = 1; n && i < o->n_symbols; i++) {
         struct object_symbol s;
-        if (object_symbol(o, i, &s) && s.is_undefined)
+        if (object_symbol(o, i, &s) && object_is_needed(&s))
             fprintf(out, "%s%s", s.name, --n ? ", " : "\n");
     }
 }
@@ -109,6 +112,16 @@ static const char *spell_float_abi(enum audit_float_abi abi)
     return words[abi];
 }
 
+/* Only for the Vector Engine are shared objects made here; elsewhere a linker answers for them. */
+static const char *check_linked(const struct object *o, FILE *out)
+{
+    if (o->machine != VE_MACHINE || o->type == ET_REL)
+        return NULL;
+    const char *why = ve_check(o);
+    fprintf(out, "Can be opened by a dynamic loader: %s\n", why ? "no" : "yes");
+    return why;
+}
+
 bool run_audit(struct arena *a, const char *path, FILE *out, struct error *err)
 {
     struct object o;
@@ -129,6 +142,10 @@ bool run_audit(struct arena *a, const char *path, FILE *out, struct error *err)
     print_entries(&o, out);
     print_relocations(&o, out);
     print_functions(a, &o, out);
+    why = check_linked(&o, out);
+    if (why)
+        return error_set(err, SHEAF_ERROR_FORMAT, "%s cannot be opened by a dynamic loader: %s",
+                         path, why);
     uint32_t n_undefined;
     const char *undefined = object_undefined(&o, &n_undefined);
     if (undefined)

@@ -282,23 +282,71 @@ static LLVMValueRef lane_offset(struct emit_kernel *ek, const struct eaddress *a
     return off;
 }
 
-static LLVMValueRef load_element(struct emit_kernel *ek, int buf, LLVMValueRef offset)
+/* What lies at an offset, or of a vector of offsets at each whose bit is set. */
+static LLVMValueRef load_at(struct emit_kernel *ek, int buf, LLVMValueRef offset, LLVMValueRef mask)
+{
+    struct emit *e = ek->e;
+    LLVMTypeRef mt = emit_memory_type(e, ek->k->bufs[buf].dtype);
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
+    if (!mask)
+        return LLVMBuildLoad2(e->b, mt, p, "");
+    LLVMTypeRef types[2] = {emit_like(offset, mt), LLVMTypeOf(p)};
+    unsigned bytes = (unsigned)LLVMABISizeOfType(e->layout, mt);
+    LLVMValueRef args[4] = {p, LLVMConstInt(e->i32, bytes, 0), mask, LLVMGetPoison(types[0])};
+    return emit_intrinsic(e, "llvm.masked.gather", types, 2, args, 4);
+}
+
+static LLVMValueRef load_elements(struct emit_kernel *ek, int buf, LLVMValueRef offset,
+                                  LLVMValueRef mask)
 {
     struct emit *e = ek->e;
     enum dtype t = ek->k->bufs[buf].dtype;
-    LLVMTypeRef mt = emit_memory_type(e, t);
-    if (dtype_bits(t) != 4) {
-        LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
-        return from_memory(ek, t, LLVMBuildLoad2(e->b, mt, p, ""));
-    }
-    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_index(e, 1), "");
-    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &byte, 1, "");
-    LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, e->i1, "");
-    LLVMValueRef v = LLVMBuildLoad2(e->b, mt, p, "");
-    LLVMValueRef four = LLVMConstInt(e->i8, 4, 0);
+    if (dtype_bits(t) != 4)
+        return from_memory(ek, t, load_at(ek, buf, offset, mask));
+    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_int_like(offset, e->index, 1), "");
+    LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, emit_like(offset, e->i1), "");
+    LLVMValueRef v = load_at(ek, buf, byte, mask);
+    LLVMValueRef four = emit_int_like(v, e->i8, 4);
     LLVMValueRef low = LLVMBuildSelect(e->b, odd, LLVMBuildLShr(e->b, v, four, ""), v, "");
     low = LLVMBuildShl(e->b, low, four, "");
     return t == DTYPE_I4 ? LLVMBuildAShr(e->b, low, four, "") : LLVMBuildLShr(e->b, low, four, "");
+}
+
+static LLVMValueRef load_element(struct emit_kernel *ek, int buf, LLVMValueRef offset)
+{
+    return load_elements(ek, buf, offset, NULL);
+}
+
+/* The element offsets of all lanes. */
+static LLVMValueRef lane_offsets(struct emit_kernel *ek, const struct eaddress *at)
+{
+    bool varying;
+    LLVMValueRef off = eaffine_full(ek, &at->affine, &varying);
+    if (!varying)
+        off = emit_splat(ek, off);
+    return at->varying ? LLVMBuildAdd(ek->e->b, off, at->varying, "") : off;
+}
+
+/* Lanes that lie apart, those whose bit is set. */
+static LLVMValueRef gather(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef mask)
+{
+    LLVMValueRef offsets = lane_offsets(ek, at);
+    return load_elements(ek, at->buf, offsets, mask);
+}
+
+static void scatter(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef v)
+{
+    struct emit *e = ek->e;
+    enum dtype t = ek->k->bufs[at->buf].dtype;
+    LLVMTypeRef mt = emit_memory_type(e, t);
+    assert(dtype_bits(t) != 4);
+    LLVMValueRef offsets = lane_offsets(ek, at);
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[at->buf], &offsets, 1, "");
+    v = to_memory(ek, t, v);
+    LLVMTypeRef types[2] = {LLVMTypeOf(v), LLVMTypeOf(p)};
+    unsigned bytes = (unsigned)LLVMABISizeOfType(e->layout, mt);
+    LLVMValueRef args[4] = {v, p, LLVMConstInt(e->i32, bytes, 0), emit_int_like(offsets, e->i1, 1)};
+    emit_intrinsic(e, "llvm.masked.scatter", types, 2, args, 4);
 }
 
 /* Threads that have the other bits of the word may write at the same time. */
@@ -355,7 +403,9 @@ static bool is_contiguous(const struct emit_kernel *ek, const struct eaddress *a
    as that is of use. */
 static int64_t common_step(const struct emit_kernel *ek, const struct eaddress *at)
 {
-    int64_t step = ek->lanes, bytes = dtype_bits(ek->k->bufs[at->buf].dtype) / 8;
+    int64_t step = 1, bytes = dtype_bits(ek->k->bufs[at->buf].dtype) / 8;
+    while (step < ek->lanes)
+        step *= 2;
     while (step * bytes > PROGRAM_ALIGNMENT)
         step /= 2;
     step = common_divisor(step, at->affine.offset);
@@ -419,6 +469,8 @@ LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *
         LLVMSetAlignment(v, run_alignment(ek, at));
         return from_memory(ek, t, v);
     }
+    if (e->target->has_gather)
+        return gather(ek, at, emit_splat(ek, LLVMConstInt(e->i1, 1, 0)));
     if (is_packed_run(ek, at))
         return load_packed(ek, at);
     LLVMValueRef v = LLVMGetPoison(emit_lane_type(ek, t, true));
@@ -442,6 +494,10 @@ void emit_store(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef 
         LLVMValueRef p = emit_pointer(ek, at->buf, &at->affine);
         LLVMValueRef s = LLVMBuildStore(e->b, to_memory(ek, t, v), p);
         LLVMSetAlignment(s, run_alignment(ek, at));
+        return;
+    }
+    if (e->target->has_gather) {
+        scatter(ek, at, v);
         return;
     }
     for (int i = 0; i < ek->lanes; i++) {
@@ -500,6 +556,8 @@ static LLVMValueRef load_lanes(struct emit_kernel *ek, const struct eaddress *at
                                bool for_each)
 {
     struct emit *e = ek->e;
+    if (e->target->has_gather)
+        return gather(ek, at, for_each ? ok : emit_splat(ek, ok));
     LLVMValueRef r = LLVMGetPoison(emit_lane_type(ek, ek->k->bufs[at->buf].dtype, true));
     for (int i = 0; i < ek->lanes; i++) {
         LLVMValueRef bit = for_each ? LLVMBuildExtractElement(e->b, ok, emit_index(e, i), "") : ok;

@@ -169,7 +169,7 @@ LLVMValueRef eaffine_full(struct emit_kernel *ek, const struct eaffine *a, bool 
     *out_varying = lane != 0 && ek->lanes > 1;
     if (!*out_varying)
         return v;
-    LLVMValueRef step[64];
+    LLVMValueRef step[EMIT_MAX_LANES];
     for (int i = 0; i < ek->lanes; i++)
         step[i] = emit_index(e, lane * i);
     return LLVMBuildAdd(e->b, emit_splat(ek, v), LLVMConstVector(step, (unsigned)ek->lanes), "");

@@ -14,8 +14,13 @@ static void name_kernels(struct emit *e, const struct emit_request *req, struct 
     for (size_t i = 0; i < req->n_entries; i++) {
         const struct emit_part *part = &req->entries[i].parts[0];
         assert(req->entries[i].n_parts == 1);
-        LLVMValueRef *kernel = emit_part_kernels(e, part);
         const char **name = arena_array(e->arena, part->schedules->n + 1, sizeof *name);
+        if (e->target->runs_networks) {
+            name[0] = emit_device_entry(e, &req->entries[i]);
+            images->kernel_name[i] = name;
+            continue;
+        }
+        LLVMValueRef *kernel = emit_part_kernels(e, part);
         for (size_t k = 0; k < part->schedules->n; k++)
             if (kernel[k])
                 name[k] = arena_strdup(e->arena, LLVMGetValueName(kernel[k]));
@@ -23,36 +28,50 @@ static void name_kernels(struct emit *e, const struct emit_request *req, struct 
     }
 }
 
-/* The kernels for one processor of the device. */
+/* The code for one processor of the device, and where it is wanted as text: of a device that runs
+   networks by itself an object, else assembly. */
 static bool emit_image(struct arena *a, const struct emit_request *req, const struct target *t,
-                       struct emit_images *images, struct bytes *out_code, struct bytes *out_ir,
-                       struct error *err)
+                       struct emit_images *images, struct bytes *out_code,
+                       struct emit_result *out_text, struct error *err)
 {
     struct emit e = {.arena = a, .target = t, .features = t->features};
+    struct bytes assembly;
     if (!emit_open(&e, req->source, err))
         return false;
     name_kernels(&e, req, images);
-    bool ok = emit_verify(&e, err) && emit_run_passes(&e, err);
-    if (ok && out_ir) {
+    bool ok = t->runs_networks ? emit_to_object(&e, NULL, out_code, err)
+                               : emit_verify(&e, err) && emit_run_passes(&e, err);
+    if (ok && out_text) {
         char *text = LLVMPrintModuleToString(e.mod);
-        out_ir->size = strlen(text);
-        out_ir->data = arena_copy(a, text, out_ir->size);
+        out_text->llvm_ir.size = strlen(text);
+        out_text->llvm_ir.data = arena_copy(a, text, out_text->llvm_ir.size);
         LLVMDisposeMessage(text);
     }
-    ok = ok && emit_to_bytes(&e, LLVMAssemblyFile, out_code, err) && err->status == SHEAF_OK;
+    if (out_text || !t->runs_networks)
+        ok = ok && emit_to_bytes(&e, LLVMAssemblyFile, &assembly, err);
+    if (ok && out_text)
+        out_text->assembly = assembly;
+    if (ok && !t->runs_networks)
+        *out_code = assembly;
+    ok = ok && err->status == SHEAF_OK;
     emit_close(&e);
     return ok;
 }
 
 /* The assembly of a processor's code, and where that can be had, machine code. */
 static bool add_images(struct arena *a, const struct emit_request *req, const struct target *t,
-                       unsigned arch, struct emit_images *images, struct bytes *out_ir,
+                       unsigned arch, struct emit_images *images, struct emit_result *out_text,
                        struct error *err)
 {
     struct emit_image *text = &images->image[images->n++];
     *text = (struct emit_image){.kind = SHEAF_IMAGE_PTX, .arch = arch};
-    if (!emit_image(a, req, t, images, &text->code, out_ir, err))
+    if (!emit_image(a, req, t, images, &text->code, out_text, err))
         return false;
+    if (t->runs_networks) {
+        text->kind = SHEAF_IMAGE_VE;
+        struct bytes object = text->code;
+        return t->assemble(t, a, arch, &object, &text->code, err);
+    }
     if (!t->assembler)
         return true;
     struct emit_image *code = &images->image[images->n++];
@@ -89,13 +108,12 @@ bool emit_device_module(struct arena *a, const struct emit_request *req, bool wa
     images.image = arena_array(a, 2 * device->n_archs, sizeof *images.image);
     for (size_t i = 0; i < device->n_archs; i++) {
         struct target t = *device;
-        t.cpu = t.plain_cpu = t.tune_cpu = arena_printf(a, "sm_%u", device->archs[i]);
-        struct bytes *ir = want_text && i == 0 ? &r.llvm_ir : NULL;
-        if (!add_images(a, req, &t, device->archs[i], &images, ir, err))
+        if (!t.runs_networks)
+            t.cpu = t.plain_cpu = t.tune_cpu = arena_printf(a, "sm_%u", device->archs[i]);
+        struct emit_result *text = want_text && i == 0 ? &r : NULL;
+        if (!add_images(a, req, &t, device->archs[i], &images, text, err))
             return false;
     }
-    if (want_text)
-        r.assembly = images.image[0].code;
     struct emit host = {
         .arena = a, .target = device->host, .features = device->host->features, .images = &images};
     if (!emit_open(&host, req->source, err))

@@ -15,7 +15,7 @@
 
 #include "bundle/emit/emit.h"
 
-enum { EMIT_MAX_TERMS = 24 };
+enum { EMIT_MAX_TERMS = 24, EMIT_MAX_LANES = 256 };
 
 /* A kernel that has been emitted: parts of one target share those that are equal. */
 struct emitted_kernel {
@@ -117,7 +117,8 @@ struct emit_kernel {
     size_t n_vars, cap_vars;
     int lanes;
     struct egroup group;
-    bool inside; /* load_or of the block being emitted is known to stay inside */
+    LLVMValueRef rank, n_ranks; /* where a network runs in several cores: indices */
+    bool inside;                /* load_or of the block being emitted is known to stay inside */
     struct ejoin join;
     LLVMValueRef (*results)[KREGION_MAX_VALUES]; /* by kval of region */
     bool (*results_varying)[KREGION_MAX_VALUES];
@@ -126,7 +127,8 @@ struct emit_kernel {
 /* ---- emit_kernel.c ---- */
 LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const struct schedule *s,
                                   const char *name);
-/* Its parameters: the buffers, and under -optimize-size the numbers that emit_share.c finds. */
+/* Its parameters: the buffers, and under -optimize-size the numbers that emit_share.c finds; where
+   networks run in several cores, which of how many this one is. */
 unsigned emit_kernel_params(const struct emit *e, const struct kernel *k);
 /* Emits a block's instructions but the yield; the yield's operands are then current values. */
 void emit_block(struct emit_kernel *ek, const struct kblock *blk);
@@ -289,6 +291,10 @@ LLVMValueRef *emit_host_functions(struct emit *e, const struct emit_part *part);
 /* The launch plan of an entry for a device, a pointer to it. */
 LLVMValueRef emit_plan(struct emit *e, const struct emit_entry *entry);
 
+/* ---- emit_cores.c ---- */
+/* All cores that run the network wait for each other, and see what any has written. */
+void emit_meeting(struct emit *e, LLVMValueRef barrier, LLVMValueRef n_cores);
+
 /* ---- emit_program.c, emit_bundle.c ---- */
 /* The functions of a part's kernels, by distinct kernel; of a device's network of those that run on
    the module's processor, else NULL. */
@@ -296,6 +302,8 @@ LLVMValueRef *emit_part_kernels(struct emit *e, const struct emit_part *part);
 
 /* The entry's functions and those of its kernels. */
 void emit_entry(struct emit *e, const struct emit_request *req, const struct emit_entry *entry);
+/* Of a device that runs networks by itself: the function that does, its name. */
+const char *emit_device_entry(struct emit *e, const struct emit_entry *entry);
 /* Its _config and _info. */
 void emit_entry_data(struct emit *e, const struct emit_request *req,
                      const struct emit_entry *entry);

@@ -182,7 +182,13 @@ static void declare_buffers(struct emit_kernel *ek)
         if (ek->k->bufs[i].role == KBUF_IN)
             add_attribute(e, ek->fn, i + 1, "readonly", 0);
     }
-    for (unsigned i = (unsigned)ek->k->n_bufs; i < LLVMCountParams(ek->fn); i++) {
+    unsigned n = (unsigned)ek->k->n_bufs;
+    if (e->target->runs_networks) {
+        ek->rank = LLVMGetParam(ek->fn, n);
+        ek->n_ranks = LLVMGetParam(ek->fn, n + 1);
+        return;
+    }
+    for (unsigned i = n; i < LLVMCountParams(ek->fn); i++) {
         add_attribute(e, ek->fn, i + 1, "noalias", 0);
         add_attribute(e, ek->fn, i + 1, "readonly", 0);
     }
@@ -190,7 +196,19 @@ static void declare_buffers(struct emit_kernel *ek)
 
 unsigned emit_kernel_params(const struct emit *e, const struct kernel *k)
 {
-    return (unsigned)k->n_bufs + e->target->optimize_size;
+    return (unsigned)k->n_bufs + e->target->optimize_size + 2 * e->target->runs_networks;
+}
+
+/* Where a network runs in several cores, those that the kernel is not divided among leave. */
+static void leave_to_one(struct emit_kernel *ek)
+{
+    struct emit *e = ek->e;
+    LLVMBasicBlockRef one = emit_append_block(ek), other = emit_append_block(ek);
+    LLVMValueRef is_first = LLVMBuildICmp(e->b, LLVMIntEQ, ek->rank, emit_index(e, 0), "");
+    LLVMBuildCondBr(e->b, is_first, one, other);
+    LLVMPositionBuilderAtEnd(e->b, other);
+    LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, one);
 }
 
 /* ptx_kernel of llvm/IR/CallingConv.h. */
@@ -212,7 +230,7 @@ static void limit_threads(struct emit *e, LLVMValueRef fn, const struct schedule
    where no buffer has more elements than they can count. */
 static LLVMTypeRef index_type(const struct emit *e, const struct kernel *k)
 {
-    if (!e->target->host || e->target->optimize_size)
+    if (!e->target->threads || e->target->optimize_size)
         return LLVMIntPtrTypeInContext(e->ctx, e->layout);
     for (size_t i = 0; i < k->n_bufs; i++)
         if (layout_elems(&k->bufs[i].layout, k->bufs[i].dims) > INT32_MAX)
@@ -224,13 +242,13 @@ LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const 
                                   const char *name)
 {
     e->index = index_type(e, k);
-    LLVMTypeRef *params = arena_array(e->arena, k->n_bufs + 1, sizeof *params);
     unsigned n_params = emit_kernel_params(e, k);
+    LLVMTypeRef *params = arena_array(e->arena, n_params + 1, sizeof *params);
     for (size_t i = 0; i < n_params; i++)
-        params[i] = e->ptr;
+        params[i] = i >= k->n_bufs && e->target->runs_networks ? e->index : e->ptr;
     LLVMTypeRef t = LLVMFunctionType(e->void_, params, n_params, 0);
     LLVMValueRef fn = LLVMAddFunction(e->mod, name, t);
-    if (e->target->host) {
+    if (e->target->threads) {
         LLVMSetFunctionCallConv(fn, KERNEL_CONVENTION);
         limit_threads(e, fn, s);
     } else {
@@ -254,6 +272,8 @@ LLVMValueRef emit_kernel_function(struct emit *e, const struct kernel *k, const 
     LLVMBasicBlockRef body = emit_append_block(&ek);
     LLVMPositionBuilderAtEnd(e->b, body);
     emit_debug_kernel(&ek);
+    if (e->target->runs_networks && !(s && s->is_spread))
+        leave_to_one(&ek);
     if (s && s->is_together) {
         ek.group = (struct egroup){s->threads, e->target->threads->thread(e)};
         emit_group_buffers(&ek, 1, NULL);

@@ -102,6 +102,10 @@ static void vector_loop(struct emit_kernel *ek, struct map *m, int level, LLVMVa
         return;
     }
     int64_t at = main * m->lanes;
+    if (e->target->has_any_lanes && at < known) {
+        lanes_at(ek, m, level, at, (int)(known - at));
+        return;
+    }
     for (int lanes = m->lanes / 2; lanes >= 1; lanes /= 2) {
         if (known - at < lanes)
             continue;
@@ -237,6 +241,20 @@ static void points_of_launch(struct emit_kernel *ek, struct spread *s, LLVMValue
     LLVMPositionBuilderAtEnd(e->b, end);
 }
 
+/* Each core takes as many points, one after the other. */
+static void spread_over_cores(struct emit_kernel *ek, struct spread *s)
+{
+    struct emit *e = ek->e;
+    LLVMValueRef total = narrowed(e, s->total, e->index), share[2];
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef rank = i ? LLVMBuildAdd(e->b, ek->rank, emit_index(e, 1), "") : ek->rank;
+        share[i] = LLVMBuildUDiv(e->b, LLVMBuildMul(e->b, total, rank, ""), ek->n_ranks, "");
+    }
+    struct eloop l = emit_loop_begin(ek, share[0], share[1], 1);
+    at_point(ek, s, narrowed(e, l.phi, s->type));
+    emit_loop_end(ek, &l);
+}
+
 static void spread_over_launch(struct emit_kernel *ek, struct spread *s, int group)
 {
     struct emit *e = ek->e;
@@ -300,7 +318,9 @@ void emit_map_region(struct emit_kernel *ek, kval v)
     }
     struct spread s = {.m = &m, .n = entry->n_spread};
     count_points(ek, &s);
-    if (entry->place == SCHEDULE_LAUNCH)
+    if (ek->e->target->runs_networks)
+        spread_over_cores(ek, &s);
+    else if (entry->place == SCHEDULE_LAUNCH)
         spread_over_launch(ek, &s, entry->point_threads);
     else
         spread_over_group(ek, &s);

@@ -141,10 +141,10 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *arg)
     LLVMDisposeMessage(text);
 }
 
-bool emit_run_passes(struct emit *e, struct error *err)
+static bool run_passes(struct emit *e, const char *passes, struct error *err)
 {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef failed = LLVMRunPasses(e->mod, PASSES, e->machine, options);
+    LLVMErrorRef failed = LLVMRunPasses(e->mod, passes, e->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!failed)
         return true;
@@ -152,6 +152,13 @@ bool emit_run_passes(struct emit *e, struct error *err)
     codegen_error(err, "optimization failed", text);
     LLVMDisposeErrorMessage(text);
     return false;
+}
+
+bool emit_run_passes(struct emit *e, struct error *err)
+{
+    if (e->target->lower && !(run_passes(e, "function(sroa)", err) && e->target->lower(e, err)))
+        return false;
+    return run_passes(e, PASSES, err);
 }
 
 bool emit_verify(struct emit *e, struct error *err)

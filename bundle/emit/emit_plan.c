@@ -190,6 +190,19 @@ static LLVMValueRef host_kernel_rows(const struct plan *p)
     return edata_rows(e, rows, p->n_host_kernels);
 }
 
+/* The function that runs the network, in any number of cores. */
+static LLVMValueRef network_row(struct emit *e, const char *name)
+{
+    struct edata f = {.e = e};
+    edata_put(&f, edata_string(e, name));
+    edata_put(&f, plain_i32(e, SHEAF_VE_MAX_RANKS));
+    edata_put(&f, plain_i32(e, 1));
+    edata_put(&f, plain_i32(e, 0));
+    edata_put(&f, plain_i32(e, 1));
+    LLVMValueRef row = edata_finish(&f);
+    return edata_rows(e, &row, 1);
+}
+
 static LLVMValueRef image_rows(struct emit *e, const struct emit_images *images)
 {
     LLVMValueRef *rows = arena_array(e->arena, images->n + 1, sizeof *rows);
@@ -208,12 +221,18 @@ LLVMValueRef emit_plan(struct emit *e, const struct emit_entry *entry)
 {
     struct emit_images *images = e->images;
     struct plan p = {.e = e, .part = &entry->parts[0]};
-    number_kernels(&p);
-    add_steps(&p, &p.part->program->body);
+    const char **name = images->kernel_name[entry - images->entries];
+    bool alone = p.part->target->runs_networks;
+    if (alone) {
+        p.n_kernels = 1;
+    } else {
+        number_kernels(&p);
+        add_steps(&p, &p.part->program->body);
+    }
     if (!images->table)
         images->table = image_rows(e, images);
-    LLVMValueRef kernels = kernel_rows(&p, images->kernel_name[entry - images->entries]);
-    LLVMValueRef host_kernels = host_kernel_rows(&p);
+    LLVMValueRef kernels = alone ? network_row(e, name[0]) : kernel_rows(&p, name);
+    LLVMValueRef host_kernels = alone ? LLVMConstNull(e->ptr) : host_kernel_rows(&p);
     const char *features = e->target->features;
     struct edata f = {.e = e};
     edata_put(&f, plain_i32(e, 0)); /* its size, see below */

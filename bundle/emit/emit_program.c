@@ -12,6 +12,8 @@ struct entry {
     LLVMValueRef fn;
     LLVMValueRef area[AREA_COUNT];
     LLVMValueRef *kernel; /* function of each distinct kernel */
+    /* Where the network runs in several cores: which this is, of how many, and where they meet. */
+    LLVMValueRef rank, n_ranks, barrier;
 };
 
 static LLVMValueRef buffer_pointer(struct entry *t, int buf)
@@ -24,19 +26,31 @@ static LLVMValueRef buffer_pointer(struct entry *t, int buf)
 
 static void emit_steps(struct entry *t, const struct steps *steps);
 
+/* What any core has written all see from here on. */
+static void meet(struct entry *t)
+{
+    if (t->barrier)
+        emit_meeting(t->e, t->barrier, t->n_ranks);
+}
+
 static void emit_call(struct entry *t, const struct step *s)
 {
     struct emit *e = t->e;
     size_t n = s->kernel->n_bufs;
-    LLVMValueRef *args = arena_array(e->arena, n + 1, sizeof *args);
+    unsigned n_params = emit_kernel_params(e, s->kernel);
+    LLVMValueRef *args = arena_array(e->arena, n_params, sizeof *args);
     for (size_t i = 0; i < n; i++)
         args[i] = buffer_pointer(t, s->args[i]);
-    unsigned n_params = emit_kernel_params(e, s->kernel);
-    if (n_params > n)
+    if (t->barrier) {
+        args[n] = t->rank;
+        args[n + 1] = t->n_ranks;
+    } else if (n_params > n) {
         args[n] = LLVMGetPoison(e->ptr);
+    }
     LLVMValueRef fn = t->kernel[t->part->schedules->of_step[s->id]];
     emit_debug_step(e, s);
     LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, args, n_params, "");
+    meet(t);
 }
 
 /* A bool scalar buffer as i1. */
@@ -54,7 +68,9 @@ static void emit_branch(struct entry *t, const struct step *s)
     side[0] = plain_block(e);
     side[1] = plain_block(e);
     end = plain_block(e);
-    LLVMBuildCondBr(e->b, read_bool(t, s->cond), side[0], side[1]);
+    LLVMValueRef go = read_bool(t, s->cond);
+    meet(t); /* none changes it before all have read it */
+    LLVMBuildCondBr(e->b, go, side[0], side[1]);
     for (int i = 0; i < 2; i++) {
         LLVMPositionBuilderAtEnd(e->b, side[i]);
         emit_steps(t, &s->bodies[i]);
@@ -63,28 +79,43 @@ static void emit_branch(struct entry *t, const struct step *s)
     LLVMPositionBuilderAtEnd(e->b, end);
 }
 
+/* Of several cores each counts by itself, and all write the same. */
+static void store_round(struct entry *t, const struct step *s, LLVMValueRef own, LLVMValueRef i)
+{
+    struct emit *e = t->e;
+    LLVMBuildStore(e->b, i, buffer_pointer(t, s->index));
+    if (own)
+        LLVMBuildStore(e->b, i, own);
+}
+
+static LLVMValueRef load_round(struct entry *t, const struct step *s, LLVMValueRef own)
+{
+    return LLVMBuildLoad2(t->e->b, t->e->i64, own ? own : buffer_pointer(t, s->index), "");
+}
+
 /* The round number lives in the step's index buffer, so that kernels of the body can read it. */
 static void emit_rounds(struct entry *t, const struct step *s)
 {
     struct emit *e = t->e;
     LLVMBasicBlockRef head = plain_block(e), body = plain_block(e), end = plain_block(e);
-    LLVMBuildStore(e->b, LLVMConstInt(e->i64, 0, 0), buffer_pointer(t, s->index));
+    LLVMValueRef own = t->barrier ? LLVMBuildAlloca(e->b, e->i64, "") : NULL;
+    store_round(t, s, own, LLVMConstInt(e->i64, 0, 0));
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, head);
     LLVMValueRef go = LLVMConstInt(e->i1, 1, 0);
     if (s->trip >= 0) {
-        LLVMValueRef i = LLVMBuildLoad2(e->b, e->i64, buffer_pointer(t, s->index), "");
+        LLVMValueRef i = load_round(t, s, own);
         LLVMValueRef n = LLVMBuildLoad2(e->b, e->i64, buffer_pointer(t, s->trip), "");
         go = LLVMBuildICmp(e->b, LLVMIntSLT, i, n, "");
     }
     if (s->cond >= 0)
         go = LLVMBuildAnd(e->b, go, read_bool(t, s->cond), "");
+    meet(t);
     LLVMBuildCondBr(e->b, go, body, end);
     LLVMPositionBuilderAtEnd(e->b, body);
     emit_steps(t, &s->bodies[0]);
-    LLVMValueRef i = LLVMBuildLoad2(e->b, e->i64, buffer_pointer(t, s->index), "");
-    LLVMValueRef next = LLVMBuildAdd(e->b, i, LLVMConstInt(e->i64, 1, 0), "");
-    LLVMBuildStore(e->b, next, buffer_pointer(t, s->index));
+    LLVMValueRef i = load_round(t, s, own);
+    store_round(t, s, own, LLVMBuildAdd(e->b, i, LLVMConstInt(e->i64, 1, 0), ""));
     LLVMBuildBr(e->b, head);
     LLVMPositionBuilderAtEnd(e->b, end);
 }
@@ -254,6 +285,30 @@ static void emit_dispatch(struct emit *e, const struct emit_entry *entry, LLVMVa
         args[1 + a] = t.area[a];
     LLVMBuildRet(e->b, LLVMBuildCall2(e->b, LLVMGlobalGetValueType(run), run, args, 4, ""));
     emit_function_attributes(e, last);
+}
+
+/*
+ * uint64_t NAME_ve(uint64_t call), with the address of a struct sheaf_ve_call: the network on a
+ * device that runs it by itself.
+ */
+const char *emit_device_entry(struct emit *e, const struct emit_entry *entry)
+{
+    const struct emit_part *part = &entry->parts[0];
+    struct entry t = {.e = e, .part = part, .kernel = emit_part_kernels(e, part)};
+    const char *name = arena_printf(e->arena, "%s_%s", entry->name, e->target->name);
+    t.fn = plain_function(e, name, e->i64, &e->i64, 1, LLVMExternalLinkage);
+    LLVMValueRef call = LLVMBuildIntToPtr(e->b, LLVMGetParam(t.fn, 0), e->ptr, "");
+    LLVMValueRef *const fields[] = {&t.area[0], &t.area[1], &t.area[2],
+                                    &t.rank,    &t.n_ranks, &t.barrier};
+    for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        LLVMValueRef at = plain_i64(e, i);
+        LLVMValueRef field = LLVMBuildInBoundsGEP2(e->b, e->i64, call, &at, 1, "");
+        bool is_number = fields[i] == &t.rank || fields[i] == &t.n_ranks;
+        *fields[i] = LLVMBuildLoad2(e->b, is_number ? e->i64 : e->ptr, field, "");
+    }
+    emit_steps(&t, &part->program->body);
+    LLVMBuildRet(e->b, LLVMConstInt(e->i64, SHEAF_OK, 0));
+    return name;
 }
 
 /* A device's network does not run by a call. */

@@ -75,8 +75,8 @@ static LLVMValueRef const_like(LLVMValueRef v, LLVMValueRef scalar)
     if (!is_vector(v))
         return scalar;
     unsigned n = LLVMGetVectorSize(LLVMTypeOf(v));
-    LLVMValueRef elem[64];
-    assert(n <= 64);
+    LLVMValueRef elem[EMIT_MAX_LANES];
+    assert(n <= EMIT_MAX_LANES);
     for (unsigned i = 0; i < n; i++)
         elem[i] = scalar;
     return LLVMConstVector(elem, n);
@@ -99,7 +99,7 @@ LLVMValueRef emit_splat(struct emit_kernel *ek, LLVMValueRef v)
         return v;
     LLVMTypeRef t = LLVMVectorType(LLVMTypeOf(v), (unsigned)ek->lanes);
     if (LLVMIsConstant(v)) {
-        LLVMValueRef elem[64];
+        LLVMValueRef elem[EMIT_MAX_LANES];
         for (int i = 0; i < ek->lanes; i++)
             elem[i] = v;
         return LLVMConstVector(elem, (unsigned)ek->lanes);

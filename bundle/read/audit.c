@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bundle/bundle.h"
+#include "bundle/read/ve_elf.h"
 
 /* ---- machines ---- */
 
@@ -63,6 +64,12 @@ static const struct relocation_name RISCV[] = {
     {51, "R_RISCV_RELAX"},
     {0, NULL},
 };
+static const struct relocation_name VE[] = {
+#define ROW(number, name, what, part) {number, #name},
+    VE_RELOCATIONS(ROW)
+#undef ROW
+        {0, NULL},
+};
 
 static const struct machine {
     uint16_t machine;
@@ -75,6 +82,7 @@ static const struct machine {
     {EM_ARM, false, "ARM", ARM},
     {EM_RISCV, true, "RISC-V, 64 bits", RISCV},
     {EM_RISCV, false, "RISC-V, 32 bits", RISCV},
+    {VE_MACHINE, true, "NEC Vector Engine", VE},
 };
 
 static const struct machine *find_machine(const struct object *o)
@@ -171,7 +179,7 @@ enum { RISCV_FLOAT_ABI = 6 }; /* bits of e_flags: 0 soft, 2 single, 4 double */
 
 enum audit_float_abi audit_float_abi(const struct object *o)
 {
-    if (o->machine == EM_X86_64 || o->machine == EM_AARCH64)
+    if (o->machine == EM_X86_64 || o->machine == EM_AARCH64 || o->machine == VE_MACHINE)
         return AUDIT_FLOAT_HARD;
     if (o->machine == EM_RISCV)
         return o->flags & RISCV_FLOAT_ABI ? AUDIT_FLOAT_HARD : AUDIT_FLOAT_SOFT;
@@ -195,13 +203,12 @@ bool audit_floats_agree(const struct object *a, const struct object *b)
 
 struct audit_sizes audit_sizes(const struct object *o)
 {
-    static const char relocated[] = ".data.rel.ro";
     struct audit_sizes sizes = {0};
     for (uint32_t i = 1; i < o->n_sections; i++) {
         struct object_section s;
         if (!object_section(o, i, &s) || !(s.flags & SHF_ALLOC))
             continue;
-        bool is_relocated = strncmp(s.name, relocated, sizeof relocated - 1) == 0;
+        bool is_relocated = object_is_relocated(&s);
         if (s.flags & SHF_EXECINSTR)
             sizes.code += s.size;
         else if ((s.flags & SHF_WRITE) && !is_relocated)

@@ -14,7 +14,7 @@ enum audit_float_abi { AUDIT_FLOAT_UNSTATED, AUDIT_FLOAT_SOFT, AUDIT_FLOAT_HARD 
 struct audit_sizes {
     uint64_t code;      /* executable */
     uint64_t constants; /* read-only, those with addresses in them included */
-    uint64_t relocated; /* of the constants: those with addresses, .data.rel.ro */
+    uint64_t relocated; /* of the constants: those with addresses */
     uint64_t writable;  /* with content, or cleared at the start */
 };
 

@@ -39,6 +39,7 @@ static bool section_header(const struct object *o, uint32_t i, struct object_sec
         .name = "",
         .type = (uint32_t)FIELD(o, at, Shdr, sh_type),
         .flags = FIELD(o, at, Shdr, sh_flags),
+        .address = FIELD(o, at, Shdr, sh_addr),
         .offset = FIELD(o, at, Shdr, sh_offset),
         .size = FIELD(o, at, Shdr, sh_size),
         .align = FIELD(o, at, Shdr, sh_addralign),
@@ -85,6 +86,17 @@ static const char *open_sections(struct object *o)
     return NULL;
 }
 
+static const char *open_segments(struct object *o)
+{
+    o->segments_at = FIELD(o, 0, Ehdr, e_phoff);
+    o->segment_size = (uint32_t)FIELD(o, 0, Ehdr, e_phentsize);
+    o->n_segments = (uint32_t)FIELD(o, 0, Ehdr, e_phnum);
+    if (o->n_segments && (o->segment_size < STRUCT_SIZE(o, Phdr) ||
+                          !inside(o, o->segments_at, (uint64_t)o->n_segments * o->segment_size)))
+        return "its segment table lies outside";
+    return NULL;
+}
+
 static const char *open_symbols(struct object *o)
 {
     for (uint32_t i = 1; i < o->n_sections; i++) {
@@ -121,6 +133,8 @@ const char *object_open(const void *data, size_t size, struct object *out_object
     o.flags = (uint32_t)FIELD(&o, 0, Ehdr, e_flags);
     const char *why = open_sections(&o);
     if (!why)
+        why = open_segments(&o);
+    if (!why)
         why = open_symbols(&o);
     if (!why)
         *out_object = o;
@@ -153,16 +167,39 @@ bool object_symbol(const struct object *o, uint32_t i, struct object_symbol *out
         return false;
     /* Type and binding are coded alike in both word sizes. */
     unsigned info = (unsigned)FIELD(o, at, Sym, st_info);
+    unsigned visibility = ELF64_ST_VISIBILITY((unsigned)FIELD(o, at, Sym, st_other));
     uint32_t section = (uint32_t)FIELD(o, at, Sym, st_shndx);
     *out_symbol = (struct object_symbol){
         .name = name,
         .is_undefined = section == SHN_UNDEF,
         .is_local = ELF64_ST_BIND(info) == STB_LOCAL,
         .is_function = ELF64_ST_TYPE(info) == STT_FUNC,
+        .is_hidden = visibility == STV_HIDDEN || visibility == STV_INTERNAL,
+        .type = ELF64_ST_TYPE(info),
         .section = section,
         .value = FIELD(o, at, Sym, st_value),
         .size = FIELD(o, at, Sym, st_size),
     };
+    return true;
+}
+
+bool object_segment(const struct object *o, uint32_t i, struct object_segment *out_segment)
+{
+    if (i >= o->n_segments)
+        return false;
+    uint64_t at = o->segments_at + (uint64_t)i * o->segment_size;
+    struct object_segment s = {
+        .type = (uint32_t)FIELD(o, at, Phdr, p_type),
+        .flags = (uint32_t)FIELD(o, at, Phdr, p_flags),
+        .offset = FIELD(o, at, Phdr, p_offset),
+        .file_size = FIELD(o, at, Phdr, p_filesz),
+        .address = FIELD(o, at, Phdr, p_vaddr),
+        .memory_size = FIELD(o, at, Phdr, p_memsz),
+        .align = FIELD(o, at, Phdr, p_align),
+    };
+    if (!inside(o, s.offset, s.file_size))
+        return false;
+    *out_segment = s;
     return true;
 }
 
@@ -177,12 +214,19 @@ bool object_relocation(const struct object *o, uint32_t i, uint64_t k,
         return false;
     uint64_t at = s.offset + k * s.entry_size;
     uint64_t info = FIELD(o, at, Rel, r_info);
+    uint64_t addend = s.type == SHT_RELA ? FIELD(o, at, Rela, r_addend) : 0;
     *out_relocation = (struct object_relocation){
         .offset = FIELD(o, at, Rel, r_offset),
         .type = (uint32_t)(o->is_64 ? ELF64_R_TYPE(info) : ELF32_R_TYPE(info)),
         .symbol = (uint32_t)(o->is_64 ? ELF64_R_SYM(info) : ELF32_R_SYM(info)),
+        .addend = o->is_64 ? (int64_t)addend : (int32_t)addend,
     };
     return true;
+}
+
+bool object_is_needed(const struct object_symbol *s)
+{
+    return s->is_undefined && strcmp(s->name, "_GLOBAL_OFFSET_TABLE_") != 0;
 }
 
 const char *object_undefined(const struct object *o, uint32_t *out_count)
@@ -192,7 +236,7 @@ const char *object_undefined(const struct object *o, uint32_t *out_count)
     for (uint32_t i = 1; i < o->n_symbols; i++) {
         struct object_symbol s;
         bool readable = object_symbol(o, i, &s);
-        if (readable && !s.is_undefined)
+        if (readable && !object_is_needed(&s))
             continue;
         if (!first)
             first = readable ? s.name : "?";
@@ -201,10 +245,10 @@ const char *object_undefined(const struct object *o, uint32_t *out_count)
     return first;
 }
 
-/* Data with relocations in position-independent code; the dynamic linker makes it read-only. */
-static bool is_relocated_constant(const char *section)
+bool object_is_relocated(const struct object_section *s)
 {
-    return strncmp(section, ".data.rel.ro", strlen(".data.rel.ro")) == 0;
+    return strncmp(s->name, ".data.rel.ro", strlen(".data.rel.ro")) == 0 ||
+           strcmp(s->name, ".dynamic") == 0 || strcmp(s->name, ".got") == 0;
 }
 
 const char *object_writable(const struct object *o)
@@ -213,8 +257,7 @@ const char *object_writable(const struct object *o)
         struct object_section s;
         if (!object_section(o, i, &s))
             return "?";
-        if ((s.flags & SHF_WRITE) && (s.flags & SHF_ALLOC) && s.size &&
-            !is_relocated_constant(s.name))
+        if ((s.flags & SHF_WRITE) && (s.flags & SHF_ALLOC) && s.size && !object_is_relocated(&s))
             return s.name;
     }
     return NULL;

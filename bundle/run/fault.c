@@ -42,3 +42,11 @@ enum sheaf_status rt_fail_memory(struct sheaf_error *err, const char *name, cons
     return rt_fail(err, SHEAF_ERROR_MEMORY, "%s: cannot allocate %lu bytes for the %s", name,
                    (unsigned long)size, what);
 }
+
+enum sheaf_status rt_fail_run(struct sheaf_error *err, const char *name, uint64_t code)
+{
+    enum sheaf_status status = code > SHEAF_OK && code <= SHEAF_ERROR_DIVERGED
+                                   ? (enum sheaf_status)code
+                                   : SHEAF_ERROR_DEVICE;
+    return rt_fail(err, status, "%s: the run failed with code %ld", name, (long)code);
+}

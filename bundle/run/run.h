@@ -16,6 +16,9 @@
 /* Whether a bundle's info goes as far as this field. */
 #define RT_INFO_HAS(info, field)                                                                   \
     ((info)->struct_size >= offsetof(struct sheaf_bundle_info, field) + sizeof(info)->field)
+/* The same of its plan. */
+#define RT_PLAN_HAS(plan, field)                                                                   \
+    ((plan)->struct_size >= offsetof(struct sheaf_plan, field) + sizeof(plan)->field)
 
 /* What the contexts on one set of constants have in common. */
 struct rt_shared {
@@ -65,6 +68,9 @@ void *rt_allocate(size_t alignment, size_t size); /* NULL where there is no memo
 enum sheaf_status rt_fail_memory(struct sheaf_error *err, const char *name, const char *what,
                                  size_t size);
 
+/* The failure of a run that a bundle's code has returned. */
+enum sheaf_status rt_fail_run(struct sheaf_error *err, const char *name, uint64_t code);
+
 /* ---- dtype.c ---- */
 size_t rt_dtype_bits(enum sheaf_dtype t); /* of an element; numbers of 4 bits are two to a byte */
 
@@ -75,6 +81,47 @@ size_t rt_symbol_count(const struct sheaf_linked *l);
 
 /* ---- tensors.c: by name in the model or, failing that, by legalised name ---- */
 enum sheaf_status rt_find_tensor(const sheaf_bundle *bundle, const char *name, size_t *out_i,
+                                 struct sheaf_error *err);
+
+/* ---- copies.c: on devices with memory of their own ---- */
+enum { AREA_CONSTANTS, AREA_MUTABLES, AREA_ACTIVATIONS };
+
+/* Bytes that a run takes to the device or brings back. */
+struct rt_copy {
+    uint64_t device;
+    uint8_t *host; /* NULL: constants */
+    size_t bytes;
+};
+
+struct rt_copies {
+    struct rt_copy *copy;
+    size_t n;
+};
+
+/* All of a run: inputs and state, then state, outputs and extents, of which the last are the
+   extents.  One allocation, in.copy, which free gives back. */
+struct rt_traffic {
+    struct rt_copies in, out, extents;
+};
+
+/* Tensor number i; area: where the three areas lie on the device. */
+struct rt_copy rt_place(const sheaf_bundle *b, const uint64_t area[], size_t i);
+enum sheaf_status rt_list_copies(const sheaf_bundle *b, const uint64_t area[],
+                                 struct rt_traffic *out_traffic, struct sheaf_error *err);
+
+/* ---- vendor.c ---- */
+/* A library that a device's vendor brings, and what of it is needed. */
+struct rt_vendor {
+    const char *what; /* for sentences */
+    const char *file;
+    const char *version; /* that has all of them, in words */
+    const char *const *symbols;
+    size_t n_symbols;
+};
+
+/* Opens it and puts its functions into the table, in the order of the symbols, one behind the
+   other.  The library is dlclose's to close. */
+enum sheaf_status rt_open_vendor(const struct rt_vendor *v, void **out_library, void *table,
                                  struct sheaf_error *err);
 
 /* ---- weights.c: set s->constants, from a file or from memory, after checking them ---- */

@@ -69,23 +69,35 @@ def read_varint(data, at):
             return value, at
 
 
-def read_tensor(path):
-    """(name, type, bytes) of an ONNX TensorProto with raw data; see onnx.proto."""
-    with open(path, "rb") as f:
-        data = f.read()
-    name, dtype, raw, at = "", 0, b"", 0
+def fields(data):
+    """(number, value) of each field of a protobuf message that holds no fixed-width numbers."""
+    at = 0
     while at < len(data):
         key, at = read_varint(data, at)
         value, at = read_varint(data, at)
         if key & 7 == 2:
             value, at = data[at:at + value], at + value
-        if key >> 3 == 2:
-            dtype = value
-        elif key >> 3 == 8:
-            name = value.decode()
-        elif key >> 3 == 9:
-            raw = value
-    return name, dtype, raw
+        yield key >> 3, value
+
+
+def read_tensor(path):
+    """(name, type, bytes) of an ONNX TensorProto with raw data; see onnx.proto."""
+    with open(path, "rb") as f:
+        found = dict(fields(f.read()))
+    return found.get(8, b"").decode(), found.get(2, 0), found.get(9, b"")
+
+
+def model_names(path):
+    """Names of inputs and of outputs of an ONNX model, see ModelProto and GraphProto there: what is
+    recorded may name them otherwise."""
+    with open(path, "rb") as f:
+        graph = dict(fields(f.read()))[7]
+    names = {5: [], 11: [], 12: []}
+    for number, value in fields(graph):
+        if number in names:
+            of_name = 8 if number == 5 else 1
+            names[number].append(next(v for n, v in fields(value) if n == of_name).decode())
+    return [n for n in names[11] if n not in names[5]], names[12]
 
 
 def tensors(folder, which):
@@ -189,6 +201,10 @@ class Pack:
             return
         folder = f"{path}/test_data_set_0"
         inputs, outputs = tensors(folder, "input"), tensors(folder, "output")
+        if os.path.isfile(model):
+            names = model_names(model)
+            inputs = [(n, *rest) for n, (_, *rest) in zip(names[0], inputs)]
+            outputs = [(n, *rest) for n, (_, *rest) in zip(names[1], outputs)]
         feeds = [(n, data) for n, _, data in inputs]
         wide, reference = self.wide(model, inputs, outputs), "float64"
         if not wide:
@@ -216,6 +232,8 @@ class Pack:
             import reference64
         except ImportError:
             return None
+        if os.path.isdir(model):
+            return None  # of Caffe2
         got = reference64.run(model, [(dtype, data) for _, dtype, data in inputs])
         for data, (_, _, recorded) in zip(got or [], outputs):
             if not distance(device.unpack(data, 11), device.unpack(recorded, 1)) < 1e-4:

@@ -14,7 +14,7 @@
 #include "tests/support/compiled.h"
 #include "tests/support/support.h"
 
-static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native", "x86-64,-Os", "nvidia"};
+static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native", "x86-64,-Os", "nvidia", "ve"};
 
 /* Small numbers, some of them negative. */
 static void fill(const struct pipeline_run *run, int buf)

@@ -14,7 +14,7 @@
 #include "tests/support/random.h"
 #include "tests/support/support.h"
 
-static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native", "x86-64,-Os", "nvidia"};
+static const char *const CPUS[] = {"x86-64", "x86-64-v3", "native", "x86-64,-Os", "nvidia", "ve"};
 
 /* A case may be too much for the simulator in a short run. */
 struct sort_case {

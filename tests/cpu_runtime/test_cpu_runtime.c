@@ -306,9 +306,13 @@ static void test_wrong_description(void **state)
     symbols[1].extent_offsets = outside;
     REFUSED(SHEAF_ERROR_FORMAT, "extent of 'y'");
     symbols[1].extent_offsets = extent;
-    const struct sheaf_plan plan = {.device = SHEAF_DEVICE_NVIDIA};
+    struct sheaf_plan plan = {.device = SHEAF_DEVICE_NVIDIA};
     info.plan = &plan;
-    REFUSED(SHEAF_ERROR_UNSUPPORTED, "compiled for a device");
+    REFUSED(SHEAF_ERROR_UNSUPPORTED, "compiled for a device (loader -gpu), whose runtime runs it "
+                                     "(libgpu_runtime)");
+    plan.device = SHEAF_DEVICE_VE;
+    REFUSED(SHEAF_ERROR_UNSUPPORTED, "compiled for a device (loader -ve), whose runtime runs it "
+                                     "(libve_runtime)");
     info.plan = NULL;
     l.entry = NULL;
     REFUSED(SHEAF_ERROR_ARGUMENT, "entry");

@@ -40,6 +40,11 @@ static const char gpu_program[] = "#include \"gpu_runtime/gpu_runtime.h\"\n"
                                   "    sheaf_close(0);\n"
                                   "    return sheaf_attach(0, 0, 0) != SHEAF_ERROR_ARGUMENT; }\n";
 
+static const char ve_program[] = "#include \"ve_runtime/ve_runtime.h\"\n"
+                                 "int main(void) {\n"
+                                 "    sheaf_close(0);\n"
+                                 "    return sheaf_attach(0, 0, 0) != SHEAF_ERROR_ARGUMENT; }\n";
+
 static const char compiler_program[] = "#include <stdio.h>\n"
                                        "#include \"loader/loader.h\"\n"
                                        "int main(void) {\n"
@@ -64,6 +69,9 @@ static void test_static_runtime_and_tool(void **state)
     must_run(support_printf("cd %s/usr/local && %s -std=c99 -Wall -Wextra -Wpedantic -Werror "
                             "-Iinclude %s $(find . -name libgpu_runtime.a) -ldl -o main && ./main",
                             tree, support_cc(), write_program("static_gpu.c", gpu_program)));
+    must_run(support_printf("cd %s/usr/local && %s -std=c99 -Wall -Wextra -Wpedantic -Werror "
+                            "-Iinclude %s $(find . -name libve_runtime.a) -ldl -o main && ./main",
+                            tree, support_cc(), write_program("static_ve.c", ve_program)));
 }
 
 static void test_pkg_config(void **state)
@@ -74,6 +82,7 @@ static void test_pkg_config(void **state)
     } uses[] = {
         {"sheaf-cpu-runtime", write_program("shared.c", runtime_program)},
         {"sheaf-gpu-runtime", write_program("shared_gpu.c", gpu_program)},
+        {"sheaf-ve-runtime", write_program("shared_ve.c", ve_program)},
         {"sheaf", write_program("compiler.c", compiler_program)},
     };
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
@@ -90,7 +99,7 @@ static void test_pkg_config(void **state)
 static void test_shared_libraries(void **state)
 {
     (void)state;
-    static const char *const libraries[] = {"sheaf", "cpu_runtime", "gpu_runtime"};
+    static const char *const libraries[] = {"sheaf", "cpu_runtime", "gpu_runtime", "ve_runtime"};
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         const char *file = support_printf("$(find %s -name lib%s.so)", tree, libraries[i]);
         must_run(support_printf("readelf -d %s | grep -q 'soname: .lib%s[.]so[.]0'", file,
@@ -116,17 +125,24 @@ static void test_cmake(void **state)
                                   "add_executable(gpu gpu.c)\n"
                                   "target_link_libraries(gpu Sheaf::gpu_runtime)\n"
                                   "add_executable(gpu_static gpu.c)\n"
-                                  "target_link_libraries(gpu_static Sheaf::gpu_runtime_static)\n";
+                                  "target_link_libraries(gpu_static Sheaf::gpu_runtime_static)\n"
+                                  "add_executable(ve ve.c)\n"
+                                  "target_link_libraries(ve Sheaf::ve_runtime)\n"
+                                  "add_executable(ve_static ve.c)\n"
+                                  "target_link_libraries(ve_static Sheaf::ve_runtime_static)\n";
     const char *dir = support_printf("%s/cmake", support_tmp());
     must_run(support_printf("mkdir -p %s", dir));
     support_write_file(support_printf("%s/CMakeLists.txt", dir), project, sizeof project - 1);
     write_program("cmake/runtime.c", runtime_program);
     write_program("cmake/compiler.c", compiler_program);
     write_program("cmake/gpu.c", gpu_program);
-    must_run(support_printf("cd %s && CC='%s' cmake -S . -B out -DSheaf_DIR=$(dirname $(find %s "
-                            "-name SheafConfig.cmake)) && cmake --build out && "
-                            "out/compiler && out/shared && out/static && out/gpu && out/gpu_static",
-                            dir, support_cc(), tree));
+    write_program("cmake/ve.c", ve_program);
+    must_run(
+        support_printf("cd %s && CC='%s' cmake -S . -B out -DSheaf_DIR=$(dirname $(find %s "
+                       "-name SheafConfig.cmake)) && cmake --build out && "
+                       "out/compiler && out/shared && out/static && out/gpu && out/gpu_static && "
+                       "out/ve && out/ve_static",
+                       dir, support_cc(), tree));
 }
 
 int main(void)

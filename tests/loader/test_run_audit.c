@@ -3,6 +3,11 @@
  */
 #include "tests/loader/bundle_run.h"
 
+#include <elf.h>
+
+#include "bundle/write/ve_shared.h"
+#include "tests/support/ve_object.h"
+
 static int setup(void **state)
 {
     (void)state;
@@ -134,6 +139,54 @@ static void what_does_not_stand_alone(void **state)
                    "a.o has writable data in section '");
 }
 
+/* Made here, so nothing but this says whether it could be opened. */
+static void shared_objects_of_the_vector_engine(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "net.so: ELF, NEC Vector Engine, little-endian\n",
+        "Needed from elsewhere: nothing\n",
+        "Writable data: none\n",
+        "Can be opened by a dynamic loader: yes\n",
+    };
+    struct arena a;
+    struct error err;
+    struct bytes library;
+    arena_init(&a);
+    error_init(&err);
+    struct bytes object = ve_object(&a,
+                                    "@table = internal constant [2 x i64] [i64 3, i64 4]\n"
+                                    "define i64 @f(i64 %x) {\n"
+                                    "  %p = getelementptr i64, ptr @table, i64 %x\n"
+                                    "  %r = load i64, ptr %p\n"
+                                    "  ret i64 %r\n}\n",
+                                    LLVMRelocPIC);
+    if (!ve_shared_make(&a, "net.so", object, &library, &err))
+        fail_msg("%s", err.text);
+    support_write_file(path_of("net.so"), library.data, library.size);
+    char *text = audit_of("net.so");
+    expect_words(text, words, sizeof words / sizeof *words);
+    free(text);
+    support_write_file(path_of("ve.o"), object.data, object.size);
+    text = audit_of("ve.o");
+    assert_non_null(strstr(text, "R_VE_GOTOFF_LO32: 1\n"));
+    assert_null(strstr(text, "dynamic loader"));
+    free(text);
+
+    /* Its stack would be executed. */
+    uint8_t *damaged = arena_copy(&a, library.data, library.size);
+    damaged[sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr) + offsetof(Elf64_Phdr, p_flags)] |= PF_X;
+    support_write_file(path_of("net.so"), damaged, library.size);
+    char *out, *errout;
+    assert_int_equal(tool_run("-audit net.so", &out, &errout), 1);
+    assert_non_null(strstr(out, "Can be opened by a dynamic loader: no\n"));
+    assert_non_null(
+        strstr(errout, "net.so cannot be opened by a dynamic loader: it wants a stack"));
+    free(out);
+    free(errout);
+    arena_done(&a);
+}
+
 static void faults(void **state)
 {
     (void)state;
@@ -152,6 +205,7 @@ int main(void)
         cmocka_unit_test(the_header_says_the_same),
         cmocka_unit_test(functions_by_size),
         cmocka_unit_test(what_does_not_stand_alone),
+        cmocka_unit_test(shared_objects_of_the_vector_engine),
         cmocka_unit_test(faults),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

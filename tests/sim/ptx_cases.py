@@ -571,4 +571,5 @@ def main():
             out.write(f'PTX_CASE("{text}", {kind}, {", ".join(inputs)}, {result})\n')
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -45,7 +45,8 @@ static unsigned newest_arch(struct arena *a)
 bool assemble_takes(struct compiled *c, struct error *err)
 {
     static size_t turn;
-    if (!assemble_program() || turn++ % (support_full() ? 1 : 8))
+    if (c->target->device != SHEAF_DEVICE_NVIDIA || !assemble_program() ||
+        turn++ % (support_full() ? 1 : 8))
         return true;
     unsigned newest = newest_arch(&c->arena);
     return assemble(&c->arena, LEAST_ARCH, &c->code.assembly, err) &&

@@ -16,6 +16,7 @@
 #include "gpu_runtime/codegen/gpu_target.h"
 #include "ir/passes/passes.h"
 #include "tests/support/simulator.h"
+#include "ve_runtime/codegen/ve_target.h"
 
 /* splitmix64 */
 static uint64_t next(uint64_t *state)
@@ -46,7 +47,7 @@ static void vary_constants(struct graph *g)
 
 /* ---- targets ---- */
 
-static const char SMALL[] = ",-Os", GPU[] = "nvidia";
+static const char SMALL[] = ",-Os", GPU[] = "nvidia", VE[] = "ve";
 
 static bool is_gpu(const char *cpu)
 {
@@ -71,11 +72,22 @@ static bool gpu_target(struct arena *a, const char *gpu, const struct target **o
            gpu_target_create(a, &opt, out_target, err);
 }
 
+static bool ve_target(struct arena *a, const struct target **out_target, struct error *err)
+{
+    const struct target *host;
+    if (!cpu_target_create(a, &(struct cpu_target_options){.cpu = "native"}, &host, err))
+        return false;
+    *out_target = ve_target_create(a, host);
+    return true;
+}
+
 bool compiled_target(struct arena *a, const char *cpu, const struct target **out_target,
                      struct error *err)
 {
     if (is_gpu(cpu))
         return gpu_target(a, cpu, out_target, err);
+    if (strcmp(cpu, VE) == 0)
+        return ve_target(a, out_target, err);
     size_t n = strcspn(cpu, ","), small = strlen(cpu) - strlen(SMALL);
     struct cpu_target_options opt = {.cpu = arena_strndup(a, cpu, n)};
     opt.optimize_size = strlen(cpu) > strlen(SMALL) && !strcmp(cpu + small, SMALL);
@@ -129,13 +141,14 @@ static bool emit_graph(struct compiled *c, struct graph *g, bool keep_all, bool 
 /* The code, ready to run: on this machine, or in the simulator of a device. */
 static bool open_run(struct compiled *c, struct error *err)
 {
-    if (c->target->host && !simulator_open())
+    bool is_ve = c->target->device == SHEAF_DEVICE_VE;
+    if (c->target->host && !(is_ve ? simulator_open_ve() : simulator_open()))
         return error_set(err, SHEAF_ERROR_DEVICE, "there is no simulator");
     if (!pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", &c->code.object,
                            err))
         return false;
     c->run.tf32 = c->target->f32_math == F32_TF32;
-    return !c->target->host || pipeline_run_on_gpu(&c->run, "net", err);
+    return !c->target->host || pipeline_run_on_device(&c->run, c->target->device, "net", err);
 }
 
 bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
@@ -286,6 +299,8 @@ bool compiled_host_runs(const char *cpu)
 {
     if (is_gpu(cpu))
         return simulator_open();
+    if (strcmp(cpu, VE) == 0)
+        return simulator_open_ve();
     struct arena a;
     arena_init(&a);
     struct error err;

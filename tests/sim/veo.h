@@ -1,0 +1,43 @@
+/*
+ * veo.h: what the simulated AVEO offers beside AVEO's own functions (veo.c).
+ *
+ * It is a shared library with the name of NEC's, libveo.so.1, so that a program that opens that
+ * runs in the simulator (ve.h) where LD_LIBRARY_PATH leads to it, or where the test program has
+ * opened it before by its path.  Requests are done only when something waits for one, later
+ * contexts before earlier ones.  The environment is read when a process is created:
+ *
+ *   SHEAF_SIM_VE_NODES      number of engines [1]; 0: none
+ *   SHEAF_SIM_VE_API        what veo_api_version says [16]; read by each call
+ *   SHEAF_SIM_VE_CORES      contexts that a process may have [8]
+ *   SHEAF_SIM_VE_MEMORY     bytes that the engine has [48 GiB]
+ *   SHEAF_SIM_VE_FAIL       "get_sym 2": the second call of veo_get_sym from there on fails
+ *   SHEAF_SIM_VE_LOSE       the same: the process has ended when it is made
+ *   SHEAF_SIM_VE_EXCEPTION  n: the n-th call of a function of the engine ends with an exception
+ *   SHEAF_SIM_VE_UNWRITTEN  1: bytes that nobody wrote may be read
+ *   SHEAF_SIM_VE_CHECK      1: what is run is compared with LLVM's disassembler
+ *   SHEAF_SIM_VE_STATS      a file, to which the figures of each process are added at its end
+ *   SHEAF_SIM_VE_VERBOSE    1: sentences of failures go to stderr as well
+ */
+#ifndef SHEAF_TESTS_SIM_VEO_H
+#define SHEAF_TESTS_SIM_VEO_H
+
+#include <stdint.h>
+
+/* Of all processes.  Those above the line only grow; the others are what is there now. */
+struct sim_veo_counters {
+    uint64_t processes_created, library_loads;
+    uint64_t calls; /* of functions on the engine that have ended, in whatever way */
+    uint64_t copies_to_device, copies_to_host;
+    uint64_t bytes_to_device, bytes_to_host;
+    uint64_t most_contexts; /* that a process had at once */
+    /* ---- */
+    uint64_t processes, contexts, args;
+    uint64_t requests; /* that nobody has waited for */
+    uint64_t allocations, bytes;
+};
+
+void sim_veo_counters(struct sim_veo_counters *out);
+/* What the last exception was, or why an object was not loaded; "" before. */
+const char *sim_veo_error(void);
+
+#endif

@@ -1,0 +1,9 @@
+/* limited.h: included into the runtimes that tests link, so that their allocations can fail. */
+#ifndef SHEAF_TESTS_LIMITED_H
+#define SHEAF_TESTS_LIMITED_H
+
+/* Defined in gpu_bundles.h and ve_bundles.h. */
+int limited_may_allocate(void);
+#define SHEAF_MAY_ALLOCATE limited_may_allocate
+
+#endif
