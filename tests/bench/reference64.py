@@ -32,20 +32,19 @@ def widen_graph(graph):
 
 
 def run(path, inputs):
-    """The bytes of each output, for the inputs as TensorProtos' types and bytes; None where the
-    model is none that these operators run in float64."""
+    """The bytes of each output, for the inputs as TensorProtos' types, dims and bytes; None where
+    the model is none that these operators run in float64."""
     try:
         model = version_converter.convert_version(onnx.load(path), OPSET)
         widen_graph(model.graph)
         constants = {tensor.name for tensor in model.graph.initializer}
         values = [v for v in model.graph.input if v.name not in constants]
         feeds = {}
-        for value, (dtype, data) in zip(values, inputs):
+        for value, (dtype, dims, data) in zip(values, inputs):
             array = np.frombuffer(data, onnx.helper.tensor_dtype_to_np_dtype(dtype))
-            dims = [d.dim_value for d in value.type.tensor_type.shape.dim]
             if dtype == onnx.TensorProto.FLOAT:
                 array = array.astype(np.float64)
-            feeds[value.name] = array.reshape([d or -1 for d in dims])
+            feeds[value.name] = array.reshape(dims)
         outputs = ReferenceEvaluator(model).run(None, feeds)
     except Exception as e:  # whatever a converter or an operator does not know
         print(f"no reference in float64: {path}: {type(e).__name__}", flush=True)

@@ -1,26 +1,26 @@
 """PyTorch on the device, to be timed beside a bundle on the same stream."""
 
 import copy
-import signal
+import sys
 import warnings
 
 import torch
 
 import torch_networks
-from device import Failure
-
-COMPILE_SECONDS = 240  # of one network, at most
 
 
 class Other:
     """A function of no arguments that queues a run, and its output."""
 
-    def __init__(self, stream, function, output=None):
+    def __init__(self, stream, function, output=None, keeps=None):
         self.stream, self.function, self.output = stream, function, output
+        self.keeps = keeps  # a graph holds addresses alone
 
-    def queue(self, _):
+    def queue(self, n):
+        output = None
         with torch.cuda.stream(self.stream), torch.inference_mode():
-            output = self.function()
+            for _ in range(n):
+                output = self.function()
         if output is not None:
             self.output = output
 
@@ -38,6 +38,7 @@ class Torch:
         if not torch.cuda.is_available():
             raise RuntimeError("it finds no device")
         self.stream = torch.cuda.ExternalStream(device.stream)
+        self.modules = {}  # in float32, in the host's memory: filling them takes seconds
         torch.backends.cudnn.benchmark = True
 
     def version(self):
@@ -45,7 +46,8 @@ class Torch:
 
     def forget(self):
         torch.cuda.synchronize()
-        torch._dynamo.reset()
+        if "torch._dynamo" in sys.modules:  # only torch.compile needs it
+            torch._dynamo.reset()
         torch.cuda.empty_cache()
 
     def prepare(self, entry, bundle):
@@ -59,7 +61,10 @@ class Torch:
         given = torch.float16 if len(data) == 2 * torch.Size(entry["dims"]).numel() \
             else torch.float32
         x = torch.frombuffer(data, dtype=given).reshape(entry["dims"]).to("cuda", dtype)
-        return torch_networks.network(entry["network"]).to("cuda", dtype), x
+        network = entry["network"]
+        if network not in self.modules:
+            self.modules[network] = torch_networks.network(network)
+        return copy.deepcopy(self.modules[network]).to("cuda", dtype), x
 
     def best_form(self, module, x):
         """What costs a user a line each: batch normalizations folded, channels last."""
@@ -82,36 +87,42 @@ class Torch:
             with torch.cuda.graph(graph, stream=side):
                 output = function()
         torch.cuda.synchronize()
-        return Other(self.stream, graph.replay, output)
+        return Other(self.stream, graph.replay, output, function)
 
     def suffix(self, entry):
         return " in fp16" if entry["kind"] == "int8" else ""
 
+    def contenders(self, entry, makers):
+        """{name: Other}, or in its place a sentence that tells why there is none."""
+        made = {}
+        for name, make in makers.items():
+            try:
+                made[name + self.suffix(entry)] = make()
+            except Exception as e:  # whatever PyTorch, a compiler or a driver may raise
+                told = " ".join(str(e).split())[:200]
+                made[name + self.suffix(entry)] = f"{type(e).__name__}: {told}"
+        return made
+
     def quick(self, entry, bundle):
         module, x = self.prepare(entry, bundle)
         best, y = self.best_form(module, x)
-        suffix = self.suffix(entry)
-        return {f"PyTorch, eager{suffix}": Other(self.stream, lambda: module(x)),
-                f"PyTorch, channels last, CUDA graph{suffix}": self.captured(lambda: best(y))}
+        return self.contenders(entry, {
+            "PyTorch, eager": lambda: self.eager(lambda: module(x)),
+            "PyTorch, channels last, CUDA graph": lambda: self.captured(lambda: best(y))})
+
+    def eager(self, function):
+        other = Other(self.stream, function)
+        other.queue(1)
+        torch.cuda.synchronize()
+        return other
 
     def compiled(self, entry, bundle):
         """torch.compile's max-autotune, in a CUDA graph of ours, which copies no input."""
         best, y = self.best_form(*self.prepare(entry, bundle))
 
-        def too_long(*_):
-            raise Failure("torch.compile takes too long")
-        before = signal.signal(signal.SIGALRM, too_long)
-        signal.alarm(COMPILE_SECONDS)
-        try:
+        def make():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 function = torch.compile(best, mode="max-autotune-no-cudagraphs")
-                other = self.captured(lambda: function(y))
-        except Failure:
-            raise
-        except Exception as e:  # whatever a compiler may raise
-            raise Failure(f"torch.compile: {type(e).__name__}: {str(e).splitlines()[:1]}") from e
-        finally:
-            signal.alarm(0)
-            signal.signal(signal.SIGALRM, before)
-        return {f"torch.compile, max-autotune, CUDA graph{self.suffix(entry)}": other}
+                return self.captured(lambda: function(y))
+        return self.contenders(entry, {"torch.compile, max-autotune, CUDA graph": make})

@@ -77,6 +77,7 @@ CUDA_EXPORT CUresult cuInit(unsigned flags)
     cuda_lock();
     c->n_devices = (int)setting("SHEAF_SIM_DEVICES", 1);
     c->driver_version = (int)setting("SHEAF_SIM_DRIVER", DRIVER_VERSION);
+    c->arch = (int)setting("SHEAF_SIM_ARCH", 80);
     c->defer = setting("SHEAF_SIM_DEFER", 0) != 0;
     c->verbose = setting("SHEAF_SIM_VERBOSE", 0) != 0;
     c->fail_launch = setting("SHEAF_SIM_FAIL_LAUNCH", 0);
@@ -124,10 +125,11 @@ CUDA_EXPORT CUresult cuDeviceGetName(char *out_name, int n_chars, CUdevice devic
     return CUDA_SUCCESS;
 }
 
-/* Numbers of an sm_80 (CUDA C++ Programming Guide, "Compute Capabilities"); clocks are made up. */
+/* Numbers of an sm_80 (CUDA C++ Programming Guide, "Compute Capabilities"), whatever it says it is;
+   clocks are made up. */
 CUDA_EXPORT CUresult cuDeviceGetAttribute(int *out_value, int attribute, CUdevice device)
 {
-    static const struct {
+    const struct {
         int attribute, value;
     } attributes[] = {
         {CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK, PTX_MAX_THREADS},
@@ -150,8 +152,8 @@ CUDA_EXPORT CUresult cuDeviceGetAttribute(int *out_value, int attribute, CUdevic
         {CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, 108},
         {CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR, 2048},
         {CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING, 1},
-        {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 8},
-        {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 0},
+        {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, cuda_state.arch / 10},
+        {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, cuda_state.arch % 10},
         {CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH, 1},
     };
     if (device < 0 || device >= cuda_state.n_devices)

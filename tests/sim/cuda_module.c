@@ -58,7 +58,7 @@ static CUresult load(CUmodule *out_module, const char *text, const struct jit_lo
     struct ptx_module *m = ptx_load(c->memory, text, &err);
     if (!m)
         return fail_load(log, &err, CUDA_ERROR_INVALID_PTX);
-    CUresult r = m->target > 80                               ? CUDA_ERROR_NO_BINARY_FOR_GPU
+    CUresult r = m->target > c->arch                          ? CUDA_ERROR_NO_BINARY_FOR_GPU
                  : m->version > newest_ptx(c->driver_version) ? CUDA_ERROR_UNSUPPORTED_PTX_VERSION
                                                               : CUDA_SUCCESS;
     if (r) {

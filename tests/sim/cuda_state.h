@@ -89,7 +89,7 @@ struct host_allocation {
 
 struct cuda_state {
     bool initialized;
-    int n_devices, driver_version;
+    int n_devices, driver_version, arch;
     bool defer, verbose;
     uint64_t fail_launch, fail_load, fail_memory; /* countdowns; 0: never */
     uint64_t memory_bytes;

@@ -7,6 +7,7 @@
  *
  *   SHEAF_SIM_DEVICES      number of devices [1]; 0: none
  *   SHEAF_SIM_DRIVER       what cuDriverGetVersion says [12080]
+ *   SHEAF_SIM_ARCH         compute capability of the device [80], which takes code for up to that
  *   SHEAF_SIM_MEMORY       bytes that the device has [16 GiB]; more is CUDA_ERROR_OUT_OF_MEMORY
  *   SHEAF_SIM_DEFER        1: work in streams is done only when something waits for it
  *   SHEAF_SIM_FAIL_LAUNCH  n: the n-th launch from there on fails

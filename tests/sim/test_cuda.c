@@ -56,9 +56,9 @@ static CUcontext context;
 
 static void begin(const char *name, const char *value)
 {
-    static const char *const all[] = {"SHEAF_SIM_DEVICES",     "SHEAF_SIM_DRIVER",
-                                      "SHEAF_SIM_MEMORY",      "SHEAF_SIM_DEFER",
-                                      "SHEAF_SIM_FAIL_LAUNCH", "SHEAF_SIM_FAIL_LOAD"};
+    static const char *const all[] = {
+        "SHEAF_SIM_DEVICES", "SHEAF_SIM_DRIVER",      "SHEAF_SIM_MEMORY",   "SHEAF_SIM_DEFER",
+        "SHEAF_SIM_ARCH",    "SHEAF_SIM_FAIL_LAUNCH", "SHEAF_SIM_FAIL_LOAD"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         unsetenv(all[i]);
     if (name)
@@ -248,6 +248,22 @@ static void test_log(void **state)
     assert_int_equal(cu.ModuleLoadDataEx(&module, ".version 7.0\n.target sm_90\n.address_size 64\n",
                                          0, NULL, NULL),
                      CUDA_ERROR_NO_BINARY_FOR_GPU);
+    end();
+}
+
+static void test_newer_device(void **state)
+{
+    (void)state;
+    begin("SHEAF_SIM_ARCH", "90");
+    int major = 0;
+    CUmodule module;
+    assert_int_equal(cu.DeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 0),
+                     CUDA_SUCCESS);
+    assert_int_equal(major, 9);
+    assert_int_equal(cu.ModuleLoadDataEx(&module, ".version 7.8\n.target sm_90\n.address_size 64\n",
+                                         0, NULL, NULL),
+                     CUDA_SUCCESS);
+    assert_int_equal(cu.ModuleUnload(module), CUDA_SUCCESS);
     end();
 }
 
@@ -545,23 +561,15 @@ static void test_capture_of_two_streams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_device),
-        cmocka_unit_test(test_no_device),
-        cmocka_unit_test(test_context),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_pinned_memory),
-        cmocka_unit_test(test_log),
-        cmocka_unit_test(test_functions),
-        cmocka_unit_test(test_launch),
-        cmocka_unit_test(test_refused_launch),
-        cmocka_unit_test(test_fault),
-        cmocka_unit_test(test_use_after_free),
-        cmocka_unit_test(test_injected_faults),
-        cmocka_unit_test(test_deferred_work),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_host_functions),
-        cmocka_unit_test(test_graph),
-        cmocka_unit_test(test_capture_of_two_streams),
+        cmocka_unit_test(test_device),          cmocka_unit_test(test_no_device),
+        cmocka_unit_test(test_context),         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pinned_memory),   cmocka_unit_test(test_log),
+        cmocka_unit_test(test_newer_device),    cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_launch),          cmocka_unit_test(test_refused_launch),
+        cmocka_unit_test(test_fault),           cmocka_unit_test(test_use_after_free),
+        cmocka_unit_test(test_injected_faults), cmocka_unit_test(test_deferred_work),
+        cmocka_unit_test(test_events),          cmocka_unit_test(test_host_functions),
+        cmocka_unit_test(test_graph),           cmocka_unit_test(test_capture_of_two_streams),
     };
     return cmocka_run_group_tests(tests, open_library, NULL);
 }
