@@ -275,6 +275,8 @@ bool kernel_is_const_int(const struct kernel *k, kval v, int64_t *out_value);
 /* The first contraction of the kernel; 0: there is none. */
 kval kernel_find_contract(const struct kernel *k);
 bool kernel_has_region(const struct kernel *k, const struct kblock *b);
+/* The only region that stands in the body by itself, where all else are values; else 0. */
+kval kernel_only_region(const struct kernel *k);
 /* The coefficient of a variable, 0 where it has no term. */
 int64_t kaffine_coef(const struct kaffine *a, kval var);
 /* What coef times 0 .. extent - 1 adds to a range; false where it is too much for 64 bits. */

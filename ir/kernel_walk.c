@@ -131,6 +131,19 @@ bool kernel_has_region(const struct kernel *k, const struct kblock *b)
     return false;
 }
 
+kval kernel_only_region(const struct kernel *k)
+{
+    kval found = 0;
+    for (size_t i = 0; i < k->body.n; i++) {
+        const struct kinst *in = kernel_inst(k, k->body.insts[i]);
+        if (in->op == KOP_STORE || (in->region && found))
+            return 0;
+        if (in->region)
+            found = k->body.insts[i];
+    }
+    return found;
+}
+
 /* ---- values ---- */
 
 bool kernel_is_const_int(const struct kernel *k, kval v, int64_t *out_value)

@@ -38,6 +38,11 @@ static uint32_t add_host_pointer(struct plan *p, int buf)
                                     : add_place(p, SHEAF_AREA_HOST, b->host_offset);
 }
 
+static uint32_t add_pointer_on(struct plan *p, int buf, bool on_host)
+{
+    return on_host ? add_host_pointer(p, buf) : add_pointer(p, buf);
+}
+
 static void set_step(struct plan *p, size_t at, enum sheaf_step_kind kind, uint32_t kernel,
                      uint32_t pointer, size_t to, int64_t count)
 {
@@ -64,24 +69,22 @@ static void add_marker(struct plan *p, enum sheaf_step_kind kind)
 
 static void add_steps(struct plan *p, const struct steps *steps);
 
-static void add_launch(struct plan *p, const struct step *s)
+/* Of a kernel, on the device or on the host, and its buffers there. */
+static void add_call(struct plan *p, const struct step *s)
 {
     uint32_t first = (uint32_t)p->n_pointers;
     for (size_t i = 0; i < s->kernel->n_bufs; i++)
-        add_pointer(p, s->args[i]);
+        add_pointer_on(p, s->args[i], s->on_host);
     size_t at = add_step(p);
     uint32_t kernel = p->number[p->part->schedules->of_step[s->id]];
-    set_step(p, at, SHEAF_STEP_LAUNCH, kernel, first, 0, 0);
+    set_step(p, at, s->on_host ? SHEAF_STEP_HOST : SHEAF_STEP_LAUNCH, kernel, first, 0, 0);
 }
 
 static void add_copies(struct plan *p, const int *bufs, size_t n, bool to_host)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t first = to_host ? add_host_pointer(p, bufs[i]) : add_pointer(p, bufs[i]);
-        if (to_host)
-            add_pointer(p, bufs[i]);
-        else
-            add_host_pointer(p, bufs[i]);
+        uint32_t first = add_pointer_on(p, bufs[i], to_host);
+        add_pointer_on(p, bufs[i], !to_host);
         size_t at = add_step(p);
         set_step(p, at, SHEAF_STEP_COPY, 0, first, 0, p->part->program->bufs[bufs[i]].bytes);
     }
@@ -90,12 +93,7 @@ static void add_copies(struct plan *p, const int *bufs, size_t n, bool to_host)
 static void add_host_call(struct plan *p, const struct step *s)
 {
     add_copies(p, s->fetched, s->n_fetched, true);
-    uint32_t first = (uint32_t)p->n_pointers;
-    for (size_t i = 0; i < s->kernel->n_bufs; i++)
-        add_host_pointer(p, s->args[i]);
-    size_t at = add_step(p);
-    uint32_t kernel = p->number[p->part->schedules->of_step[s->id]];
-    set_step(p, at, SHEAF_STEP_HOST, kernel, first, 0, 0);
+    add_call(p, s);
     add_copies(p, s->brought, s->n_brought, false);
 }
 
@@ -135,7 +133,7 @@ static void add_steps(struct plan *p, const struct steps *steps)
         if (s->kind == STEP_CALL && s->on_host)
             add_host_call(p, s);
         else if (s->kind == STEP_CALL)
-            add_launch(p, s);
+            add_call(p, s);
         else if (s->kind == STEP_IF)
             add_branch(p, s);
         else

@@ -227,32 +227,18 @@ static void launch_map(struct pass *p, kval map)
     gpu_share_buffers(p->a, p->k, map, e.point_threads, p->s);
 }
 
-/* The only region that stands in the body by itself, where all else are values; else 0. */
-static kval only_region(const struct kernel *k)
-{
-    kval found = 0;
-    for (size_t i = 0; i < k->body.n; i++) {
-        const struct kinst *in = kernel_inst(k, k->body.insts[i]);
-        if (in->op == KOP_STORE || (in->region && found))
-            return 0;
-        if (in->region)
-            found = k->body.insts[i];
-    }
-    return found;
-}
-
 struct schedule *gpu_schedule(const struct target *t, struct arena *a, struct kernel *k)
 {
     struct pass p = {.a = a, .k = k, .s = arena_new(a, struct schedule)};
     struct schedule_entry e;
-    kval region = only_region(k);
+    kval region = kernel_only_region(k);
     if (region && kernel_inst(k, region)->op == KOP_CONTRACT &&
         gpu_schedule_contract(t, k, region, p.s, &e)) {
         ARENA_PUSH(a, p.s->entries, p.s->n, p.s->cap) = e;
         return p.s;
     }
     kernel_expand_contracts(k);
-    region = only_region(k);
+    region = kernel_only_region(k);
     if (region && kernel_inst(k, region)->op == KOP_MAP) {
         launch_map(&p, region);
         return p.s;

@@ -93,7 +93,8 @@ static int same_word(const struct launch *l, size_t at, uint32_t got, uint32_t w
     if (got == want)
         return 1;
     return l->difference != 0 && at % 8 == 0 &&
-           case_near((double)ptx_f32(got), (double)ptx_f32(want), l->difference, l->difference);
+           case_near((double)dtype_f32_of_bits(got), (double)dtype_f32_of_bits(want), l->difference,
+                     l->difference);
 }
 
 static int compare(struct device_case *c, const struct launch *l, const unsigned char *got)

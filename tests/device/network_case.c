@@ -63,7 +63,7 @@ static int float_at(int dtype, const unsigned char *data, size_t i, double *out)
         return 1;
     case SHEAF_BFLOAT16:
         memcpy(&h, data + i * sizeof h, sizeof h);
-        *out = (double)ptx_f32((uint32_t)h << 16);
+        *out = (double)dtype_f32_of_bits((uint32_t)h << 16);
         return 1;
     case SHEAF_FLOAT32:
         memcpy(&f, data + i * sizeof f, sizeof f);

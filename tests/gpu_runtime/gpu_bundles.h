@@ -5,24 +5,12 @@
 #ifndef SHEAF_TESTS_GPU_RUNTIME_GPU_BUNDLES_H
 #define SHEAF_TESTS_GPU_RUNTIME_GPU_BUNDLES_H
 
-#include "tests/loader/bundle_run.h"
+#include "tests/loader/linked_bundles.h"
 
 #include "gpu_runtime/cuda.h"
 #include "gpu_runtime/gpu_runtime.h"
 #include "tests/sim/sim.h"
 #include "tests/support/simulator.h"
-
-/* How many allocations of the host's memory succeed; negative: all. */
-static int allocations_left = -1;
-int limited_may_allocate(void);
-int limited_may_allocate(void)
-{
-    if (allocations_left == 0)
-        return 0;
-    if (allocations_left > 0)
-        allocations_left--;
-    return 1;
-}
 
 /* ---- the simulator ---- */
 
@@ -88,39 +76,9 @@ static inline void expect_nothing_left(void)
     assert_int_equal(c.contexts, is_user);
 }
 
-/* For what is opened from now on. */
-static inline void simulate(const char *setting, const char *value)
-{
-    if (value)
-        assert_int_equal(setenv(setting, value, 1), 0);
-    else
-        assert_int_equal(unsetenv(setting), 0);
-}
-
 /* ---- networks ---- */
 
 enum { CHAIN_ELEMENTS = 16, CHAIN_BYTES = CHAIN_ELEMENTS * sizeof(float) };
-
-static inline void finish_net(struct onnx_model *m, const char *file)
-{
-    struct strbuf bytes;
-    onnx_end(m, &bytes);
-    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
-}
-
-/* next = x + sum, with -bind=next=sum, and y = -next. */
-static inline void write_state_net(struct arena *a)
-{
-    struct onnx_model m;
-    onnx_begin(&m, a, 13);
-    onnx_input(&m.graph, "sum", ONNX_F32, "4");
-    onnx_input(&m.graph, "x", ONNX_F32, "4");
-    onnx_node(&m.graph, "Add", "x,sum", "next", "");
-    onnx_node(&m.graph, "Neg", "next", "y", "");
-    onnx_output(&m.graph, "next", ONNX_F32, "4");
-    onnx_output(&m.graph, "y", ONNX_F32, "4");
-    finish_net(&m, "state.onnx");
-}
 
 static inline struct strbuf branch_of(struct arena *a, const char *op)
 {
@@ -219,6 +177,17 @@ static inline void write_chain_net(struct arena *a)
     finish_net(&m, "chain.onnx");
 }
 
+/* y = -x, of n items, which the caller chooses, with -onnx-define-symbol='n<=5'. */
+static inline void write_items_net(struct arena *a)
+{
+    struct onnx_model m;
+    onnx_begin(&m, a, 13);
+    onnx_input(&m.graph, "x", ONNX_F32, "n,4");
+    onnx_node(&m.graph, "Neg", "x", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "n,4");
+    finish_net(&m, "items.onnx");
+}
+
 /* Each as gpu/NAME and cpu/NAME. */
 static inline void compile_both(const char *args)
 {
@@ -240,6 +209,7 @@ static inline void write_all_nets(void)
     write_loop_net(&a, "until.onnx", "n", true);
     write_loop_net(&a, "ever.onnx", NULL, true);
     write_chain_net(&a);
+    write_items_net(&a);
     arena_done(&a);
 }
 
@@ -263,93 +233,26 @@ static inline int make_bundles(void **state)
 
 /* ---- bundles ---- */
 
-static inline struct sheaf_linked linked_of(const struct linked_entry *o)
-{
-    return (struct sheaf_linked){o->config, o->info, o->entry};
-}
-
-static inline void expect_ok(enum sheaf_status status, const struct sheaf_error *error)
-{
-    if (status != SHEAF_OK)
-        fail_msg("status %d: %s", status, error->text);
-    assert_string_equal(error->text, "");
-}
-
-/* FOLDER/NAME, linked once. */
-static inline struct linked_entry entry_of(const char *folder, const char *name)
-{
-    enum { MAX_ENTRIES = 64 };
-    static struct {
-        const char *file;
-        struct linked_entry entry;
-    } known[MAX_ENTRIES];
-    static size_t n;
-    const char *file = support_printf("%s/%s", folder, name);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(known[i].file, file) == 0)
-            return known[i].entry;
-    assert_in_range(n, 0, MAX_ENTRIES - 1);
-    known[n].file = file;
-    known[n].entry = open_entry(file, name);
-    return known[n++].entry;
-}
-
-static inline sheaf_bundle *open_linked(const struct linked_entry *o)
-{
-    sheaf_bundle *b = NULL;
-    struct sheaf_error error;
-    struct sheaf_linked linked = linked_of(o);
-    expect_ok(
-        sheaf_open_memory(&linked, o->constants, o->config->constantWeightVarsMemSize, &b, &error),
-        &error);
-    return b;
-}
-
 static inline sheaf_bundle *open_gpu(const char *name)
 {
     struct linked_entry o = entry_of("gpu", name);
     return open_linked(&o);
 }
 
-static inline struct sheaf_tensor_desc tensor(const sheaf_bundle *b, const char *name)
-{
-    struct sheaf_tensor_desc t;
-    struct sheaf_error error;
-    expect_ok(sheaf_tensor(b, name, &t, &error), &error);
-    return t;
-}
-
-static inline void run_bundle(sheaf_bundle *b)
+/* Of write_items_net. */
+static inline void expect_items(sheaf_bundle *b)
 {
     struct sheaf_error error;
-    expect_ok(sheaf_run(b, &error), &error);
-}
-
-/* What the bundle of write_net has computed. */
-static inline struct result bundle_result(const sheaf_bundle *b)
-{
-    struct result r;
-    memset(&r, 0, sizeof r);
-    struct sheaf_tensor_desc y = tensor(b, "y"), where = tensor(b, "where");
-    assert_int_equal(y.size_bytes, sizeof r.y);
-    memcpy(r.y, y.data, sizeof r.y);
-    r.n_where = (int64_t)where.dims[1];
-    assert_int_equal(where.size_bytes, 2 * where.dims[1] * sizeof *r.where);
-    memcpy(r.where, where.data, where.size_bytes);
-    return r;
-}
-
-/* The same on this processor. */
-static inline struct result wanted(int seed)
-{
-    struct linked_entry o = entry_of("cpu", "net");
-    return run_entry(&o, seed);
-}
-
-static inline void expect_result(const sheaf_bundle *b, int seed)
-{
-    struct result got = bundle_result(b), want = wanted(seed);
-    expect_same(&got, &want);
+    for (int64_t n = 5; n > 0; n--) {
+        float *x = tensor(b, "x").data;
+        for (int64_t i = 0; i < 4 * n; i++)
+            x[i] = (float)(i + n);
+        expect_ok(sheaf_set_extent(b, "n", n, &error), &error);
+        run_bundle(b);
+        const float *y = tensor(b, "y").data;
+        for (int64_t i = 0; i < 4 * n; i++)
+            assert_true(y[i] == -(float)(i + n));
+    }
 }
 
 /* Runs the bundle and cpu/NAME on the same and compares y. */

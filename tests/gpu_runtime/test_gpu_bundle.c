@@ -35,26 +35,10 @@ static void the_header_says_what_it_is_for(void **state)
     free(text);
 }
 
-static const char client[] =
-    "#include \"net.h\"\n"
-    "SHEAF_ALIGNED(NET_MEM_ALIGN) static uint8_t m[NET_MUTABLE_MEM_SIZE];\n"
-    "int main(void)\n"
-    "{\n"
-    "    net_get_x(m)[0] = 1;\n"
-    "    return net(m, m, m) != SHEAF_ERROR_DEVICE ||\n"
-    "        net_info.plan->device != SHEAF_DEVICE_NVIDIA;\n"
-    "}\n";
-
 static void the_header_suits_c_and_cpp(void **state)
 {
     (void)state;
-    static const char *const compilers[] = {"cc -x c -std=c99", "cc -x c -std=c11", "c++ -x c++"};
-    support_write_file(path_of("client.c"), client, sizeof client - 1);
-    for (size_t i = 0; i < sizeof compilers / sizeof *compilers; i++)
-        run_or_fail(support_printf("cd '%s' && %s -Wall -Wextra -Wpedantic -Werror -Ib client.c "
-                                   "-x none b/net.o -o client && ./client",
-                                   support_tmp(), compilers[i]),
-                    NULL);
+    expect_header_suits("b", "SHEAF_DEVICE_NVIDIA");
 }
 
 static void the_object_needs_nothing(void **state)
@@ -116,23 +100,8 @@ static void options_of_bundles_work(void **state)
 static void entries_run_on_the_device(void **state)
 {
     (void)state;
-    compile("-m net.onnx -add-entry=second=other.onnx -gpu -emit-bundle two");
     open_simulator();
-    struct linked_entry first = open_entry("two/net", "net"),
-                        second = open_entry("two/net", "second");
-    sheaf_bundle *a = open_linked(&first), *b = open_linked(&second);
-    fill_input(tensor(a, "x").data, 1);
-    fill_input(tensor(b, "x").data, 1);
-    run_bundle(a);
-    run_bundle(b);
-    compile("-m net.onnx -emit-bundle cpu");
-    compile("-m other.onnx -emit-bundle cpu");
-    expect_result(a, 1);
-    struct linked_entry other = entry_of("cpu", "other");
-    struct result got = bundle_result(b), want = run_entry(&other, 1);
-    expect_same(&got, &want);
-    sheaf_close(a);
-    sheaf_close(b);
+    expect_entries_run("-gpu");
     expect_nothing_left();
 }
 

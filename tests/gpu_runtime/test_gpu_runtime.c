@@ -14,11 +14,7 @@ static void runs_give_what_the_cpu_gives(void **state)
     (void)state;
     sheaf_bundle *b = open_gpu("net");
     assert_int_equal(tensor(b, "where").dims[1], N_ROWS * N_OUT); /* the bound, before a run */
-    for (int seed = 1; seed < 4; seed++) {
-        fill_input(tensor(b, "x").data, seed);
-        run_bundle(b);
-        expect_result(b, seed);
-    }
+    expect_net_runs(b);
     sheaf_close(b);
     expect_nothing_left();
 }
@@ -89,11 +85,7 @@ static void tensors_lie_in_the_activations(void **state)
     struct linked_entry o = open_entry("overlaid/net", "net");
     assert_int_equal(o.config->mutableWeightVarsMemSize, 0);
     sheaf_bundle *b = open_linked(&o);
-    for (int seed = 1; seed < 4; seed++) {
-        fill_input(tensor(b, "x").data, seed);
-        run_bundle(b);
-        expect_result(b, seed);
-    }
+    expect_net_runs(b);
     sheaf_close(b);
     expect_nothing_left();
 }
@@ -101,28 +93,9 @@ static void tensors_lie_in_the_activations(void **state)
 static void callers_choose_how_many_items(void **state)
 {
     (void)state;
-    struct arena a;
-    struct onnx_model m;
-    struct sheaf_error error;
-    arena_init(&a);
-    onnx_begin(&m, &a, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "n,4");
-    onnx_node(&m.graph, "Neg", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "n,4");
-    finish_net(&m, "items.onnx");
-    arena_done(&a);
     compile("-m items.onnx -onnx-define-symbol='n<=5' -gpu -emit-bundle gpu");
     sheaf_bundle *b = open_gpu("items");
-    for (int64_t n = 5; n > 0; n--) {
-        float *x = tensor(b, "x").data;
-        for (int64_t i = 0; i < 4 * n; i++)
-            x[i] = (float)(i + n);
-        expect_ok(sheaf_set_extent(b, "n", n, &error), &error);
-        run_bundle(b);
-        const float *y = tensor(b, "y").data;
-        for (int64_t i = 0; i < 4 * n; i++)
-            assert_true(y[i] == -(float)(i + n));
-    }
+    expect_items(b);
     sheaf_close(b);
 }
 
@@ -215,45 +188,20 @@ static void loops_of_known_length_are_straight(void **state)
 
 static void expect_sum(const sheaf_bundle *b, float want)
 {
-    const float *next = tensor(b, "sum").data;
-    const float *y = tensor(b, "y").data;
-    for (int i = 0; i < 4; i++) {
-        assert_true(next[i] == want);
-        assert_true(y[i] == -want);
-    }
-}
-
-static void fill_ones(const sheaf_bundle *b)
-{
-    float *x = tensor(b, "x").data;
-    for (int i = 0; i < 4; i++)
-        x[i] = 1;
+    expect_all(b, "sum", want);
+    expect_all(b, "y", -want);
 }
 
 static void state_outlives_a_run(void **state)
 {
     (void)state;
-    struct sheaf_error error;
-    sheaf_bundle *a = open_gpu("state"), *b = NULL;
-    fill_ones(a);
+    sheaf_bundle *b = open_gpu("state");
+    fill_all(b, "x", 1);
     for (int i = 1; i < 4; i++) {
-        run_bundle(a);
-        expect_sum(a, (float)i);
+        run_bundle(b);
+        expect_sum(b, (float)i);
     }
-    expect_ok(sheaf_attach(a, &b, &error), &error);
-    fill_ones(b);
-    run_bundle(b);
-    expect_sum(b, 1);
-    sheaf_reset_state(a);
-    run_bundle(a);
-    expect_sum(a, 1);
-    float *sum = tensor(a, "sum").data;
-    for (int i = 0; i < 4; i++)
-        sum[i] = 40; /* as on the CPU, state can be given */
-    run_bundle(a);
-    expect_sum(a, 41);
-    sheaf_close(a);
-    sheaf_close(b);
+    expect_state_of_contexts(b);
 }
 
 /* Runs that copy nothing leave their state to those that do. */
@@ -262,7 +210,7 @@ static void state_is_one_on_both_sides(void **state)
     (void)state;
     struct sheaf_error error;
     sheaf_bundle *b = open_gpu("state");
-    fill_ones(b);
+    fill_all(b, "x", 1);
     run_bundle(b);
     expect_ok(sheaf_gpu_run(b, NULL, &error), &error);
     expect_ok(sheaf_gpu_run(b, NULL, &error), &error);
@@ -496,7 +444,7 @@ static void runs_on_several_streams_are_in_order(void **state)
     expect_ok(sheaf_gpu_wait(u.b, &error), &error);
     expect_on_device(&u, 3);
     sheaf_bundle *s = open_gpu("state");
-    fill_ones(s);
+    fill_all(s, "x", 1);
     run_bundle(s);
     for (int i = 0; i < 6; i++)
         expect_ok(sheaf_gpu_run(s, i % 2 ? u.stream : NULL, &error), &error);

@@ -6,14 +6,6 @@
 #include "cpu_runtime/cpu_runtime.h"
 #include "tests/gpu_runtime/gpu_bundles.h"
 
-static void check_fault(enum sheaf_status got, enum sheaf_status want,
-                        const struct sheaf_error *error, const char *part)
-{
-    if (got != want || error->status != want || !strstr(error->text, part) ||
-        strchr(error->text, '\n'))
-        fail_msg("status %d, not %d: '%s' (which should say '%s')", got, want, error->text, part);
-}
-
 static void refuse(const struct sheaf_linked *linked, const uint8_t *weights,
                    enum sheaf_status want, const char *part)
 {

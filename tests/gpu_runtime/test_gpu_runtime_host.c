@@ -74,11 +74,7 @@ static void a_step_between_two_of_the_device(void **state)
 {
     (void)state;
     sheaf_bundle *b = open_host("net", "Relu", "");
-    for (int seed = 1; seed < 4; seed++) {
-        fill_input(tensor(b, "x").data, seed);
-        run_bundle(b);
-        expect_result(b, seed);
-    }
+    expect_net_runs(b);
     uint32_t launches = count_steps(b, SHEAF_STEP_LAUNCH);
     assert_true(launches >= 3);
     const uint64_t bytes = N_ROWS * N_HIDDEN * sizeof(float);
@@ -159,27 +155,8 @@ static void tensors_lie_in_the_activations(void **state)
 static void callers_choose_how_many_items(void **state)
 {
     (void)state;
-    struct arena a;
-    struct onnx_model m;
-    struct sheaf_error error;
-    arena_init(&a);
-    onnx_begin(&m, &a, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "n,4");
-    onnx_node(&m.graph, "Neg", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "n,4");
-    finish_net(&m, "items.onnx");
-    arena_done(&a);
     sheaf_bundle *b = open_host("items", "Neg", "-onnx-define-symbol='n<=5'");
-    for (int64_t n = 5; n > 0; n--) {
-        float *x = tensor(b, "x").data;
-        for (int64_t i = 0; i < 4 * n; i++)
-            x[i] = (float)(i + n);
-        expect_ok(sheaf_set_extent(b, "n", n, &error), &error);
-        run_bundle(b);
-        const float *y = tensor(b, "y").data;
-        for (int64_t i = 0; i < 4 * n; i++)
-            assert_true(y[i] == -(float)(i + n));
-    }
+    expect_items(b);
     sheaf_close(b);
     expect_nothing_left();
 }
@@ -243,20 +220,15 @@ static void state_is_written_on_the_host(void **state)
     struct sheaf_error error;
     sheaf_bundle *b = open_host("state", "Add", "-bind=next=sum"), *c = NULL;
     expect_ok(sheaf_attach(b, &c, &error), &error);
-    float *x = tensor(b, "x").data;
-    for (int i = 0; i < 4; i++)
-        x[i] = 1;
+    fill_all(b, "x", 1);
     for (int i = 0; i < 3; i++)
         run_bundle(b);
     expect_ok(sheaf_gpu_run(b, NULL, &error), &error);
     run_bundle(c);
     run_bundle(b);
-    const float *sum = tensor(b, "sum").data, *y = tensor(b, "y").data;
-    for (int i = 0; i < 4; i++)
-        assert_true(sum[i] == 5 && y[i] == -5);
-    sum = tensor(c, "sum").data;
-    for (int i = 0; i < 4; i++)
-        assert_true(sum[i] == 0);
+    expect_all(b, "sum", 5);
+    expect_all(b, "y", -5);
+    expect_all(c, "sum", 0);
     sheaf_close(c);
     sheaf_close(b);
     expect_nothing_left();

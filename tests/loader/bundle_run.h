@@ -37,13 +37,19 @@ static inline void put_weights(struct strbuf *graph, const char *name, const cha
     pb_sub(graph, 5, &t);
 }
 
+static inline void finish_net(struct onnx_model *m, const char *file)
+{
+    struct strbuf bytes;
+    onnx_end(m, &bytes);
+    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+}
+
 /* y = relu(x w) v, where = the places that are not zero in y.  w is the same in all, v
    another one for each seed.  `rows` is 2 or a symbol. */
 static inline void write_net(const char *file, const char *rows, uint32_t seed)
 {
     struct arena a;
     struct onnx_model m;
-    struct strbuf bytes;
     arena_init(&a);
     onnx_begin(&m, &a, 13);
     onnx_input(&m.graph, "x", ONNX_F32, support_printf("%s,16", rows));
@@ -55,8 +61,7 @@ static inline void write_net(const char *file, const char *rows, uint32_t seed)
     onnx_node(&m.graph, "NonZero", "y", "where", "");
     onnx_output(&m.graph, "y", ONNX_F32, support_printf("%s,8", rows));
     onnx_output(&m.graph, "where", ONNX_I64, "2,?");
-    onnx_end(&m, &bytes);
-    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+    finish_net(&m, file);
     arena_done(&a);
 }
 
@@ -96,6 +101,30 @@ static inline void run_or_fail(const char *command, char **out)
         free(text);
 }
 
+/* A program with FOLDER/NAME.h and FOLDER/NAME.o, in C99, C11 and C++: there are no warnings, it
+   succeeds with these arguments, and what it prints begins so. */
+static inline void expect_client_prints(const char *text, const char *folder, const char *name,
+                                        const char *args, const char *start)
+{
+    static const char *const compilers[] = {"cc -x c -std=c99", "cc -x c -std=c11", "c++ -x c++"};
+    support_write_file(path_of("client.c"), text, strlen(text));
+    for (size_t i = 0; i < sizeof compilers / sizeof *compilers; i++) {
+        char *out;
+        run_or_fail(support_printf("cd '%s' && %s -Wall -Wextra -Wpedantic -Werror -I%s client.c "
+                                   "-x none %s/%s.o -o client && ./client %s",
+                                   support_tmp(), compilers[i], folder, folder, name, args),
+                    &out);
+        if (strncmp(out, start, strlen(start)) != 0)
+            fail_msg("not %s: %s", start, out);
+        free(out);
+    }
+}
+
+static inline void expect_client_runs(const char *text, const char *folder, const char *name)
+{
+    expect_client_prints(text, folder, name, "", "");
+}
+
 /* ---- objects ---- */
 
 /* An entry, and areas to run it on. */
@@ -104,6 +133,7 @@ struct linked_entry {
     const struct sheaf_bundle_info *info;
     sheaf_entry_fn entry;
     uint8_t *constants, *mutables, *activations;
+    size_t n_constants; /* bytes of the file: with the trailer of weights that can be replaced */
 };
 
 static inline void *symbol_of(void *library, const char *entry, const char *suffix)
@@ -135,10 +165,11 @@ static inline struct linked_entry open_entry(const char *file, const char *entry
     memcpy(&o.entry, &fn, sizeof fn);
     o.config = symbol_of(handle, entry, "_config");
     o.info = symbol_of(handle, entry, "_info");
-    size_t n;
+    size_t n, own = o.config->constantWeightVarsMemSize;
     char *weights = support_read_file(support_printf("%s.weights", path_of(file)), &n);
     assert_non_null(weights);
-    assert_int_equal(n, o.config->constantWeightVarsMemSize);
+    assert_true(n == own || n == own + sizeof(struct sheaf_weights_trailer));
+    o.n_constants = n;
     o.constants = make_area(n);
     memcpy(o.constants, weights, n);
     free(weights);

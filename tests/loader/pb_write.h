@@ -137,7 +137,15 @@ static inline unsigned pb_attr_value(struct strbuf *b, const struct pb_attr_fiel
 
 /* ---- ONNX ---- */
 
-enum { ONNX_F32 = 1, ONNX_U8 = 2, ONNX_I8 = 3, ONNX_I32 = 6, ONNX_I64 = 7, ONNX_BOOL = 9 };
+enum {
+    ONNX_F32 = 1,
+    ONNX_U8 = 2,
+    ONNX_I8 = 3,
+    ONNX_I32 = 6,
+    ONNX_I64 = 7,
+    ONNX_BOOL = 9,
+    ONNX_I4 = 22
+};
 
 struct onnx_model {
     struct strbuf graph;

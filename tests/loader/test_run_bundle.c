@@ -313,13 +313,7 @@ static const char client[] =
 static void the_header_suits_c_and_cpp(void **state)
 {
     (void)state;
-    static const char *const compilers[] = {"cc -x c -std=c99", "cc -x c -std=c11", "c++ -x c++"};
-    support_write_file(path_of("client.c"), client, sizeof client - 1);
-    for (size_t i = 0; i < sizeof compilers / sizeof *compilers; i++)
-        run_or_fail(support_printf("cd '%s' && %s -Wall -Wextra -Wpedantic -Werror -Itogether "
-                                   "client.c -x none together/pair.o -o client && ./client",
-                                   support_tmp(), compilers[i]),
-                    NULL);
+    expect_client_runs(client, "together", "pair");
 }
 
 static const char names_client[] =
@@ -345,12 +339,7 @@ static void macros_of_entries_differ(void **state)
     write_named("foo.onnx", "BAR_x", "BAR_BYTES_y_get", "4");
     write_named("foo_bar.onnx", "x", "y", "4");
     compile("-m foo.onnx -add-entry=foo_bar=foo_bar.onnx -emit-bundle names");
-    support_write_file(path_of("names.c"), names_client, sizeof names_client - 1);
-    run_or_fail(support_printf("cd '%s' && for x in c c++; do %s -x $x -Wall -Wextra -Wpedantic "
-                               "-Werror -Inames names.c -x none names/foo.o -o named && ./named "
-                               "|| exit 1; done",
-                               support_tmp(), "gcc"),
-                NULL);
+    expect_client_runs(names_client, "names", "foo");
 }
 
 /* ---- bad input ---- */

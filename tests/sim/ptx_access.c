@@ -319,9 +319,9 @@ static uint64_t add(uint64_t a, uint64_t b, unsigned type)
 {
     switch (type) {
     case PTX_f32:
-        return ptx_f32_bits(ptx_f32((uint32_t)a) + ptx_f32((uint32_t)b));
+        return dtype_bits_of_f32(dtype_f32_of_bits((uint32_t)a) + dtype_f32_of_bits((uint32_t)b));
     case PTX_f64:
-        return ptx_f64_bits(ptx_f64(a) + ptx_f64(b));
+        return dtype_bits_of_f64(dtype_f64_of_bits(a) + dtype_f64_of_bits(b));
     case PTX_f16:
     case PTX_f16x2:
         return add_pair((uint32_t)a, (uint32_t)b, false);

@@ -7,52 +7,25 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
 
-static inline uint32_t ptx_f32_bits(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static inline float ptx_f32(uint32_t u)
-{
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
-static inline double ptx_f64(uint64_t u)
-{
-    double x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
-static inline uint64_t ptx_f64_bits(double x)
-{
-    uint64_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
+#include "ir/dtype.h"
 
 /* The product scales the exponent, subnormal numbers included; 0x77800000 is 2^112. */
 static inline float ptx_from_f16(uint16_t h)
 {
     uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13;
-    uint32_t u = ptx_f32_bits(ptx_f32(magnitude) * ptx_f32(0x77800000));
+    uint32_t u = dtype_bits_of_f32(dtype_f32_of_bits(magnitude) * dtype_f32_of_bits(0x77800000));
     u = magnitude >= 0x0f800000 ? magnitude | 0x7f800000 : u;
-    return ptx_f32(u | (uint32_t)(h & 0x8000) << 16);
+    return dtype_f32_of_bits(u | (uint32_t)(h & 0x8000) << 16);
 }
 
 /* To nearest, ties to even. */
 static inline uint16_t ptx_to_f16(float x)
 {
-    uint32_t u = ptx_f32_bits(x), magnitude = u & 0x7fffffff;
+    uint32_t u = dtype_bits_of_f32(x), magnitude = u & 0x7fffffff;
     uint32_t normal = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
     /* Below 2^-14 the sum with 0.5 rounds at the last bit that f16 has there. */
-    uint32_t small = ptx_f32_bits(ptx_f32(magnitude) + 0.5f) - 0x3f000000;
+    uint32_t small = dtype_bits_of_f32(dtype_f32_of_bits(magnitude) + 0.5f) - 0x3f000000;
     uint32_t r = magnitude < 0x38800000 ? small : normal;
     r = magnitude >= 0x477ff000 ? 0x7c00 : r;
     r = magnitude > 0x7f800000 ? 0x7fff : r;
@@ -61,12 +34,12 @@ static inline uint16_t ptx_to_f16(float x)
 
 static inline float ptx_from_bf16(uint16_t h)
 {
-    return ptx_f32((uint32_t)h << 16);
+    return dtype_f32_of_bits((uint32_t)h << 16);
 }
 
 static inline uint16_t ptx_to_bf16(float x)
 {
-    uint32_t u = ptx_f32_bits(x);
+    uint32_t u = dtype_bits_of_f32(x);
     uint32_t r = (u + 0x7fff + (u >> 16 & 1)) >> 16;
     return (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? 0x7fff : r);
 }
@@ -74,7 +47,7 @@ static inline uint16_t ptx_to_bf16(float x)
 /* To nearest, ties away from zero: the only way that sm_80 has. */
 static inline uint32_t ptx_to_tf32(float x)
 {
-    uint32_t u = ptx_f32_bits(x);
+    uint32_t u = dtype_bits_of_f32(x);
     uint32_t r = (u + 0x1000) & 0xffffe000;
     return (u & 0x7fffffff) > 0x7f800000 ? 0x7fffffff : (u & 0x7f800000) == 0x7f800000 ? u : r;
 }
@@ -83,38 +56,46 @@ static inline uint32_t ptx_to_tf32(float x)
 static inline float ptx_round_odd(double x)
 {
     float f = (float)x;
-    uint32_t u = ptx_f32_bits(f);
+    uint32_t u = dtype_bits_of_f32(f);
     if (f != f || (double)f == x)
         return f;
     if (fabs((double)f) > fabs(x))
         u--;
-    return ptx_f32(u | 1);
+    return dtype_f32_of_bits(u | 1);
 }
 
 /* The lesser, -0 being less than 0; the other one where one is NaN. */
 static inline float ptx_min_f32(float a, float b)
 {
-    float least = a < b ? a : a > b ? b : ptx_f32(ptx_f32_bits(a) | ptx_f32_bits(b));
+    float least = a < b   ? a
+                  : a > b ? b
+                          : dtype_f32_of_bits(dtype_bits_of_f32(a) | dtype_bits_of_f32(b));
     least = a != a ? b : b != b ? a : least;
-    return a != a && b != b ? ptx_f32(0x7fffffff) : least;
+    return a != a && b != b ? dtype_f32_of_bits(0x7fffffff) : least;
 }
 
 static inline float ptx_max_f32(float a, float b)
 {
-    float most = a > b ? a : a < b ? b : ptx_f32(ptx_f32_bits(a) & ptx_f32_bits(b));
+    float most = a > b   ? a
+                 : a < b ? b
+                         : dtype_f32_of_bits(dtype_bits_of_f32(a) & dtype_bits_of_f32(b));
     most = a != a ? b : b != b ? a : most;
-    return a != a && b != b ? ptx_f32(0x7fffffff) : most;
+    return a != a && b != b ? dtype_f32_of_bits(0x7fffffff) : most;
 }
 
 static inline double ptx_min_f64(double a, double b)
 {
-    double least = a < b ? a : a > b ? b : ptx_f64(ptx_f64_bits(a) | ptx_f64_bits(b));
+    double least = a < b   ? a
+                   : a > b ? b
+                           : dtype_f64_of_bits(dtype_bits_of_f64(a) | dtype_bits_of_f64(b));
     return a != a ? b : b != b ? a : least;
 }
 
 static inline double ptx_max_f64(double a, double b)
 {
-    double most = a > b ? a : a < b ? b : ptx_f64(ptx_f64_bits(a) & ptx_f64_bits(b));
+    double most = a > b   ? a
+                  : a < b ? b
+                          : dtype_f64_of_bits(dtype_bits_of_f64(a) & dtype_bits_of_f64(b));
     return a != a ? b : b != b ? a : most;
 }
 

@@ -118,7 +118,7 @@ static int elements_of(unsigned type)
             out[i] = (value);                                                                      \
         }                                                                                          \
     }
-WIDEN(f16, ptx_f32_bits(ptx_from_f16((uint16_t)(word >> 16 * j))))
+WIDEN(f16, dtype_bits_of_f32(ptx_from_f16((uint16_t)(word >> 16 * j))))
 WIDEN(bf16, word >> 16 * j << 16)
 WIDEN(tf32, (word >> j) & 0xffffe000) /* the device looks at the upper 19 bits only; j is 0 */
 WIDEN(s8, (uint32_t)((int32_t)(word << (24 - 8 * j)) >> 24))
@@ -186,8 +186,8 @@ static void scatter(struct ptx_warp *w, const struct ptx_insn *in, struct shape 
     for (int r = 0; r < 2; r++) {
         uint32_t *to = ptx_reg(w, in->slot[r]);
         for (int i = 0; i < PTX_LANES; i++)
-            to[i] = (uint32_t)ptx_to_f16(ptx_f32(values[2 * r + 1][i])) << 16 |
-                    ptx_to_f16(ptx_f32(values[2 * r][i]));
+            to[i] = (uint32_t)ptx_to_f16(dtype_f32_of_bits(values[2 * r + 1][i])) << 16 |
+                    ptx_to_f16(dtype_f32_of_bits(values[2 * r][i]));
     }
 }
 
@@ -202,7 +202,7 @@ static void run_mma_float(struct ptx_warp *w, const struct ptx_insn *in, uint32_
     for (int k = 0; k < s.k; k++) {
         memcpy(&a, o.a[k], sizeof a);
         for (int j = 0; j < N; j++)
-            c[j] += a * ptx_f32(o.b[k][j]);
+            c[j] += a * dtype_f32_of_bits(o.b[k][j]);
     }
     memcpy(o.c, c, sizeof c);
     scatter(w, in, s, &o);

@@ -137,7 +137,7 @@ static void test_spaces(void **state)
                 "st.global.v4.u32 [%d21], {%r1, %r2, %r3, %r4}; st.global.u32 [%d21+16], %r5;",
         .dynamic_shared = 64};
     run_case(c);
-    assert_int_equal(out[0], ptx_f32_bits(3.0f));
+    assert_int_equal(out[0], dtype_bits_of_f32(3.0f));
     assert_int_equal(out[1], 77);
     assert_int_equal(out[2], 32);
     assert_int_equal(out[3], 1);
@@ -177,7 +177,7 @@ static void test_atomics(void **state)
     assert_int_equal(out[1], 31);
     assert_int_equal((int32_t)out[2], -31);
     assert_int_equal(out[3], 31);
-    assert_int_equal(out[4], ptx_f32_bits(496.0f));
+    assert_int_equal(out[4], dtype_bits_of_f32(496.0f));
     assert_int_equal(out[5], 2);
     assert_int_equal(out[7], 5);
     assert_int_equal(out[8], 0);

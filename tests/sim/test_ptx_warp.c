@@ -194,7 +194,7 @@ static uint32_t encode(int value, int kind)
     case 'b':
         return ptx_to_bf16((float)value);
     case 't':
-        return ptx_f32_bits((float)value);
+        return dtype_bits_of_f32((float)value);
     default:
         return (uint32_t)value & 255;
     }
@@ -255,7 +255,8 @@ static float result_of(const struct product *p, int lane, int i)
     const uint32_t *words = out + 4 * lane;
     if (p->half_sums)
         return ptx_from_f16((uint16_t)(words[i / 2] >> 16 * (i % 2)));
-    return p->kind == 's' || p->kind == 'u' ? (float)(int32_t)words[i] : ptx_f32(words[i]);
+    return p->kind == 's' || p->kind == 'u' ? (float)(int32_t)words[i]
+                                            : dtype_f32_of_bits(words[i]);
 }
 
 /* Registers in the list of an operand; floats have registers of their own. */
@@ -348,7 +349,7 @@ static void test_tf32_is_cut(void **state)
         "mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32 {%f1, %f2, %f3, %f4}, {%r1, %r1},"
         "{%r2}, {%f1, %f1, %f1, %f1}; mov.b32 %r10, %f1;",
         1, 1);
-    assert_int_equal(out[0], ptx_f32_bits(4.0f));
+    assert_int_equal(out[0], dtype_bits_of_f32(4.0f));
 }
 
 int main(void)

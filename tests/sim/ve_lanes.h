@@ -9,44 +9,27 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "ir/dtype.h"
 
 static inline double f64(uint64_t u)
 {
-    double x;
-    memcpy(&x, &u, sizeof x);
-    return x;
+    return dtype_f64_of_bits(u);
 }
 
 static inline uint64_t bits64(double x)
 {
-    uint64_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static inline float f32(uint32_t u)
-{
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
-static inline uint32_t bits32(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
+    return dtype_bits_of_f64(x);
 }
 
 static inline float f32_up(uint64_t u)
 {
-    return f32((uint32_t)(u >> 32));
+    return dtype_f32_of_bits((uint32_t)(u >> 32));
 }
 
 static inline uint64_t bits32_up(float x)
 {
-    return (uint64_t)bits32(x) << 32;
+    return (uint64_t)dtype_bits_of_f32(x) << 32;
 }
 
 static inline int32_t word(uint64_t u)
@@ -147,7 +130,7 @@ static inline double rough_f64(double x)
 
 static inline float rough_f32(float x)
 {
-    return f32(bits32(x) & ~((UINT32_C(1) << 9) - 1));
+    return dtype_f32_of_bits(dtype_bits_of_f32(x) & ~((UINT32_C(1) << 9) - 1));
 }
 
 /* Section 5.4: ways to round.  0 is that of the program's mode, which nothing here changes: to

@@ -36,7 +36,7 @@ COMPARE(w, int32_t, word(e))
 COMPARE(w_up, int32_t, word(e >> 32))
 COMPARE(d, double, f64(e))
 COMPARE(s_up, float, f32_up(e))
-COMPARE(s_lo, float, f32((uint32_t)e))
+COMPARE(s_lo, float, dtype_f32_of_bits((uint32_t)e))
 
 /* ---- of masks, all 256 bits ---- */
 

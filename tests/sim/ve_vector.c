@@ -56,7 +56,7 @@ typedef float __attribute__((may_alias)) float_of;
 #define GET_i32_lo(p) GET_i32_sx(p)
 #define GET_i32_up(p) (int32_t)(uint32_t)(p[i] >> 32)
 #define GET_i32_p(p)  (int32_t)((const word_of *)p)[i]
-#define GET_f32_lo(p) f32((uint32_t)p[i])
+#define GET_f32_lo(p) dtype_f32_of_bits((uint32_t)p[i])
 #define GET_f32_up(p) f32_up(p[i])
 #define GET_f32_p(p)  ((const float_of *)p)[i]
 
@@ -70,7 +70,7 @@ typedef float __attribute__((may_alias)) float_of;
 #define PUT_i32_lo(v) PUT_u32_lo(v)
 #define PUT_i32_up(v) PUT_u32_up(v)
 #define PUT_i32_p(v)  PUT_u32_p(v)
-#define PUT_f32_lo(v) x[i] = bits32(v)
+#define PUT_f32_lo(v) x[i] = dtype_bits_of_f32(v)
 #define PUT_f32_up(v) x[i] = bits32_up(v)
 #define PUT_f32_p(v)  ((float_of *)x)[i] = (v)
 

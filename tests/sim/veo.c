@@ -186,6 +186,8 @@ static struct veo_proc_handle *create_process(void)
     p->ve = need(sim_ve_create(setting("SHEAF_SIM_VE_MEMORY", memory_bytes)));
     sim_ve_options(p->ve)->spin_insns = spin_insns;
     sim_ve_options(p->ve)->unwritten_faults = !setting("SHEAF_SIM_VE_UNWRITTEN", 0);
+    uint32_t quantum = sim_ve_options(p->ve)->quantum;
+    sim_ve_options(p->ve)->quantum = (uint32_t)setting("SHEAF_SIM_VE_QUANTUM", quantum);
     p->max_contexts = setting("SHEAF_SIM_VE_CORES", DEFAULT_CORES);
     if (setting("SHEAF_SIM_VE_CHECK", 0))
         sim_ve_options(p->ve)->reference = sim_ve_llvm_text;

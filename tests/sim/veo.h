@@ -13,6 +13,7 @@
  *   SHEAF_SIM_VE_FAIL       "get_sym 2": the second call of veo_get_sym from there on fails
  *   SHEAF_SIM_VE_LOSE       the same: the process has ended when it is made
  *   SHEAF_SIM_VE_EXCEPTION  n: the n-th call of a function of the engine ends with an exception
+ *   SHEAF_SIM_VE_QUANTUM    instructions that a core runs before another one may [1000]
  *   SHEAF_SIM_VE_UNWRITTEN  1: bytes that nobody wrote may be read
  *   SHEAF_SIM_VE_CHECK      1: what is run is compared with LLVM's disassembler
  *   SHEAF_SIM_VE_STATS      a file, to which the figures of each process are added at its end

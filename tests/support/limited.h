@@ -2,7 +2,7 @@
 #ifndef SHEAF_TESTS_LIMITED_H
 #define SHEAF_TESTS_LIMITED_H
 
-/* Defined in gpu_bundles.h and ve_bundles.h. */
+/* Defined in runtime.h. */
 int limited_may_allocate(void);
 #define SHEAF_MAY_ALLOCATE limited_may_allocate
 

@@ -294,45 +294,17 @@ static void threads_have_contexts_of_their_own(void **state)
 
 /* ---- state ---- */
 
-static void expect_sum(const sheaf_bundle *b, float want)
-{
-    const float *sum = tensor(b, "sum").data;
-    for (int i = 0; i < N_ELEMS; i++)
-        assert_true(sum[i] == want);
-}
-
-static void give_ones(sheaf_bundle *b)
-{
-    float *x = tensor(b, "x").data;
-    for (int i = 0; i < N_ELEMS; i++)
-        x[i] = 1;
-}
-
 static void state_outlives_a_run(void **state)
 {
     (void)state;
-    struct sheaf_error error;
-    sheaf_bundle *a = open_toy(), *b = NULL;
-    give_ones(a);
+    sheaf_bundle *b = open_toy();
+    fill_all(b, "x", 1);
     for (int i = 1; i < 4; i++) {
-        set_cores(a, (uint32_t)i);
-        run_bundle(a);
-        expect_sum(a, (float)i);
+        set_cores(b, (uint32_t)i);
+        run_bundle(b);
+        expect_all(b, "sum", (float)i);
     }
-    expect_ok(sheaf_attach(a, &b, &error), &error);
-    give_ones(b);
-    run_bundle(b);
-    expect_sum(b, 1);
-    sheaf_reset_state(a);
-    run_bundle(a);
-    expect_sum(a, 1);
-    float *sum = tensor(a, "sum").data;
-    for (int i = 0; i < N_ELEMS; i++)
-        sum[i] = 40; /* as on the CPU, state can be given */
-    run_bundle(a);
-    expect_sum(a, 41);
-    sheaf_close(a);
-    sheaf_close(b);
+    expect_state_of_contexts(b);
     expect_nothing_left();
 }
 

@@ -8,14 +8,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static void check_fault(enum sheaf_status got, enum sheaf_status want,
-                        const struct sheaf_error *error, const char *part)
-{
-    if (got != want || error->status != want || !strstr(error->text, part) ||
-        strchr(error->text, '\n'))
-        fail_msg("status %d, not %d: '%s' (which should say '%s')", got, want, error->text, part);
-}
-
 static void refuse(struct toy *t, enum sheaf_status want, const char *part)
 {
     sheaf_bundle *b = NULL;

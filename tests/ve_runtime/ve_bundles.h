@@ -1,102 +1,16 @@
 /*
  * ve_bundles.h: for the tests of the Vector Engine's runtime: a small bundle, made by hand from
- * LLVM IR, and the simulated AVEO.
+ * LLVM IR.
  */
 #ifndef SHEAF_TESTS_VE_RUNTIME_VE_BUNDLES_H
 #define SHEAF_TESTS_VE_RUNTIME_VE_BUNDLES_H
 
-#ifndef _XOPEN_SOURCE
-#define _XOPEN_SOURCE 700 /* setenv */
-#endif
+#include "tests/ve_runtime/ve_simulator.h"
 
-#include "tests/support/ve_object.h"
-
-#include <dlfcn.h>
-#include <stdlib.h>
 #include <xxhash.h>
 
 #include "bundle/write/ve_shared.h"
-#include "tests/sim/veo.h"
-#include "tests/support/simulator.h"
-#include "tests/support/support.h"
-#include "ve_runtime/ve_runtime.h"
-
-/* How many allocations of the host's memory succeed; negative: all. */
-static int allocations_left = -1;
-int limited_may_allocate(void);
-int limited_may_allocate(void)
-{
-    if (allocations_left == 0)
-        return 0;
-    if (allocations_left > 0)
-        allocations_left--;
-    return 1;
-}
-
-/* ---- the simulator ---- */
-
-static void (*read_counters)(struct sim_veo_counters *out);
-static const char *(*read_error)(void);
-
-static inline void open_simulator(void)
-{
-    assert_true(simulator_open_ve());
-    void *library = dlopen("libveo.so.1", RTLD_NOW | RTLD_NOLOAD);
-    assert_non_null(library);
-    void *counters = dlsym(library, "sim_veo_counters"), *error = dlsym(library, "sim_veo_error");
-    assert_non_null(counters);
-    assert_non_null(error);
-    memcpy(&read_counters, &counters, sizeof counters);
-    memcpy(&read_error, &error, sizeof error);
-    assert_int_equal(setenv("SHEAF_SIM_VE_CHECK", "1", 1), 0);
-}
-
-static inline struct sim_veo_counters counters(void)
-{
-    struct sim_veo_counters c;
-    read_counters(&c);
-    return c;
-}
-
-/* For what is opened from now on. */
-static inline void simulate(const char *setting, const char *value)
-{
-    if (value)
-        assert_int_equal(setenv(setting, value, 1), 0);
-    else
-        assert_int_equal(unsetenv(setting), 0);
-}
-
-/* Files that the runtime makes lie here for their time. */
-static inline const char *temporary_folder(void)
-{
-    static const char *folder;
-    if (!folder) {
-        folder = support_printf("%s/temporary", support_tmp());
-        assert_int_equal(support_run(support_printf("mkdir -p '%s'", folder), NULL), 0);
-    }
-    return folder;
-}
-
-static inline void expect_no_file(void)
-{
-    char *out;
-    assert_int_equal(support_run(support_printf("ls -A '%s'", temporary_folder()), &out), 0);
-    assert_string_equal(out, "");
-    free(out);
-}
-
-static inline void expect_nothing_left(void)
-{
-    struct sim_veo_counters c = counters();
-    assert_int_equal(c.processes, 0);
-    assert_int_equal(c.contexts, 0);
-    assert_int_equal(c.args, 0);
-    assert_int_equal(c.requests, 0);
-    assert_int_equal(c.allocations, 0);
-    assert_int_equal(c.bytes, 0);
-    expect_no_file();
-}
+#include "tests/support/ve_object.h"
 
 /* ---- the network ---- */
 
@@ -221,13 +135,6 @@ static inline void make_code(void)
     simulate("VE_OMP_NUM_THREADS", "1");
 }
 
-static inline void expect_ok(enum sheaf_status status, const struct sheaf_error *error)
-{
-    if (status != SHEAF_OK)
-        fail_msg("status %d: %s (%s)", status, error->text, read_error());
-    assert_string_equal(error->text, "");
-}
-
 static inline enum sheaf_status try_toy(struct toy *t, sheaf_bundle **out_bundle,
                                         struct sheaf_error *error)
 {
@@ -243,26 +150,12 @@ static inline sheaf_bundle *open_toy(void)
     return b;
 }
 
-static inline struct sheaf_tensor_desc tensor(const sheaf_bundle *b, const char *name)
-{
-    struct sheaf_tensor_desc t;
-    struct sheaf_error error;
-    expect_ok(sheaf_tensor(b, name, &t, &error), &error);
-    return t;
-}
-
 static inline void give(sheaf_bundle *b, int seed, int64_t n)
 {
     float *x = tensor(b, "x").data;
     for (int i = 0; i < N_ELEMS; i++)
         x[i] = (float)((i * 5 + seed) % 11);
     memcpy(tensor(b, "n").data, &n, sizeof n);
-}
-
-static inline void run_bundle(sheaf_bundle *b)
-{
-    struct sheaf_error error;
-    expect_ok(sheaf_run(b, &error), &error);
 }
 
 /* What `give` of the same leads to; NULL or what is wrong. */
@@ -302,12 +195,6 @@ static inline void expect_run_works(void)
     expect_result(b, 3, 9);
     sheaf_close(b);
     expect_nothing_left();
-}
-
-static inline void set_cores(sheaf_bundle *b, uint32_t n)
-{
-    struct sheaf_error error;
-    expect_ok(sheaf_ve_set_cores(b, n, &error), &error);
 }
 
 #endif

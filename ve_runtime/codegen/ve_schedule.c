@@ -14,14 +14,14 @@ struct pass {
     struct schedule *s;
 };
 
-/* Vectors that an index takes, if all of its accesses are of that kind. */
+/* Vectors that so many elements take. */
 static int64_t vectors(int64_t extent)
 {
     return (extent + VEL_LANES - 1) / VEL_LANES;
 }
 
 /*
- * What running loop `at` in lanes costs per point, in arbitrary units: an operation takes a cycle
+ * What running a loop in lanes costs per point, in arbitrary units: an operation takes a cycle
  * for 32 elements and some to begin, and elements that lie apart take about four times as long to
  * load and store.
  */
@@ -108,17 +108,21 @@ static void schedule_block(struct pass *p, const struct kblock *blk)
     }
 }
 
-/* The only region of the body, where all else are values: a map that is divided among the cores. */
+/* All cores have the same scratch, and one that stores half a byte stores the other half, too. */
+static bool may_spread(const struct kernel *k)
+{
+    for (size_t b = 0; b < k->n_bufs; b++) {
+        const struct kbuf *buf = &k->bufs[b];
+        if (buf->role == KBUF_LOCAL || (buf->role != KBUF_IN && dtype_bits(buf->dtype) < 8))
+            return false;
+    }
+    return true;
+}
+
+/* A map that is all that the kernel does is divided among the cores. */
 static bool spread(struct pass *p)
 {
-    kval found = 0;
-    for (size_t i = 0; i < p->k->body.n; i++) {
-        const struct kinst *in = kernel_inst(p->k, p->k->body.insts[i]);
-        if (in->op == KOP_STORE || (in->region && found))
-            return false;
-        if (in->region)
-            found = p->k->body.insts[i];
-    }
+    kval found = may_spread(p->k) ? kernel_only_region(p->k) : 0;
     struct schedule_entry *e = found ? schedule_find(p->s, found) : NULL;
     if (!e)
         return false;

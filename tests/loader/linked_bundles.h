@@ -1,0 +1,136 @@
+/*
+ * linked_bundles.h: for tests of bundles for devices that the tool writes: opened by the runtime
+ * that the program is linked with, and compared with what this processor computes.
+ */
+#ifndef SHEAF_TESTS_LOADER_LINKED_BUNDLES_H
+#define SHEAF_TESTS_LOADER_LINKED_BUNDLES_H
+
+#include "tests/loader/bundle_run.h"
+
+#include "tests/support/runtime.h"
+
+/* ---- networks ---- */
+
+/* next = x + sum, with -bind=next=sum, and y = -next. */
+static inline void write_state_net(struct arena *a)
+{
+    struct onnx_model m;
+    onnx_begin(&m, a, 13);
+    onnx_input(&m.graph, "sum", ONNX_F32, "4");
+    onnx_input(&m.graph, "x", ONNX_F32, "4");
+    onnx_node(&m.graph, "Add", "x,sum", "next", "");
+    onnx_node(&m.graph, "Neg", "next", "y", "");
+    onnx_output(&m.graph, "next", ONNX_F32, "4");
+    onnx_output(&m.graph, "y", ONNX_F32, "4");
+    finish_net(&m, "state.onnx");
+}
+
+/* ---- bundles ---- */
+
+static inline struct sheaf_linked linked_of(const struct linked_entry *o)
+{
+    return (struct sheaf_linked){o->config, o->info, o->entry};
+}
+
+/* FOLDER/NAME, linked once. */
+static inline struct linked_entry entry_of(const char *folder, const char *name)
+{
+    enum { MAX_ENTRIES = 64 };
+    static struct {
+        const char *file;
+        struct linked_entry entry;
+    } known[MAX_ENTRIES];
+    static size_t n;
+    const char *file = support_printf("%s/%s", folder, name);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(known[i].file, file) == 0)
+            return known[i].entry;
+    assert_in_range(n, 0, MAX_ENTRIES - 1);
+    known[n].file = file;
+    known[n].entry = open_entry(file, name);
+    return known[n++].entry;
+}
+
+static inline sheaf_bundle *open_linked(const struct linked_entry *o)
+{
+    sheaf_bundle *b = NULL;
+    struct sheaf_error error;
+    struct sheaf_linked linked = linked_of(o);
+    expect_ok(sheaf_open_memory(&linked, o->constants, o->n_constants, &b, &error), &error);
+    return b;
+}
+
+/* What the bundle of write_net has computed. */
+static inline struct result bundle_result(const sheaf_bundle *b)
+{
+    struct result r;
+    memset(&r, 0, sizeof r);
+    struct sheaf_tensor_desc y = tensor(b, "y"), where = tensor(b, "where");
+    assert_int_equal(y.size_bytes, sizeof r.y);
+    memcpy(r.y, y.data, sizeof r.y);
+    r.n_where = (int64_t)where.dims[1];
+    assert_int_equal(where.size_bytes, 2 * where.dims[1] * sizeof *r.where);
+    memcpy(r.where, where.data, where.size_bytes);
+    return r;
+}
+
+/* The same on this processor. */
+static inline struct result wanted(int seed)
+{
+    struct linked_entry o = entry_of("cpu", "net");
+    return run_entry(&o, seed);
+}
+
+static inline void expect_result(const sheaf_bundle *b, int seed)
+{
+    struct result got = bundle_result(b), want = wanted(seed);
+    expect_same(&got, &want);
+}
+
+/* A bundle of write_net("net.onnx", "2", 2), on several inputs. */
+static inline void expect_net_runs(sheaf_bundle *b)
+{
+    for (int seed = 1; seed < 4; seed++) {
+        fill_input(tensor(b, "x").data, seed);
+        run_bundle(b);
+        expect_result(b, seed);
+    }
+}
+
+/* A program with FOLDER/net.h and nothing of the device, which sheaf_plan names so. */
+static inline void expect_header_suits(const char *folder, const char *device)
+{
+    expect_client_runs(
+        support_printf("#include \"net.h\"\n"
+                       "SHEAF_ALIGNED(NET_MEM_ALIGN) static uint8_t m[NET_MUTABLE_MEM_SIZE];\n"
+                       "int main(void)\n"
+                       "{\n"
+                       "    net_get_x(m)[0] = 1;\n"
+                       "    return net(m, m, m) != SHEAF_ERROR_DEVICE ||\n"
+                       "        net_info.plan->device != %s;\n"
+                       "}\n",
+                       device),
+        folder, "net");
+}
+
+/* net.onnx, and other.onnx of another seed, in one bundle for a device, which `option` names. */
+static inline void expect_entries_run(const char *option)
+{
+    compile(support_printf("-m net.onnx -add-entry=second=other.onnx %s -emit-bundle two", option));
+    compile("-m net.onnx -emit-bundle cpu");
+    compile("-m other.onnx -emit-bundle cpu");
+    struct linked_entry first = open_entry("two/net", "net"),
+                        second = open_entry("two/net", "second"), other = entry_of("cpu", "other");
+    sheaf_bundle *a = open_linked(&first), *b = open_linked(&second);
+    fill_input(tensor(a, "x").data, 1);
+    fill_input(tensor(b, "x").data, 1);
+    run_bundle(a);
+    run_bundle(b);
+    expect_result(a, 1);
+    struct result got = bundle_result(b), want = run_entry(&other, 1);
+    expect_same(&got, &want);
+    sheaf_close(a);
+    sheaf_close(b);
+}
+
+#endif
