@@ -23,8 +23,8 @@
  */
 #include <assert.h>
 
+#include "bundle/tile/contract_tile.h"
 #include "cpu_runtime/codegen/contract_amx.h"
-#include "cpu_runtime/codegen/contract_tile.h"
 
 enum { TILE_A = 4, TILE_B = 6, LINE_BYTES = 64 };
 
@@ -131,7 +131,7 @@ static LLVMValueRef operand_pointer(struct amx *x, const struct koperand *o)
 
 int64_t amx_n_blocks(const struct amx_axis *a)
 {
-    return cpu_div_ceil(cpu_div_ceil(a->extent, a->span), a->per);
+    return tile_div_ceil(tile_div_ceil(a->extent, a->span), a->per);
 }
 
 /* Where the next column block starts. */
@@ -162,7 +162,7 @@ static void prefetch(struct amx *x)
     int64_t blocks = x->n_outside * amx_n_blocks(&x->outer) * amx_n_blocks(&x->inner);
     if (x->order[0] != AMX_BY_COLUMNS || blocks > lines)
         return;
-    int64_t share = cpu_div_ceil(lines, blocks);
+    int64_t share = tile_div_ceil(lines, blocks);
     struct eaffine block = eaffine_const(0), at = next_columns(x);
     eaffine_add(&block, &x->outside, amx_n_blocks(&x->outer) * amx_n_blocks(&x->inner));
     eaffine_add(&block, &x->outer.block, amx_n_blocks(&x->inner));
@@ -214,7 +214,7 @@ static void k_level(struct amx *x, int i)
     }
     bool blocks = i == x->r->n_dims;
     int index = blocks ? x->e->k_iter : i, by = amx_k_step(x, index);
-    int64_t count = cpu_div_ceil(amx_extent(x, index), by);
+    int64_t count = tile_div_ceil(amx_extent(x, index), by);
     struct eaffine at = eaffine_const(0), v = eaffine_const(0), saved = x->step;
     struct eloop l = {0};
     if (count > 1) {

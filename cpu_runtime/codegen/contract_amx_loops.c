@@ -17,7 +17,7 @@ static void axis_level(struct amx *x, struct amx_axis *a, int i)
 {
     struct emit_kernel *ek = x->ek;
     int per = a->per;
-    int64_t tiles = cpu_div_ceil(a->extent, a->span);
+    int64_t tiles = tile_div_ceil(a->extent, a->span);
     int64_t full = a->extent / a->span / per;
     if (full > 0) {
         struct eloop l = {0};
@@ -152,7 +152,7 @@ static void describe_k(struct amx *x)
     x->step = x->outside = eaffine_const(0);
     for (int i = 0; i < x->r->n_dims; i++) {
         if (x->c->kind[i] == KITER_K)
-            x->n_steps *= cpu_div_ceil(amx_extent(x, i), amx_k_step(x, i));
+            x->n_steps *= tile_div_ceil(amx_extent(x, i), amx_k_step(x, i));
         else if (is_row_outside(x, i))
             x->n_outside *= amx_extent(x, i);
     }

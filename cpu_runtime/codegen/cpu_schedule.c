@@ -1,6 +1,19 @@
 /* Schedules of whole kernels for CPUs, and the layouts that make them fast. */
+#include "bundle/tile/tile.h"
 #include "cpu_runtime/codegen/contract_amx.h"
 #include "cpu_runtime/codegen/cpu_target.h"
+
+bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
+                           struct schedule_entry *out_entry)
+{
+    return cpu_schedule_amx(t, k, contract, out_entry) ||
+           tile_schedule_contract(t, k, contract, out_entry);
+}
+
+void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry)
+{
+    (entry->dot == SCHEDULE_DOT_TILE ? cpu_emit_amx : tile_emit_contract)(ek, contract, entry);
+}
 
 struct pass {
     const struct target *t;
@@ -71,7 +84,7 @@ static void widen_halves(const struct target *t, struct kernel *k)
                 columns *= kernel_static_extent(k, r, d);
         if ((b->dtype == DTYPE_F16 || b->dtype == DTYPE_BF16) && r->contract->acc == DTYPE_F32 &&
             !a->prologue.n && is_static && columns >= MIN_COLUMNS &&
-            !cpu_multiplies_halves(t, k, r->contract)) {
+            !schedule_multiplies_halves(t, k, r->contract)) {
             size_t before = k->body.n;
             kernel_widen_operand(k, k->body.insts[i]);
             i += k->body.n - before;
@@ -117,7 +130,7 @@ static struct layout in_blocks(const struct target *t, const struct kbuf *b, int
 {
     int widest = t->vector_bytes * 8 / (int)dtype_bits(b->dtype);
     widest = widest > 1 ? widest : 1;
-    int block = cpu_pow2_ceil(b->dims[d]) < widest ? cpu_pow2_ceil(b->dims[d]) : widest;
+    int block = tile_pow2_ceil(b->dims[d]) < widest ? tile_pow2_ceil(b->dims[d]) : widest;
     return layout_blocked(layout_plain(b->rank), d, block);
 }
 

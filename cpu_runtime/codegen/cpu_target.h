@@ -28,33 +28,11 @@ bool cpu_prefer_layouts(const struct target *t, const struct kernel *k, struct l
 struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct kernel *k);
 void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k, kval map,
                       struct schedule *s);
-/* False where the contraction does not fit the tile generator. */
+/* False where the contraction fits no generator. */
 bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
                            struct schedule_entry *out_entry);
 void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry);
 void cpu_emit_select(struct emit *e, struct LLVMOpaqueValue *fn,
                      const struct target *const *variants, size_t n);
-
-/* Whether it adds up products of bytes in 32 bits, those of B and what lies around A constant: what
-   dot products take. */
-bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c);
-/* Whether it adds up products of floats of 16 bits in 32, those of B constant, and the processor
-   has an instruction for that. */
-bool cpu_multiplies_halves(const struct target *t, const struct kernel *k,
-                           const struct kcontract *c);
-/* Whether the K values of a step that starts at a multiple of them lie side by side in A. */
-bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
-                           const struct schedule_entry *e);
-/* Whether a last step that reaches behind the end of K still reads A's own storage, and adds
-   nothing. */
-bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
-                           const struct schedule_entry *e);
-/* Whether two indices can run as one in all that an epilogue reads and writes: a step of `outer` is
-   n steps of `inner`. */
-bool cpu_epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer, kval inner,
-                        int64_t n);
-/* The smallest power of two not below n; n / by, rounded up. */
-int cpu_pow2_ceil(int64_t n);
-int64_t cpu_div_ceil(int64_t n, int64_t by);
 
 #endif

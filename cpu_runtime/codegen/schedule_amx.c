@@ -15,8 +15,8 @@
  */
 #include <string.h>
 
+#include "bundle/tile/schedule_contract.h"
 #include "cpu_runtime/codegen/contract_amx.h"
-#include "cpu_runtime/codegen/schedule_contract.h"
 #include "ir/schedule_order.h"
 
 /* Cycles, from measurements on Sapphire Rapids: a product of full tiles every 16, a tile load from
@@ -83,7 +83,7 @@ static bool epilogue_repeats(const struct kernel *k, const struct kblock *blk)
 
 static bool is_candidate(const struct plan *p)
 {
-    return cpu_is_sum_of_bytes(p->k, p->r->contract) && !p->b->padded && all_static(p) &&
+    return schedule_is_sum_of_bytes(p->k, p->r->contract) && !p->b->padded && all_static(p) &&
            emit_can_vectorize(p->k, &p->r->block[0]) && epilogue_repeats(p->k, &p->r->block[0]);
 }
 
@@ -120,8 +120,8 @@ static bool others_step(const struct plan *p, const struct koperand *o, int d, i
 /* Even steps over n values that lie side by side: as few as make multiples of four. */
 static int even_step(int64_t n)
 {
-    for (int64_t steps = cpu_div_ceil(n, AMX_ROW_BYTES);
-         steps <= 2 * cpu_div_ceil(n, AMX_ROW_BYTES); steps++)
+    for (int64_t steps = tile_div_ceil(n, AMX_ROW_BYTES);
+         steps <= 2 * tile_div_ceil(n, AMX_ROW_BYTES); steps++)
         if (n % steps == 0 && n / steps % AMX_GROUP == 0)
             return (int)(n / steps);
     return 0;
@@ -142,15 +142,15 @@ static int step_in_place(const struct plan *p, int i)
     /* A block is read whole: what lies behind the last value meets zeros of B. */
     if (block > AMX_ROW_BYTES || block % AMX_GROUP != 0)
         return 0;
-    int64_t used = cpu_div_ceil(n, AMX_GROUP) * AMX_GROUP;
+    int64_t used = tile_div_ceil(n, AMX_GROUP) * AMX_GROUP;
     return (int)(used < block ? used : block);
 }
 
 static int step_staged(const struct plan *p, int i)
 {
     int64_t n = extent_of(p, i);
-    int64_t per_step = cpu_div_ceil(n, cpu_div_ceil(n, AMX_ROW_BYTES));
-    return (int)(cpu_div_ceil(per_step, AMX_GROUP) * AMX_GROUP);
+    int64_t per_step = tile_div_ceil(n, tile_div_ceil(n, AMX_ROW_BYTES));
+    return (int)(tile_div_ceil(per_step, AMX_GROUP) * AMX_GROUP);
 }
 
 /* The K index whose steps are longest, in place or staged. */
@@ -236,8 +236,8 @@ static bool choose_rows(struct plan *p, const struct kbuf *a, const struct kaffi
     if (p->outer_m >= 0 && schedule_even_stride(a, dims, p->r->index[p->outer_m], &outer)) {
         int64_t n = extent_of(p, p->outer_m);
         if (outer == inner * rows &&
-            cpu_epilogue_joins(p->k, &p->r->block[0], p->r->index[p->outer_m],
-                               p->r->index[e->row_iter], rows)) {
+            schedule_epilogue_joins(p->k, &p->r->block[0], p->r->index[p->outer_m],
+                                    p->r->index[e->row_iter], rows)) {
             e->tile_outer = 0;
             rows *= n;
         } else if (inner > 0 && outer % inner == 0 && outer / inner >= rows &&
@@ -246,7 +246,7 @@ static bool choose_rows(struct plan *p, const struct kbuf *a, const struct kaffi
             e->tile_outer = (int)(fit < n ? fit : n);
         }
     }
-    e->tile_m = (int)cpu_div_ceil(rows, cpu_div_ceil(rows, AMX_ROWS));
+    e->tile_m = (int)tile_div_ceil(rows, tile_div_ceil(rows, AMX_ROWS));
     return true;
 }
 
@@ -269,8 +269,8 @@ static double tiles_of_rows(const struct plan *p)
     if (e->row_outer >= 0 && e->tile_outer == 0)
         run *= extent_of(p, e->row_outer);
     if (e->row_outer >= 0 && e->tile_outer > 0)
-        tiles *= (double)cpu_div_ceil(extent_of(p, e->row_outer), e->tile_outer);
-    return tiles * (double)cpu_div_ceil(run, e->tile_m);
+        tiles *= (double)tile_div_ceil(extent_of(p, e->row_outer), e->tile_outer);
+    return tiles * (double)tile_div_ceil(run, e->tile_m);
 }
 
 static double product_of(const struct plan *p, enum kiter kind, int without)
@@ -285,8 +285,8 @@ static double product_of(const struct plan *p, enum kiter kind, int without)
 static double amx_cycles(const struct plan *p)
 {
     const struct schedule_entry *e = &p->e;
-    double rows = tiles_of_rows(p), columns = (double)cpu_div_ceil(extent_of(p, e->col_iter), 16);
-    double steps = (double)cpu_div_ceil(extent_of(p, e->k_iter), e->k_block) *
+    double rows = tiles_of_rows(p), columns = (double)tile_div_ceil(extent_of(p, e->col_iter), 16);
+    double steps = (double)tile_div_ceil(extent_of(p, e->k_iter), e->k_block) *
                    product_of(p, KITER_K, e->k_iter) / e->span;
     /* Of a pair of tiles of rows and one of columns, each tile is read once per step. */
     double per_rows = rows > 1 ? 2 : 1, per_columns = columns > 1 ? 2 : 1;
@@ -314,11 +314,11 @@ static double stage_cycles(const struct plan *p)
 static double vector_cycles(const struct plan *p)
 {
     double rows = product_of(p, KITER_M, -1) * product_of(p, KITER_BATCH, -1);
-    double columns = (double)cpu_div_ceil(extent_of(p, p->e.col_iter), 16);
+    double columns = (double)tile_div_ceil(extent_of(p, p->e.col_iter), 16);
     double all = product_of(p, KITER_K, -1), groups = all;
     for (int i = 0; i < p->r->n_dims; i++) {
         double n = (double)extent_of(p, i);
-        double with = all / n * (double)cpu_div_ceil(extent_of(p, i), AMX_GROUP);
+        double with = all / n * (double)tile_div_ceil(extent_of(p, i), AMX_GROUP);
         if (p->r->contract->kind[i] == KITER_K && with < groups)
             groups = with;
     }

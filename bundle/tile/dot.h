@@ -2,8 +2,8 @@
  * dot.h: the instructions that multiply bytes, or floats of 16 bits, and add the products up in 32
  * bits, as a table: which processors have them, what they take, what a step with them costs.
  */
-#ifndef SHEAF_CPU_DOT_H
-#define SHEAF_CPU_DOT_H
+#ifndef SHEAF_DOT_H
+#define SHEAF_DOT_H
 
 #include "ir/target.h"
 
@@ -35,7 +35,7 @@ struct dot_kind {
     struct dot_cost cost;
 };
 
-struct cpu_dot {
+struct dot {
     const char *arch;  /* what the triple starts with */
     const char *needs; /* features, "+a,+b" */
     const struct dot_kind *kind;
@@ -53,11 +53,10 @@ struct dot_product {
 };
 
 /* The best row behind `last`, of all where that is NULL, which the target has; NULL: none. */
-const struct cpu_dot *cpu_dot_next(const struct target *t, const struct cpu_dot *last);
+const struct dot *dot_next(const struct target *t, const struct dot *last);
 /* The row of a schedule's entry with operand A of this type, whose vectors may be shorter than the
  * best. */
-const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_entry *e,
-                                 enum dtype a);
-struct dot_product cpu_dot_product(const struct cpu_dot *d, enum dtype a, enum dtype b);
+const struct dot *dot_of(const struct target *t, const struct schedule_entry *e, enum dtype a);
+struct dot_product dot_product_of(const struct dot *d, enum dtype a, enum dtype b);
 
 #endif

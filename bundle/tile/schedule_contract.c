@@ -3,10 +3,9 @@
  * the generator takes them at all.  What a step takes is chosen in schedule_dot.c, the tile in
  * schedule_tile.c, the layout of operand B in schedule_pack.c.
  */
-#include "cpu_runtime/codegen/schedule_contract.h"
+#include "bundle/tile/schedule_contract.h"
 
 #include "bundle/emit/emit_internal.h"
-#include "cpu_runtime/codegen/contract_amx.h"
 #include "ir/schedule_order.h"
 
 enum { MIN_COLUMNS = 4 };
@@ -123,7 +122,7 @@ static bool choose_in_place(struct kernel *k, const struct kregion *r, int outer
 
 /* What a step takes: a product of groups of bytes, of several groups of A at once where they lie
    side by side. */
-static bool choose_step(const struct kernel *k, const struct kregion *r, const struct cpu_dot *d,
+static bool choose_step(const struct kernel *k, const struct kregion *r, const struct dot *d,
                         int at_once, struct schedule_entry *e)
 {
     e->dot = d ? d->kind->dot : SCHEDULE_MULTIPLY_ADD;
@@ -141,7 +140,7 @@ static bool choose_step(const struct kernel *k, const struct kregion *r, const s
 }
 
 static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
-                        const struct cpu_dot *d, int at_once, struct schedule_entry *out_entry)
+                        const struct dot *d, int at_once, struct schedule_entry *out_entry)
 {
     const struct kregion *r = kernel_inst(k, contract)->region;
     const struct kcontract *c = r->contract;
@@ -156,13 +155,13 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
     int64_t rows = e.row_iter >= 0 ? kernel_static_extent(k, r, e.row_iter) : 1;
     if (outer_m >= 0 && !c->a.padded &&
         schedule_joins(a, c->a.dim, r->index[outer_m], r->index[e.row_iter], rows) &&
-        cpu_epilogue_joins(k, &r->block[0], r->index[outer_m], r->index[e.row_iter], rows)) {
+        schedule_epilogue_joins(k, &r->block[0], r->index[outer_m], r->index[e.row_iter], rows)) {
         e.row_outer = outer_m;
         rows *= kernel_static_extent(k, r, outer_m);
     }
     int acc_bytes = (int)dtype_bits(c->acc) / 8, widest = d ? d->bytes : t->vector_bytes;
     widest = widest > acc_bytes ? widest / acc_bytes : 1;
-    e.vector = cpu_pow2_ceil(columns) < widest ? cpu_pow2_ceil(columns) : widest;
+    e.vector = tile_pow2_ceil(columns) < widest ? tile_pow2_ceil(columns) : widest;
     if (d && d->kind->second && e.vector < widest)
         return false;
     if (!choose_step(k, r, d, at_once, &e))
@@ -198,10 +197,10 @@ static bool schedule_as_dot(const struct target *t, struct kernel *k, kval contr
     const struct kcontract *c = kernel_inst(k, contract)->region->contract;
     enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
     int tried = 0;
-    if (!cpu_is_sum_of_bytes(k, c) && !cpu_multiplies_halves(t, k, c))
+    if (!schedule_is_sum_of_bytes(k, c) && !schedule_multiplies_halves(t, k, c))
         return false;
-    for (const struct cpu_dot *d = cpu_dot_next(t, NULL); d; d = cpu_dot_next(t, d)) {
-        if (d->kind->group == tried || !cpu_dot_product(d, a, b).name)
+    for (const struct dot *d = dot_next(t, NULL); d; d = dot_next(t, d)) {
+        if (d->kind->group == tried || !dot_product_of(d, a, b).name)
             continue;
         if (schedule_as(t, k, contract, d, d->kind->at_once, out_entry))
             return true;
@@ -210,12 +209,10 @@ static bool schedule_as_dot(const struct target *t, struct kernel *k, kval contr
     return false;
 }
 
-bool cpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
-                           struct schedule_entry *out_entry)
+bool tile_schedule_contract(const struct target *t, struct kernel *k, kval contract,
+                            struct schedule_entry *out_entry)
 {
     const struct kregion *r = kernel_inst(k, contract)->region;
-    if (cpu_schedule_amx(t, k, contract, out_entry))
-        return true;
     if (!fits_generator(k, r))
         return false;
     return schedule_as_dot(t, k, contract, out_entry) ||

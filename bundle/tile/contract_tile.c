@@ -22,7 +22,7 @@
  */
 #include <assert.h>
 
-#include "cpu_runtime/codegen/contract_tile.h"
+#include "bundle/tile/contract_tile.h"
 
 enum { MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 56 };
 

@@ -3,7 +3,7 @@
  * streams from memory front to back.  Outermost are the dimensions of batch and column indices,
  * then K in the order of its loops, then the blocks.
  */
-#include "cpu_runtime/codegen/schedule_contract.h"
+#include "bundle/tile/schedule_contract.h"
 
 static int dim_of(const struct kernel *k, const struct koperand *b, kval index)
 {

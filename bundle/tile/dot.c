@@ -6,7 +6,7 @@
  *
  * Costs on ARM are instructions, for its small cores start one or two a cycle.
  */
-#include "cpu_runtime/codegen/dot.h"
+#include "bundle/tile/dot.h"
 
 #include <string.h>
 
@@ -123,7 +123,7 @@ static const struct dot_kind VWMACC = {
         }                                                                                          \
     }
 
-static const struct cpu_dot DOTS[] = {
+static const struct dot DOTS[] = {
     {"x86_64", "+avx512vnni", &VNNI, 64, {[0][1] = "llvm.x86.avx512.vpdpbusd.512"}},
     {"x86_64", "+avx512vnni,+avx512vl", &VNNI, 32, {[0][1] = "llvm.x86.avx512.vpdpbusd.256"}},
     {"x86_64", "+avxvnni", &AVX_VNNI, 32, {[0][1] = "llvm.x86.avx512.vpdpbusd.256"}},
@@ -166,7 +166,7 @@ static const struct cpu_dot DOTS[] = {
 };
 enum { N_DOTS = sizeof DOTS / sizeof DOTS[0] };
 
-static bool is_there(const struct target *t, const struct cpu_dot *d)
+static bool is_there(const struct target *t, const struct dot *d)
 {
     if (strncmp(t->triple, d->arch, strlen(d->arch)) != 0)
         return false;
@@ -178,20 +178,19 @@ static bool is_there(const struct target *t, const struct cpu_dot *d)
     return true;
 }
 
-const struct cpu_dot *cpu_dot_next(const struct target *t, const struct cpu_dot *last)
+const struct dot *dot_next(const struct target *t, const struct dot *last)
 {
-    for (const struct cpu_dot *d = last ? last + 1 : DOTS; d < DOTS + N_DOTS; d++)
+    for (const struct dot *d = last ? last + 1 : DOTS; d < DOTS + N_DOTS; d++)
         if (d->bytes / d->kind->regs.per_sum <= t->vector_bytes && is_there(t, d))
             return d;
     return NULL;
 }
 
-const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_entry *e,
-                                 enum dtype a)
+const struct dot *dot_of(const struct target *t, const struct schedule_entry *e, enum dtype a)
 {
     int bytes = 4 * e->vector;
     enum dtype floats = dtype_is_float(a) ? a : DTYPE_NONE;
-    for (const struct cpu_dot *d = DOTS; d < DOTS + N_DOTS; d++)
+    for (const struct dot *d = DOTS; d < DOTS + N_DOTS; d++)
         if (d->kind->dot == e->dot && (d->bytes == bytes || e->dot == SCHEDULE_DOT1) &&
             d->kind->floats == floats && is_there(t, d))
             return d;
@@ -200,7 +199,7 @@ const struct cpu_dot *cpu_dot_of(const struct target *t, const struct schedule_e
 
 /* Rows and columns cannot be exchanged in a square.  Flipping makes A fit only where no exchange is
    needed on top.  Of like signs A comes second, where ARM's instructions take a lane. */
-struct dot_product cpu_dot_product(const struct cpu_dot *d, enum dtype a, enum dtype b)
+struct dot_product dot_product_of(const struct dot *d, enum dtype a, enum dtype b)
 {
     if (d->kind->floats || dtype_is_float(a))
         return (struct dot_product){.name =

@@ -19,7 +19,7 @@
  */
 #include <string.h>
 
-#include "cpu_runtime/codegen/contract_tile.h"
+#include "bundle/tile/contract_tile.h"
 
 enum { HALF_LANES = 4 }; /* of a product of 16 bits: half of a vector */
 

@@ -4,8 +4,7 @@
  */
 #include <assert.h>
 
-#include "cpu_runtime/codegen/contract_amx.h"
-#include "cpu_runtime/codegen/contract_tile.h"
+#include "bundle/tile/contract_tile.h"
 
 /* ---- tiles of rows ---- */
 
@@ -23,7 +22,7 @@ static bool same_pattern(struct tile *t, int m, int64_t a, int64_t b, int rows)
         y.first_row = y.first_outer = b;
         /* Whole groups: whether a group can be read at once depends on what lies behind K. */
         int64_t step = tile_k_step(t, pad->k), n = tile_extent(t, pad->k);
-        for (int64_t k = 0; k < cpu_div_ceil(n, step) * step; k++) {
+        for (int64_t k = 0; k < tile_div_ceil(n, step) * step; k++) {
             x.k_at[pad->k] = y.k_at[pad->k] = k;
             for (int i = 0; i < rows; i++)
                 if (tile_is_inside(&x, pad, i, 0) != tile_is_inside(&y, pad, i, 0))
@@ -48,7 +47,7 @@ static int64_t rows_of(const struct tile *t)
 
 static int64_t tiles_of(const struct tile *t)
 {
-    return cpu_div_ceil(rows_of(t), t->e->tile_m);
+    return tile_div_ceil(rows_of(t), t->e->tile_m);
 }
 
 /* Tiles over the row outside, where a tile spans several. */
@@ -57,7 +56,7 @@ static int64_t outer_tiles_of(const struct tile *t)
     const struct schedule_entry *e = t->e;
     if (e->row_outer < 0 || is_joined(e))
         return 1;
-    return cpu_div_ceil(tile_extent(t, e->row_outer), e->tile_outer);
+    return tile_div_ceil(tile_extent(t, e->row_outer), e->tile_outer);
 }
 
 /* `count` tiles of the same code, from row `first` on, of n_outer rows outside. */
@@ -274,23 +273,19 @@ static void describe_a(struct tile *t)
     t->group_have = t->e->group * t->e->at_once;
     if (t->e->group_iter < 0)
         return;
-    t->group_is_adjacent = cpu_group_is_adjacent(k, t->r, t->e);
-    t->group_may_overrun = cpu_group_may_overrun(k, t->r, t->e);
+    t->group_is_adjacent = schedule_group_is_adjacent(k, t->r, t->e);
+    t->group_may_overrun = schedule_group_may_overrun(k, t->r, t->e);
 }
 
-void cpu_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry)
+void tile_emit_contract(struct emit_kernel *ek, kval contract, const struct schedule_entry *entry)
 {
     assert(entry);
-    if (entry->dot == SCHEDULE_DOT_TILE) {
-        cpu_emit_amx(ek, contract, entry);
-        return;
-    }
     struct tile t = {.ek = ek, .r = kernel_inst(ek->k, contract)->region, .e = entry};
     t.c = t.r->contract;
     enum dtype a = ek->k->bufs[t.c->a.buf].dtype, b = ek->k->bufs[t.c->b.buf].dtype;
-    t.dot = cpu_dot_of(ek->e->target, entry, a);
+    t.dot = dot_of(ek->e->target, entry, a);
     if (t.dot)
-        t.product = cpu_dot_product(t.dot, a, b);
+        t.product = dot_product_of(t.dot, a, b);
     for (int i = 0; i < t.r->n_dims; i++)
         if (t.c->kind[i] == KITER_K)
             t.k_order[t.n_k++] = i;

@@ -1,5 +1,5 @@
 /* What the schedulers of contractions ask of a region and its accesses. */
-#include "cpu_runtime/codegen/schedule_contract.h"
+#include "bundle/tile/schedule_contract.h"
 #include "ir/schedule_order.h"
 
 bool schedule_is_static(const struct kernel *k, const struct kregion *r)
@@ -41,8 +41,8 @@ bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer
            so == si * n;
 }
 
-bool cpu_epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer, kval inner,
-                        int64_t n)
+bool schedule_epilogue_joins(const struct kernel *k, const struct kblock *blk, kval outer,
+                             kval inner, int64_t n)
 {
     for (size_t i = 0; i < blk->n; i++) {
         const struct kinst *in = kernel_inst(k, blk->insts[i]);

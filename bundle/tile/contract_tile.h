@@ -3,12 +3,12 @@
  * bytes (contract_dot.c), all of K and the epilogue (contract_tile.c), and the loops that walk over
  * the tiles (contract_loops.c).
  */
-#ifndef SHEAF_CPU_CONTRACT_TILE_H
-#define SHEAF_CPU_CONTRACT_TILE_H
+#ifndef SHEAF_CONTRACT_TILE_H
+#define SHEAF_CONTRACT_TILE_H
 
 #include "bundle/emit/emit_internal.h"
-#include "cpu_runtime/codegen/cpu_target.h"
-#include "cpu_runtime/codegen/dot.h"
+#include "bundle/tile/dot.h"
+#include "bundle/tile/tile.h"
 
 enum { MAX_ACC = 64, MAX_TILE_VECTORS = 8 };
 
@@ -34,7 +34,7 @@ struct tile {
     const struct kregion *r;
     const struct kcontract *c;
     const struct schedule_entry *e;
-    const struct cpu_dot *dot; /* NULL: a multiply-add */
+    const struct dot *dot; /* NULL: a multiply-add */
     struct dot_product product;
     int rows;       /* of this tile: outer rows times `inner` */
     int inner;      /* consecutive values of row_iter */

@@ -6,7 +6,7 @@
  * channels where they are in blocks, the window along an image row where the image is row-major, K
  * of a matrix. Else they are put together one by one.
  */
-#include "cpu_runtime/codegen/schedule_contract.h"
+#include "bundle/tile/schedule_contract.h"
 
 static bool is_byte(enum dtype t)
 {
@@ -24,7 +24,7 @@ static bool is_only_cast(const struct kernel *k, const struct koperand *o)
            kernel_inst(k, p->insts[1])->args[0] == p->insts[0];
 }
 
-bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c)
+bool schedule_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c)
 {
     const struct kbuf *a = &k->bufs[c->a.buf], *b = &k->bufs[c->b.buf];
     return c->acc == DTYPE_I32 && is_byte(a->dtype) && is_byte(b->dtype) && b->constant &&
@@ -32,15 +32,15 @@ bool cpu_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c)
            (!c->a.padded || kernel_inst(k, c->a.pad)->op == KOP_CONST);
 }
 
-bool cpu_multiplies_halves(const struct target *t, const struct kernel *k,
-                           const struct kcontract *c)
+bool schedule_multiplies_halves(const struct target *t, const struct kernel *k,
+                                const struct kcontract *c)
 {
     enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
     if (c->acc != DTYPE_F32 || !k->bufs[c->b.buf].constant || !is_only_cast(k, &c->a) ||
         !is_only_cast(k, &c->b))
         return false;
-    for (const struct cpu_dot *d = cpu_dot_next(t, NULL); d; d = cpu_dot_next(t, d))
-        if (d->kind->floats && cpu_dot_product(d, a, b).name)
+    for (const struct dot *d = dot_next(t, NULL); d; d = dot_next(t, d))
+        if (d->kind->floats && dot_product_of(d, a, b).name)
             return true;
     return false;
 }
@@ -74,8 +74,8 @@ int schedule_choose_group(const struct kernel *k, const struct kregion *r,
             !schedule_decided_by_tile(k, r, &e, i) || (e.k_iter >= 0 && i != e.k_iter))
             continue;
         e.group_iter = i;
-        int64_t cost = steps / n * cpu_div_ceil(n, e.group);
-        if (!cpu_group_is_adjacent(k, r, &e))
+        int64_t cost = steps / n * tile_div_ceil(n, e.group);
+        if (!schedule_group_is_adjacent(k, r, &e))
             cost *= COST_OF_ASSEMBLING;
         if (found >= 0 && cost >= best)
             continue;
@@ -93,7 +93,7 @@ static bool load_together(const struct kernel *k, const struct kregion *r, int i
     e.group_iter = i;
     e.at_once = at_once;
     return kernel_static_extent(k, r, i) >= e.group * at_once &&
-           schedule_decided_by_tile(k, r, &e, i) && cpu_group_is_adjacent(k, r, &e);
+           schedule_decided_by_tile(k, r, &e, i) && schedule_group_is_adjacent(k, r, &e);
 }
 
 void schedule_choose_lanes(const struct kernel *k, const struct kregion *r, int at_once,
@@ -122,7 +122,7 @@ bool schedule_takes_lanes(const struct target *t, const struct kcontract *c)
 /* Beside sums a step needs: each vector of B, twice where its sum is kept; the broadcast of A, the
    product where it is separate, and what extending bytes takes. */
 void schedule_cost_of_step(const struct target *t, const struct kernel *k,
-                           const struct kcontract *c, const struct cpu_dot *d,
+                           const struct kcontract *c, const struct dot *d,
                            struct shape_of_result *s)
 {
     bool fused = t->has_fma && c->acc == DTYPE_F32;
@@ -130,8 +130,8 @@ void schedule_cost_of_step(const struct target *t, const struct kernel *k,
     if (d) {
         s->regs = d->kind->regs;
         s->step = d->kind->cost;
-        s->regs.per_sum = (int)cpu_div_ceil(s->regs.per_sum * 4 * s->vector, d->bytes);
-        if (cpu_dot_product(d, k->bufs[c->a.buf].dtype, k->bufs[c->b.buf].dtype).flipped) {
+        s->regs.per_sum = (int)tile_div_ceil(s->regs.per_sum * 4 * s->vector, d->bytes);
+        if (dot_product_of(d, k->bufs[c->a.buf].dtype, k->bufs[c->b.buf].dtype).flipped) {
             s->regs.per_vector++;
             s->regs.spare++;
         }

@@ -6,7 +6,7 @@
  * tile_m * tile_n multiply-adds.  Where products take lanes, a row's scalars come several at once.
  * The tile is the one with the least estimated time among those that fit the registers.
  */
-#include "cpu_runtime/codegen/schedule_contract.h"
+#include "bundle/tile/schedule_contract.h"
 
 enum { MAX_TILE_ROWS = 28, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
 enum { SMALL_ROWS = 1, SMALL_VECTORS = 1 }; /* where bytes of code come first */
@@ -34,7 +34,7 @@ static double step_cost(const struct shape_of_result *s, int rows, int vectors)
 /* Cycles per step of K for all columns, in tiles of m rows and n vectors. */
 static double columns_cost(const struct shape_of_result *s, int m, int n)
 {
-    int64_t vectors = cpu_div_ceil(s->columns, s->vector);
+    int64_t vectors = tile_div_ceil(s->columns, s->vector);
     double cost = (double)(vectors / n) * step_cost(s, m, n);
     if (vectors % n)
         cost += step_cost(s, m, (int)(vectors % n));
@@ -44,7 +44,7 @@ static double columns_cost(const struct shape_of_result *s, int m, int n)
 /* The same for all rows of the result, o rows outside in a tile; rows are dealt out evenly. */
 static double rows_cost(const struct shape_of_result *s, int o, int m, int n)
 {
-    int64_t tiles = cpu_div_ceil(s->rows, m);
+    int64_t tiles = tile_div_ceil(s->rows, m);
     int base = (int)(s->rows / tiles);
     int64_t large = s->rows - base * tiles;
     double cost = 0;
@@ -73,7 +73,7 @@ static int registers_of(const struct shape_of_result *s, int rows, int vectors)
 static void choose_tile(const struct shape_of_result *s, struct schedule_entry *e)
 {
     double best = 0;
-    int64_t vectors = cpu_div_ceil(s->columns, s->vector);
+    int64_t vectors = tile_div_ceil(s->columns, s->vector);
     int max_vectors = s->is_small ? SMALL_VECTORS : MAX_VECTORS;
     int max_rows = s->is_small ? SMALL_ROWS : MAX_TILE_ROWS;
     for (int n = 1; n <= max_vectors && n <= vectors; n++) {
@@ -88,7 +88,7 @@ static void choose_tile(const struct shape_of_result *s, struct schedule_entry *
                 if (best != 0 && cost >= best * 0.999)
                     continue;
                 best = cost;
-                e->tile_m = (int)cpu_div_ceil(s->rows, cpu_div_ceil(s->rows, m));
+                e->tile_m = (int)tile_div_ceil(s->rows, tile_div_ceil(s->rows, m));
                 e->tile_n = n;
                 e->tile_outer = o;
             }
@@ -113,7 +113,7 @@ static int64_t unrolled_steps(const struct kernel *k, const struct kregion *r, i
             int64_t n = kernel_static_extent(k, r, i);
             int64_t reach = (k->bufs[a->buf].dims[d] - 1 + cm * (rows - 1)) / ck + 1;
             n = reach < n ? reach : n;
-            int64_t tiles = cpu_div_ceil(kernel_static_extent(k, r, m), rows);
+            int64_t tiles = tile_div_ceil(kernel_static_extent(k, r, m), rows);
             int64_t patterns = 2 * (n * ck / (cm * rows) + 1) + 1;
             steps *= n * (patterns < tiles ? patterns : tiles);
         }

@@ -1,8 +1,8 @@
 /* How the K values that a step takes together lie in operand A. */
-#include "cpu_runtime/codegen/cpu_target.h"
+#include "bundle/tile/tile.h"
 #include "ir/schedule_order.h"
 
-int cpu_pow2_ceil(int64_t n)
+int tile_pow2_ceil(int64_t n)
 {
     int p = 1;
     while (p < n)
@@ -10,13 +10,13 @@ int cpu_pow2_ceil(int64_t n)
     return p;
 }
 
-int64_t cpu_div_ceil(int64_t n, int64_t by)
+int64_t tile_div_ceil(int64_t n, int64_t by)
 {
     return (n + by - 1) / by;
 }
 
-bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
-                           const struct schedule_entry *e)
+bool schedule_group_is_adjacent(const struct kernel *k, const struct kregion *r,
+                                const struct schedule_entry *e)
 {
     const struct koperand *a = &r->contract->a;
     const struct kbuf *b = &k->bufs[a->buf];
@@ -39,8 +39,8 @@ bool cpu_group_is_adjacent(const struct kernel *k, const struct kregion *r,
     return kaffine_coef(&a->dim[l->block[l->n_blocks - 1].dim], index) == 1;
 }
 
-bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
-                           const struct schedule_entry *e)
+bool schedule_group_may_overrun(const struct kernel *k, const struct kregion *r,
+                                const struct schedule_entry *e)
 {
     const struct koperand *a = &r->contract->a;
     const struct kbuf *b = &k->bufs[a->buf];
@@ -59,7 +59,7 @@ bool cpu_group_may_overrun(const struct kernel *k, const struct kregion *r,
         if (coef == 0)
             continue;
         if (!kernel_affine_range(k, r, &a->dim[d], &least, &most) ||
-            most + coef * over >= cpu_div_ceil(b->dims[d], block) * block)
+            most + coef * over >= tile_div_ceil(b->dims[d], block) * block)
             return false;
     }
     return true;

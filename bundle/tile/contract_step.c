@@ -14,7 +14,7 @@
  */
 #include <assert.h>
 
-#include "cpu_runtime/codegen/contract_tile.h"
+#include "bundle/tile/contract_tile.h"
 
 enum { LINE_BYTES = 64 };
 
@@ -492,7 +492,7 @@ void tile_prefetch(struct tile *t, int64_t count)
     int64_t lines = count * t->e->tile_n * t->e->vector / per_line;
     if (t->n_tiles > lines)
         return;
-    int64_t share = cpu_div_ceil(lines, t->n_tiles);
+    int64_t share = tile_div_ceil(lines, t->n_tiles);
     tile_bind_col(t, t->e->tile_n, 0);
     struct eaddress at = operand_address(t, &t->c->b);
     struct eaffine first = at.affine;

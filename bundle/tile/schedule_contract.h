@@ -3,11 +3,11 @@
  * (schedule_region.c), what a step of K takes (schedule_dot.c), the tile (schedule_tile.c), how
  * operand B is packed (schedule_pack.c), and all of it together (schedule_contract.c).
  */
-#ifndef SHEAF_CPU_SCHEDULE_CONTRACT_H
-#define SHEAF_CPU_SCHEDULE_CONTRACT_H
+#ifndef SHEAF_SCHEDULE_CONTRACT_H
+#define SHEAF_SCHEDULE_CONTRACT_H
 
-#include "cpu_runtime/codegen/cpu_target.h"
-#include "cpu_runtime/codegen/dot.h"
+#include "bundle/tile/dot.h"
+#include "bundle/tile/tile.h"
 
 /* All extents are known, and none is 0. */
 bool schedule_is_static(const struct kernel *k, const struct kregion *r);
@@ -55,7 +55,7 @@ void schedule_choose_tile(const struct kernel *k, const struct kregion *r, int o
 
 /* Fills in what a step costs and how many registers it takes; `d` NULL: a multiply-add. */
 void schedule_cost_of_step(const struct target *t, const struct kernel *k,
-                           const struct kcontract *c, const struct cpu_dot *d,
+                           const struct kcontract *c, const struct dot *d,
                            struct shape_of_result *s);
 /* The K index whose values make the cheapest groups; -1 where there is none. */
 int schedule_choose_group(const struct kernel *k, const struct kregion *r,
