@@ -1,18 +1,21 @@
 /*
  * device_library.h: the contract between the functions of a library for a device, which
  * bundle/emit/emit_library_device.c writes, and the part of the device's runtime that is linked
- * into the library (gpu_runtime/library/library.h).
+ * into the library (gpu_runtime/library/library.h, ve_runtime/library/library.h).
  *
- * The names of that part's functions carry a number, which changes when anything here does: so one
- * program may link static libraries that were made by different versions of the tool.
+ * The names of that part's functions tell the device, and carry a number, which changes when
+ * anything here does: so one program may link static libraries for both, made by different
+ * versions of the tool.
  */
 #ifndef SHEAF_DEVICE_LIBRARY_H
 #define SHEAF_DEVICE_LIBRARY_H
 
 #include "bundle/bundle.h"
 
-#define DEVICE_LIBRARY_PREFIX "sheaf_gpu1_"
-#define DEVICE_LIBRARY(name)  sheaf_gpu1_##name
+#define GPU_LIBRARY_PREFIX "sheaf_gpu1_"
+#define GPU_LIBRARY(name)  sheaf_gpu1_##name
+#define VE_LIBRARY_PREFIX  "sheaf_ve1_"
+#define VE_LIBRARY(name)   sheaf_ve1_##name
 
 #define DEVICE_NONE UINT32_MAX
 

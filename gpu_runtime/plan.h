@@ -5,6 +5,7 @@
 #ifndef SHEAF_GPU_RUNTIME_PLAN_H
 #define SHEAF_GPU_RUNTIME_PLAN_H
 
+#include "bundle/plan/plan.h"
 #include "gpu_runtime/driver.h"
 
 /* What the contexts on one set of constants have in common: rt_shared's device. */
@@ -17,15 +18,13 @@ struct gpu_shared {
     const void *host_constants;
 };
 
-enum { PLAN_AREAS = SHEAF_AREA_HOST_CONSTANTS + 1 };
-
 /* A context of its own: sheaf_bundle's device. */
 struct gpu_context {
     struct gpu_shared *shared;
     const struct sheaf_plan *plan;
-    const char *name;             /* of the bundle */
-    CUdeviceptr area[PLAN_AREAS]; /* by number in pointers; the last two are the host's */
-    void *host;                   /* pinned: where the area of the host lies */
+    const char *name;                /* of the bundle */
+    CUdeviceptr area[RT_PLAN_AREAS]; /* by number in pointers; the last two are the host's */
+    void *host;                      /* pinned: where the area of the host lies */
     CUstream stream;
     CUevent done;           /* of the last run, where that was on another stream */
     int elsewhere;          /* it was */

@@ -87,6 +87,39 @@ void kernel_raw_insert(struct kernel *k, struct kblock *b, size_t at, kval v)
     b->insts[at] = v;
 }
 
+static kval raw_constant(struct kernel *k, struct kblock *b, int64_t value)
+{
+    kval v = kernel_raw_inst(k, KOP_CONST, DTYPE_I64, 0, NULL);
+    kernel_inst(k, v)->imm.i = value;
+    kernel_raw_append(k, b, v);
+    return v;
+}
+
+static kval raw_binary(struct kernel *k, struct kblock *b, enum kop op, kval x, kval y)
+{
+    kval args[2] = {x, y};
+    kval v = kernel_raw_inst(k, op, DTYPE_I64, 2, args);
+    kernel_raw_append(k, b, v);
+    return v;
+}
+
+kval kernel_raw_affine(struct kernel *k, struct kblock *b, const struct kaffine *a)
+{
+    kval sum = 0;
+    for (int t = 0; t < a->n_terms; t++) {
+        kval term = a->term[t].var;
+        if (a->term[t].coef != 1) {
+            kval coef = raw_constant(k, b, a->term[t].coef);
+            term = raw_binary(k, b, KOP_MUL, term, coef);
+        }
+        sum = sum ? raw_binary(k, b, KOP_ADD, sum, term) : term;
+    }
+    if (sum && a->offset == 0)
+        return sum;
+    kval offset = raw_constant(k, b, a->offset);
+    return sum ? raw_binary(k, b, KOP_ADD, sum, offset) : offset;
+}
+
 kval kernel_raw_region(struct kernel *k, enum kop op, enum dtype type, int n_args, const kval *args,
                        int n_dims, const kval *extents, kval *out_index)
 {

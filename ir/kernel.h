@@ -347,6 +347,20 @@ bool kernel_sort_at_once(struct kernel *k);
    in this layout, which a map fills first with all that is read of it, pad values included. Returns
    the buffer. ---- */
 int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *layout);
+/* ---- kernel_window.c: the windows of an image that a contraction multiplies (its last two indices
+   M are rows and columns of pixels, each in a dimension of operand A of its own) laid out anew in a
+   local buffer, of which the other dimensions of A are the innermost ones.  False, and nothing is
+   changed, where it has no such windows. ---- */
+/* A row of pixels and the padding around it behind the other, so that pixels have one index, whose
+   extent is a multiple of a number of lanes of at most `lanes`; the sums go to a local buffer
+   first, for there are some between the rows that are no pixels.  Steps from pixel to pixel must
+   be 1. */
+bool kernel_flatten_windows(struct kernel *k, kval contract, int lanes);
+/* Each pixel's window whole, rows of it with an even number of elements. */
+bool kernel_unfold_windows(struct kernel *k, kval contract);
+
+/* Operand A becomes B, and rows columns. */
+void kernel_exchange_operands(struct kernel *k, kval contract);
 /* Operand A, floats without a prologue, all extents static, is read from a local buffer of the same
    layout in the accumulator's type.  Returns the buffer. */
 int kernel_widen_operand(struct kernel *k, kval contract);
@@ -362,6 +376,12 @@ void kernel_stage_split(const struct kernel *k, const struct kregion *r, const s
    ---- */
 bool kernel_can_split_sum(const struct kernel *k, kval contract, int dim);
 int kernel_split_sum(struct kernel *k, kval contract, int dim, int64_t splits);
+
+/* ---- kernel_collapse.c: one index in place of two that go through memory like one, in all
+   accesses that have them, and one dimension of the buffers in place of two: extents (1, D * E) for
+   (D, E), in the same layout.  Indices of one value go.  Numbers of buffers stay.  Returns whether
+   anything changed. ---- */
+bool kernel_collapse(struct kernel *k);
 
 /* ---- kernel_simplify.c: folds constants and removes what nothing uses.  Returns whether anything
    changed. ---- */

@@ -118,7 +118,7 @@ static bool drop_bufs(struct kernel *k, struct arena *scratch)
     return kernel_raw_keep_bufs(k, keep, number);
 }
 
-bool kernel_raw_drop_dead(struct kernel *k)
+bool kernel_raw_sweep(struct kernel *k)
 {
     struct arena scratch;
     arena_init(&scratch);
@@ -136,7 +136,15 @@ bool kernel_raw_drop_dead(struct kernel *k)
         sweep_block(&d, &k->body);
         any |= d.changed;
     } while (d.changed);
-    any |= drop_bufs(k, &scratch);
     arena_done(&scratch);
     return any;
+}
+
+bool kernel_raw_drop_dead(struct kernel *k)
+{
+    struct arena scratch;
+    arena_init(&scratch);
+    bool swept = kernel_raw_sweep(k), dropped = drop_bufs(k, &scratch);
+    arena_done(&scratch);
+    return swept || dropped;
 }

@@ -131,40 +131,6 @@ static bool compose(const struct move *m, struct kaffine *out)
 
 /* ---- the transformation ---- */
 
-static kval appended(struct kernel *k, struct kblock *b, enum kop op, kval x, kval y)
-{
-    kval args[2] = {x, y};
-    kval v = kernel_raw_inst(k, op, DTYPE_I64, 2, args);
-    kernel_raw_append(k, b, v);
-    return v;
-}
-
-static kval constant(struct kernel *k, struct kblock *b, int64_t value)
-{
-    kval v = kernel_raw_inst(k, KOP_CONST, DTYPE_I64, 0, NULL);
-    kernel_inst(k, v)->imm.i = value;
-    kernel_raw_append(k, b, v);
-    return v;
-}
-
-/* An index map as arithmetic; an index by itself stands for itself. */
-static kval value_of(struct kernel *k, struct kblock *b, const struct kaffine *a)
-{
-    kval sum = 0;
-    for (int t = 0; t < a->n_terms; t++) {
-        kval term = a->term[t].var;
-        if (a->term[t].coef != 1) {
-            kval coef = constant(k, b, a->term[t].coef);
-            term = appended(k, b, KOP_MUL, term, coef);
-        }
-        sum = sum ? appended(k, b, KOP_ADD, sum, term) : term;
-    }
-    if (sum && a->offset == 0)
-        return sum;
-    kval offset = constant(k, b, a->offset);
-    return sum ? appended(k, b, KOP_ADD, sum, offset) : offset;
-}
-
 static void become_prologue(struct move *m)
 {
     struct kernel *k = m->k;
@@ -179,7 +145,8 @@ static void become_prologue(struct move *m)
     kval raw = kernel_raw_param(k, p, k->bufs[kernel_inst(k, m->element)->buf].dtype);
     for (int j = 0; j < r->n_dims; j++) {
         struct kaffine zero = kaffine_const(0);
-        values[j] = value_of(k, p, m->fill.dim_of[j] < 0 ? &zero : &o->dim[m->fill.dim_of[j]]);
+        values[j] =
+            kernel_raw_affine(k, p, m->fill.dim_of[j] < 0 ? &zero : &o->dim[m->fill.dim_of[j]]);
     }
     /* Two more values than there are now: the last cast and the yield. */
     kval *subst = arena_array(m->scratch, k->n_insts + 2, sizeof *subst);

@@ -11,6 +11,19 @@
 kval kernel_raw_inst(struct kernel *k, enum kop op, enum dtype type, int n_args, const kval *args);
 void kernel_raw_append(struct kernel *k, struct kblock *b, kval v);
 void kernel_raw_insert(struct kernel *k, struct kblock *b, size_t at, kval v);
+/* An affine form as arithmetic at the end of the block; an index by itself stands for itself. */
+kval kernel_raw_affine(struct kernel *k, struct kblock *b, const struct kaffine *a);
+
+/* ---- kernel_around.c ---- */
+/* What is built goes into the block, until k->n_open is one less again. */
+void kernel_raw_open(struct kernel *k, struct kblock *b);
+/* index + rest, in the open block. */
+kval kernel_raw_moved(struct kernel *k, kval index, const struct kaffine *rest);
+/* The block of a contraction becomes the store of the sum; and what it was before is done in the
+   open block, with `n` other indices and another value of the sum. */
+void kernel_raw_store_sums(struct kernel *k, struct kregion *r, int buf, const kval *index);
+void kernel_raw_finish(struct kernel *k, const struct kblock *epilogue, int n, const kval *old,
+                       const kval *index, kval sum);
 
 /* Puts what two blocks hold, of which the latter may be NULL, around v (kernel_stage.c). */
 void kernel_raw_put_around(struct kernel *k, kval v, const struct kblock *before,
@@ -63,5 +76,7 @@ bool kernel_raw_fill(const struct kernel *k, kval map, struct kfill *out_fill);
    that nothing reads, and the local buffers that are then left over (kernel_dead.c).  The
    others keep their order. */
 bool kernel_raw_drop_dead(struct kernel *k);
+/* The instructions only. */
+bool kernel_raw_sweep(struct kernel *k);
 
 #endif

@@ -13,12 +13,6 @@
 #include "ir/kernel.h"
 #include "ir/kernel_raw.h"
 
-static void open_block(struct kernel *k, struct kblock *b)
-{
-    assert((size_t)k->n_open < sizeof k->open / sizeof k->open[0]);
-    k->open[k->n_open++] = b;
-}
-
 /* The indices of the result, as their order is in the buffer of partial sums: columns last, which
    is how their sums are stored side by side. */
 static int result_indices(const struct kregion *r, int *out)
@@ -106,23 +100,7 @@ static kval add_index(struct kernel *k, struct kregion *r, int dim, kval splits,
     return r->index[0];
 }
 
-static void store_part(struct kernel *k, struct kregion *r, int partial, const kval *index)
-{
-    r->block[0].insts = NULL;
-    r->block[0].n = r->block[0].cap = 0;
-    open_block(k, &r->block[0]);
-    kernel_store(k, partial, index, r->block[0].param[0]);
-    k->n_open--;
-}
-
 /* ---- the map ---- */
-
-static void substitute(kval *use, void *arg)
-{
-    const kval *subst = arg;
-    if (subst[*use])
-        *use = subst[*use];
-}
 
 /* In the open block. */
 static kval add_parts(struct kernel *k, int partial, kval splits, kval *index)
@@ -142,14 +120,10 @@ static void finish(struct kernel *k, const struct kregion *r, const int *result,
         extent[i] = r->extent[result[i]];
     kernel_map_begin(k, n, extent, index + 1);
     kval sum = add_parts(k, partial, splits, index);
-    kval *subst = arena_array(k->arena, k->n_insts, sizeof *subst);
+    kval old[MAX_RANK];
     for (int i = 0; i < n; i++)
-        subst[r->index[result[i]]] = index[i + 1];
-    subst[epilogue->param[0]] = sum;
-    for (size_t i = 0; i < epilogue->n; i++) {
-        kernel_raw_each_use_within(k, epilogue->insts[i], substitute, subst);
-        kernel_raw_append(k, k->open[k->n_open - 1], epilogue->insts[i]);
-    }
+        old[i] = r->index[result[i]];
+    kernel_raw_finish(k, epilogue, n, old, index + 1, sum);
     kernel_map_end(k);
 }
 
@@ -164,10 +138,10 @@ int kernel_split_sum(struct kernel *k, kval contract, int dim, int64_t splits)
     const struct kblock epilogue = r->block[0];
 
     struct kblock before = {0}, after = {0};
-    open_block(k, &after);
+    kernel_raw_open(k, &after);
     finish(k, r, result, n, &epilogue, partial, kernel_const_index(k, splits));
     k->n_open--;
-    open_block(k, &before);
+    kernel_raw_open(k, &before);
     kval k_index = r->index[dim], index[MAX_RANK];
     for (int i = 0; i < n; i++)
         index[i + 1] = r->index[result[i]];
@@ -176,7 +150,7 @@ int kernel_split_sum(struct kernel *k, kval contract, int dim, int64_t splits)
     k->n_open--;
     split_operand(k, &r->contract->a, k_index, index[0], each);
     split_operand(k, &r->contract->b, k_index, index[0], each);
-    store_part(k, r, partial, index);
+    kernel_raw_store_sums(k, r, partial, index);
     kernel_raw_put_around(k, contract, &before, &after);
     return partial;
 }

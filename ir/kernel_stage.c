@@ -56,19 +56,6 @@ void kernel_stage_split(const struct kernel *k, const struct kregion *r, const s
     *out_extent = most - least + 1;
 }
 
-/* index + rest, in the open block. */
-static kval moved(struct kernel *k, kval index, const struct kaffine *rest)
-{
-    kval sum = index;
-    for (int i = 0; i < rest->n_terms; i++) {
-        kval coef = kernel_const_index(k, rest->term[i].coef);
-        kval term = kernel_binary(k, KOP_MUL, rest->term[i].var, coef);
-        sum = kernel_binary(k, KOP_ADD, sum, term);
-    }
-    kval offset = kernel_const_index(k, rest->offset);
-    return kernel_binary(k, KOP_ADD, sum, offset);
-}
-
 void kernel_raw_put_around(struct kernel *k, kval v, const struct kblock *before,
                            const struct kblock *after)
 {
@@ -95,14 +82,13 @@ int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *l
     k->bufs[local].layout = *layout;
 
     struct kblock copy = {0};
-    assert((size_t)k->n_open < sizeof k->open / sizeof k->open[0]);
-    k->open[k->n_open++] = &copy;
+    kernel_raw_open(k, &copy);
     kval extent[MAX_RANK], index[MAX_RANK], from[MAX_RANK];
     for (int d = 0; d < rank; d++)
         extent[d] = kernel_const_index(k, dims[d]);
     kernel_map_begin(k, rank, extent, index);
     for (int d = 0; d < rank; d++)
-        from[d] = moved(k, index[d], &rest[d]);
+        from[d] = kernel_raw_moved(k, index[d], &rest[d]);
     kval v = a->padded ? kernel_load_or(k, a->buf, from, a->pad) : kernel_load(k, a->buf, from);
     kernel_store(k, local, index, v);
     kernel_map_end(k);
@@ -117,6 +103,18 @@ int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *l
     return local;
 }
 
+void kernel_exchange_operands(struct kernel *k, kval contract)
+{
+    struct kregion *r = kernel_inst(k, contract)->region;
+    struct kcontract *c = r->contract;
+    struct koperand a = c->a;
+    c->a = c->b;
+    c->b = a;
+    for (int i = 0; i < r->n_dims; i++)
+        if (c->kind[i] == KITER_M || c->kind[i] == KITER_N)
+            c->kind[i] = c->kind[i] == KITER_M ? KITER_N : KITER_M;
+}
+
 int kernel_widen_operand(struct kernel *k, kval contract)
 {
     const struct kcontract *c = kernel_inst(k, contract)->region->contract;
@@ -129,8 +127,7 @@ int kernel_widen_operand(struct kernel *k, kval contract)
     k->bufs[local].layout = layout;
 
     struct kblock copy = {0};
-    assert((size_t)k->n_open < sizeof k->open / sizeof k->open[0]);
-    k->open[k->n_open++] = &copy;
+    kernel_raw_open(k, &copy);
     kval extent[MAX_RANK], index[MAX_RANK];
     for (int d = 0; d < rank; d++)
         extent[d] = kernel_const_index(k, k->bufs[local].dims[d]);

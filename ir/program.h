@@ -93,10 +93,10 @@ struct kernel *program_lower_region(struct arena *arena, const struct graph *g,
                                     const struct value ***out_bufs_of);
 
 /*
- * For devices (program_split.c): sums of contractions in as many parts as the target says, see
- * kernel_split_sum.  Before program_split_phases.
+ * For devices (program_prepare.c): contractions as the target wants them, see its prepare_contract.
+ * Before program_split_phases.
  */
-void program_split_sums(struct program *p, const struct target *t);
+void program_prepare(struct program *p, const struct target *t);
 
 /*
  * For devices (program_phases.c): a kernel that does several things in parallel, one after the

@@ -27,8 +27,9 @@ static void print_packing(const struct kernel *k, const struct koperand *o, stru
 }
 
 static const char *const dot_names[] = {
-    [SCHEDULE_DOT4] = "4",   [SCHEDULE_DOT2] = "2",           [SCHEDULE_DOT1] = "1",
-    [SCHEDULE_DOT16] = "16", [SCHEDULE_DOT_SQUARE] = "2x8x2", [SCHEDULE_DOT_TILE] = "tile"};
+    [SCHEDULE_DOT4] = "4",       [SCHEDULE_DOT2] = "2",          [SCHEDULE_DOT1] = "1",
+    [SCHEDULE_DOT16] = "16",     [SCHEDULE_DOT_PAIRS] = "pairs", [SCHEDULE_DOT_SQUARE] = "2x8x2",
+    [SCHEDULE_DOT_TILE] = "tile"};
 
 static void print_contract(const struct schedule_entry *e, const struct kernel *k,
                            struct strbuf *out)

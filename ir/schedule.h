@@ -53,6 +53,7 @@ enum schedule_dot {
     SCHEDULE_DOT2,         /* four bytes of K as two pairs of 16 bits ("dot 2") */
     SCHEDULE_DOT1,         /* one byte of K, extended to 16 bits, or a float of 16 ("dot 1") */
     SCHEDULE_DOT16,        /* sixteen bytes of K, of one column ("dot 16") */
+    SCHEDULE_DOT_PAIRS,    /* two floats of K, each to a sum of its own ("dot pairs") */
     SCHEDULE_DOT_SQUARE,   /* eight bytes of K of two rows and two columns ("dot 2x8x2") */
     SCHEDULE_DOT_TILE      /* rows x columns x K in tile registers ("dot tile") */
 };
@@ -83,7 +84,7 @@ struct schedule_entry {
     struct schedule_loop loop[2 * KREGION_MAX_DIMS];
     int lanes;
     enum schedule_place place;
-    int n_spread;      /* so many loops are spread, not HERE */
+    int n_spread;      /* so many loops are spread, not HERE; of a contraction all tiles are */
     int point_threads; /* LAUNCH: that run one point together, a group */
     /* contract */
     int tile_m;             /* result rows (pixels) in registers */

@@ -65,8 +65,12 @@ struct target {
     bool (*assemble)(const struct target *t, struct arena *a, unsigned arch,
                      const struct bytes *text, struct bytes *out_code, struct error *err);
     bool runs_networks; /* its code has a function for a whole network, not a launch per kernel */
+    /* Of such a device: makes the library `name`, which it can load, of its object. */
+    bool (*link)(struct arena *a, const char *name, struct bytes object, struct bytes *out_library,
+                 struct error *err);
     const struct target_threads *threads; /* of a device that has them */
     size_t max_buffers;                   /* that a kernel can have; 0: any number */
+    int cores;                            /* that share the tiles of a contraction */
     int64_t launch_work; /* operations from which on a region is worth a launch of its own */
     bool optimize_size;  /* few bytes of code come before few instructions */
     bool has_lanes;      /* a product takes one lane of a vector and all of another */
@@ -87,10 +91,10 @@ struct target {
        Returns false where the target has no preference. */
     bool (*prefer_layouts)(const struct target *t, const struct kernel *k, struct layout *layouts);
 
-    /* How many parts the sum of a contraction is worth splitting into, and along which of its
-       indices of kind K; 1: none.  NULL: never. */
-    int64_t (*split_sum)(const struct target *t, const struct kernel *k, kval contract,
-                         int *out_dim);
+    /* Rewrites a contraction that a device would run badly as it is: the kernel, which is the
+       caller's own copy, may get local buffers and regions around it (program_prepare.c).  NULL:
+       none. */
+    void (*prepare_contract)(const struct target *t, struct kernel *k, kval contract);
 
     /* How to run the kernel, which is the caller's own copy: contractions without a special
        generator are expanded, and constant buffers get the layout to be packed in. */
@@ -104,6 +108,8 @@ struct target {
 
     /* Replaces what LLVM cannot generate code for, before the passes; NULL: nothing. */
     bool (*lower)(struct emit *e, struct error *err);
+    /* Goes over the code behind them, the last to do so; NULL: nothing. */
+    void (*finish)(struct emit *e);
 
     /* Emits a contraction as its schedule entry says. */
     void (*emit_contract)(struct emit_kernel *ek, kval contract,
@@ -118,5 +124,9 @@ bool target_lists(const char *features, const char *name, size_t length);
 bool target_has(const struct target *t, const char *feature);
 /* The features that both lists have, in the order of the first. */
 const char *target_common(struct arena *a, const char *features, const char *others);
+
+/* ---- target_layout.c: for prefer_layouts: channels last in what a convolution stores, and reads
+   where enough of them lie side by side ---- */
+bool target_channels_last(const struct target *t, const struct kernel *k, struct layout *layouts);
 
 #endif

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bundle/bundle.h"
 #include "bundle/write/weights_form.h"
 #include "ir/checked.h"
 #include "ir/quantize/calibrate.h"
@@ -28,7 +29,6 @@ static const struct {
     {OPTION_ID_ve, OPTION_ID_vector, "it is about code for processors"},
     {OPTION_ID_ve, OPTION_ID_optimize_size, "it is about code for processors"},
     {OPTION_ID_ve, OPTION_ID_debug_info, "it is about code for processors"},
-    {OPTION_ID_ve, OPTION_ID_emit_lib, "libraries are made for processors and for GPUs"},
     {OPTION_ID_emit_bundle, OPTION_ID_interpreter, "what is written is compiled code"},
     {OPTION_ID_optimize_size, OPTION_ID_interpreter, "it is about compiled code"},
     {OPTION_ID_verify, OPTION_ID_interpreter, "-verify runs both compiled code and evaluator"},
@@ -46,6 +46,7 @@ static const struct {
     {OPTION_ID_emit_bundle, OPTION_ID_time, "what is written is not run"},
     {OPTION_ID_emit_bundle, OPTION_ID_reset_state, "what is written is not run"},
     {OPTION_ID_emit_bundle, OPTION_ID_iterations, "what is written is not run"},
+    {OPTION_ID_emit_bundle, OPTION_ID_ve_cores, "what is written is not run"},
     {OPTION_ID_verify, OPTION_ID_output, "-verify writes no tensors"},
     {OPTION_ID_verify, OPTION_ID_topk, "-verify prints no labels"},
     {OPTION_ID_verify, OPTION_ID_labels, "-verify prints no labels"},
@@ -146,6 +147,7 @@ static const struct {
     {OPTION_ID_ptxas, OPTION_ID_gpu, "it makes code for GPUs"},
     {OPTION_ID_ptxas, OPTION_ID_emit_bundle, "what runs here the driver translates"},
     {OPTION_ID_host_nodes, OPTION_ID_gpu, "without a device the host computes all"},
+    {OPTION_ID_ve_cores, OPTION_ID_ve, "they are the Vector Engine's"},
     {OPTION_ID_fp32_math, OPTION_ID_gpu, "processors multiply floats as they are"},
     {OPTION_ID_lib_name, OPTION_ID_emit_lib, "it names the files of a library"},
     {OPTION_ID_func_name, OPTION_ID_emit_lib, "it names the function of a library"},
@@ -219,8 +221,10 @@ static bool check_pairs(const struct loader_options *opt, struct error *err)
             needed = or_library(opt, needed);
         if (needed == OPTION_ID_load_profile && option_active(opt, OPTION_ID_entry_profile))
             continue; /* it is about a further model's profile */
-        if (needs[i].a == OPTION_ID_device && opt->gpu)
-            continue; /* it is another word for -gpu */
+        if (needs[i].a == OPTION_ID_device && (opt->gpu || opt->ve))
+            continue; /* it is another word for -gpu or -ve */
+        if (needs[i].a == OPTION_ID_host_nodes && opt->ve)
+            continue;
         if (option_active(opt, needs[i].a) && !option_active(opt, needed))
             return error_set(err, SHEAF_ERROR_ARGUMENT, "option -%s needs -%s%s: %s",
                              option_table[needs[i].a].name, option_table[needed].name,
@@ -332,6 +336,7 @@ static bool check_values(const struct loader_options *opt, struct error *err)
                          "option -model takes a net and its weights, not %zu paths", opt->model.n);
     if (!check_range(OPTION_ID_topk, opt->topk, 1, 1000000, err) ||
         !check_range(OPTION_ID_iterations, opt->iterations, 1, 1000000000, err) ||
+        !check_range(OPTION_ID_ve_cores, opt->ve_cores, 1, SHEAF_VE_MAX_RANKS, err) ||
         !check_range(OPTION_ID_label_offset, opt->label_offset, -1000000000, 1000000000, err) ||
         !check_range(OPTION_ID_weights_block, opt->weights_block, 0, 1 << 30, err))
         return false;

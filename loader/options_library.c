@@ -13,7 +13,7 @@
 /* Functions that the library calls, or that every program has; names of the allocator's. */
 static bool is_taken(const char *name, bool on_device)
 {
-    static const char *const hooks[] = {"sol_ext", "sheaf_ext", "sheaf_gpu"};
+    static const char *const hooks[] = {"sol_ext", "sheaf_ext", "sheaf_gpu", "sheaf_ve"};
     for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)
         if (strncmp(name, hooks[i], strlen(hooks[i])) == 0)
             return true;
@@ -29,7 +29,7 @@ const char *options_library_entry(struct arena *a, const char *func)
 static bool check_function(struct arena *a, const struct loader_options *opt, const char *option,
                            const char *func, struct error *err)
 {
-    if (strcmp(names_legalise(a, func), func) == 0 && !is_taken(func, opt->gpu))
+    if (strcmp(names_legalise(a, func), func) == 0 && !is_taken(func, opt->gpu || opt->ve))
         return true;
     return error_set(err, SHEAF_ERROR_ARGUMENT,
                      "option -%s: '%s' cannot be the name of a C function", option, func);
@@ -86,37 +86,38 @@ static bool is_one_of(const char *word, const char *const *words)
     return *words != NULL;
 }
 
-static bool is_gpu(const char *device)
-{
-    static const char *const words[] = {"nvidia", "cuda", "gpu", NULL};
-    return is_one_of(device, words);
-}
+/* The words of -device for what has an option of its own. */
+static const struct {
+    const char *option;
+    const char *words[4];
+} devices[] = {
+    {"gpu", {"nvidia", "cuda", "gpu", NULL}},
+    {"ve", {"ve", "nec", NULL}},
+};
+enum { N_DEVICES = sizeof devices / sizeof *devices };
 
 bool options_device(struct loader_options *opt, struct error *err)
 {
-    static const char *const other_accelerators[] = {"ve", "nec", NULL};
-    if (!opt->device)
-        return true;
-    if (is_one_of(opt->device, other_accelerators))
-        return error_set(
-            err, SHEAF_ERROR_UNSUPPORTED,
-            "option -device: code for '%s' is not supported, only for CPUs (x86, arm64, "
-            "or what -target takes) and nvidia",
-            opt->device);
-    if (opt->gpu && !is_gpu(opt->device))
-        return error_set(err, SHEAF_ERROR_ARGUMENT,
-                         "options -gpu and -device=%s exclude each other: each names the device "
-                         "(-host names the machine of a library that calls a GPU)",
-                         opt->device);
-    opt->gpu |= is_gpu(opt->device);
+    bool *const set[N_DEVICES] = {&opt->gpu, &opt->ve};
+    for (size_t i = 0; opt->device && i < N_DEVICES; i++) {
+        bool is_named = is_one_of(opt->device, devices[i].words);
+        if (*set[i] && !is_named)
+            return error_set(err, SHEAF_ERROR_ARGUMENT,
+                             "options -%s and -device=%s exclude each other: each names the device "
+                             "(-host names the machine of a library that calls it)",
+                             devices[i].option, opt->device);
+        *set[i] |= is_named;
+    }
     return true;
 }
 
-/* The machine of the library's own code: of a GPU's library its host. */
+/* The machine of the library's own code: of a device's library its host. */
 static const struct cpu_arch *choose_machine(struct loader_options *opt, struct error *err)
 {
     static const char *const names[][2] = {{"x86", "x86_64"}, {"arm64", "aarch64"}};
-    const char *asked = opt->gpu ? opt->host : opt->device, *option = opt->gpu ? "host" : "device";
+    bool on_device = opt->gpu || opt->ve;
+    const char *asked = on_device ? opt->host : opt->device,
+               *option = on_device ? "host" : "device";
     const char *device = asked ? asked : opt->target;
     for (size_t i = 0; device && i < sizeof names / sizeof *names; i++)
         if (strcmp(device, names[i][0]) == 0)
@@ -198,8 +199,8 @@ static bool choose_processor(struct arena *a, struct loader_options *opt,
 {
     const char *cpu, *changes = "";
     if (opt->mcpu.n == 0) {
-        /* A GPU's host only calls it. */
-        bool is_native = arch == cpu_arch_host() && !opt->gpu;
+        /* A device's host only calls it. */
+        bool is_native = arch == cpu_arch_host() && !opt->gpu && !opt->ve;
         const char *usual = is_native ? "native" : arch->baseline;
         if (!cpu_gcc_march(a, arch, opt->march ? opt->march : usual, &cpu, &changes, err))
             return false;

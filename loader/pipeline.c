@@ -256,8 +256,8 @@ static bool compile(struct pipeline *p, const struct image_size *image, struct e
     p->program = program_build(p->arena, p->graph, err);
     if (!p->program)
         return false;
-    if (p->target->split_sum)
-        program_split_sums(p->program, p->target);
+    if (p->target->prepare_contract)
+        program_prepare(p->program, p->target);
     if (p->target->launch_work)
         program_split_phases(p->program, p->target->launch_work);
     pipeline_log(p, "lowering");
@@ -345,6 +345,9 @@ bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *er
         return false;
     if (!interpreter && p->target->host &&
         !pipeline_run_on_device(&p->run, p->target->device, p->entry, err))
+        return false;
+    if (!interpreter && p->opt->ve_cores > 1 &&
+        !pipeline_run_set_cores(&p->run, (uint32_t)p->opt->ve_cores, err))
         return false;
     p->run.tf32 = p->target->f32_math == F32_TF32;
     set_items(p);

@@ -176,6 +176,8 @@ bool pipeline_emit_bundle(const struct pipeline_entry *entries, size_t n, const 
         .object = code.object,
         .assembly = code.assembly,
         .listing = code.listing,
+        .device_object = code.device_object,
+        .device_library = code.device_library,
         .weights = b.weights,
         .weights_format = (enum weights_format)first->opt->weights_format,
         .weights_section = first->opt->section,

@@ -5,7 +5,7 @@
 #include "bundle/write/repack.h"
 #include "cpu_runtime/codegen/cpu_arch.h"
 #include "cpu_runtime/codegen/cpu_target.h"
-#include "gpu_runtime/codegen/gpu_library.h"
+#include "loader/library_object.h"
 #include "loader/pipeline_internal.h"
 
 /* ---- tensors ---- */
@@ -113,7 +113,7 @@ bool pipeline_emit_library(const struct pipeline_entry *entries, size_t n, struc
     struct bundle_parts b;
     struct emit_result code;
     struct bytes runtime = {NULL, 0};
-    if (first->target->device && !gpu_library_object(host, &runtime, err))
+    if (first->target->device && !library_object(first->target, &runtime, err))
         return false;
     if (!pipeline_generate(entries, n, NULL, &b, &code, err))
         return false;

@@ -71,6 +71,13 @@ bool pipeline_run_on_device(struct pipeline_run *run, enum sheaf_device device, 
     return true;
 }
 
+bool pipeline_run_set_cores(struct pipeline_run *run, uint32_t n, struct error *err)
+{
+    struct sheaf_error failed;
+    return run->runs->set_cores(run->device, n, &failed) == SHEAF_OK ||
+           error_set(err, failed.status, "%s", failed.text);
+}
+
 static bool run_on_device(struct pipeline_run *run, struct error *err)
 {
     struct sheaf_error failed = {SHEAF_OK, ""};

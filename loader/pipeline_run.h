@@ -31,6 +31,8 @@ bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct p
 /* After pipeline_run_open: the object is for a device, which from now on runs it. */
 bool pipeline_run_on_device(struct pipeline_run *run, enum sheaf_device device, const char *entry,
                             struct error *err);
+/* After that, on a Vector Engine: so many cores share each run from now on. */
+bool pipeline_run_set_cores(struct pipeline_run *run, uint32_t n, struct error *err);
 void pipeline_run_close(struct pipeline_run *run);
 
 bool pipeline_run_once(struct pipeline_run *run, struct error *err);

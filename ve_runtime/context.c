@@ -12,6 +12,36 @@ static uint64_t call_address(const struct ve_context *c, uint32_t rank)
     return c->control.address + SHEAF_VE_BARRIER_BYTES + (uint64_t)rank * CALL_BYTES;
 }
 
+/* What steps that stay on the host have there. */
+static enum sheaf_status create_host_area(struct ve_context *c, size_t alignment,
+                                          struct sheaf_error *err)
+{
+    const struct sheaf_plan *p = c->network->linked->info->plan;
+    if (!rt_plan_has_host_steps(p))
+        return SHEAF_OK;
+    c->host = rt_allocate(alignment, (size_t)p->host_bytes);
+    if (!c->host)
+        return rt_fail_memory(err, c->network->linked->info->name, "steps on the host",
+                              (size_t)p->host_bytes);
+    c->area[SHEAF_AREA_HOST] = (uintptr_t)c->host;
+    c->area[SHEAF_AREA_HOST_CONSTANTS] = (uintptr_t)c->network->host_constants;
+    return SHEAF_OK;
+}
+
+static enum sheaf_status create_arguments(struct ve_context *c, struct sheaf_error *err)
+{
+    const struct sheaf_plan *p = c->network->linked->info->plan;
+    c->arguments = rt_allocate(sizeof *c->arguments, p->n_pointers * sizeof *c->arguments);
+    if (!c->arguments)
+        return rt_fail_memory(err, c->network->linked->info->name, "launch plan",
+                              p->n_pointers * sizeof *c->arguments);
+    for (uint32_t i = 0; i < p->n_pointers; i++) {
+        const struct sheaf_pointer *at = &p->pointers[i];
+        c->arguments[i] = at->area == SHEAF_NO_AREA ? 0 : c->area[at->area] + at->offset;
+    }
+    return SHEAF_OK;
+}
+
 static enum sheaf_status create_areas(struct ve_context *c, const struct BundleConfig *config,
                                       struct sheaf_error *err)
 {
@@ -29,7 +59,9 @@ static enum sheaf_status create_areas(struct ve_context *c, const struct BundleC
     c->area[AREA_CONSTANTS] = c->shared->constants.address;
     c->area[AREA_MUTABLES] = c->mutables.address;
     c->area[AREA_ACTIVATIONS] = c->activations.address;
-    return status;
+    if (status == SHEAF_OK)
+        status = create_host_area(c, config->alignment, err);
+    return status == SHEAF_OK ? create_arguments(c, err) : status;
 }
 
 static enum sheaf_status create_args(struct ve_context *c, struct sheaf_error *err)
@@ -82,19 +114,21 @@ static enum sheaf_status clear_mutables(const struct ve_context *c,
     return status;
 }
 
-enum sheaf_status ve_context_open(struct ve_context *c, struct ve_shared *shared,
-                                  const struct sheaf_linked *linked, struct sheaf_error *err)
+enum sheaf_status ve_context_open(struct ve_context *c, const struct ve_network *network,
+                                  struct sheaf_error *err)
 {
-    c->shared = shared;
-    c->max_ranks = linked->info->plan->kernels[0].blocks;
+    const struct BundleConfig *config = network->linked->config;
+    c->network = network;
+    c->shared = network->shared;
+    c->max_ranks = network->linked->info->plan->kernels[0].blocks;
     enum sheaf_status status = ve_cores_take(c, 1, err);
     if (status == SHEAF_OK)
-        status = create_areas(c, linked->config, err);
+        status = create_areas(c, config, err);
     if (status == SHEAF_OK)
         status = create_args(c, err);
     if (status == SHEAF_OK)
         status = ve_context_set_ranks(c, err);
-    return status == SHEAF_OK ? clear_mutables(c, linked->config, err) : status;
+    return status == SHEAF_OK ? clear_mutables(c, config, err) : status;
 }
 
 void ve_context_close(struct ve_context *c)
@@ -107,4 +141,6 @@ void ve_context_close(struct ve_context *c)
     driver_free(d, &c->activations);
     driver_free(d, &c->control);
     ve_cores_leave(c);
+    free(c->host);
+    free(c->arguments);
 }

@@ -8,16 +8,21 @@
 /* Of AVEO 2.8.2; nothing older was looked at. */
 enum { OLDEST_API = 11 };
 
-static enum sheaf_status create_process(struct driver *d, struct sheaf_error *err)
+static enum sheaf_status create_process(struct driver *d, int number, struct sheaf_error *err)
 {
     int version = d->veo.veo_api_version();
     if (version < OLDEST_API)
         return rt_fail(err, SHEAF_ERROR_VERSION,
                        "AVEO is too old: its interface has version %d (%d or newer is needed)",
                        version, OLDEST_API);
-    d->process = d->veo.veo_proc_create(VEO_NODE_OF_ENVIRONMENT);
+    d->process = d->veo.veo_proc_create(number);
     if (d->process)
         return SHEAF_OK;
+    if (number != VEO_NODE_OF_ENVIRONMENT)
+        return rt_fail(
+            err, SHEAF_ERROR_DEVICE,
+            "no Vector Engine can be used: AVEO %.40s cannot create a process on node %d",
+            d->veo.veo_version_string(), number);
     const char *node = getenv("VE_NODE_NUMBER");
     return rt_fail(err, SHEAF_ERROR_DEVICE,
                    "no Vector Engine can be used: AVEO %.40s cannot create a process on node %.40s "
@@ -25,7 +30,8 @@ static enum sheaf_status create_process(struct driver *d, struct sheaf_error *er
                    d->veo.veo_version_string(), node ? node : "0");
 }
 
-enum sheaf_status driver_open(struct driver *d, const char *bundle, struct sheaf_error *err)
+enum sheaf_status driver_open(struct driver *d, const char *bundle, int node,
+                              struct sheaf_error *err)
 {
     static const char *const symbols[] = {
 #define VEO_SYMBOL(type, name, parameters) #name,
@@ -42,7 +48,7 @@ enum sheaf_status driver_open(struct driver *d, const char *bundle, struct sheaf
     enum sheaf_status status = rt_open_vendor(&vendor, &d->library, &d->veo, err);
     if (status != SHEAF_OK)
         return status;
-    status = create_process(d, err);
+    status = create_process(d, node, err);
     if (status != SHEAF_OK)
         driver_close(d);
     return status;

@@ -27,8 +27,9 @@ struct driver_memory {
     uint64_t block; /* that it lies in, for veo_free_mem; 0: none */
 };
 
-/* AVEO, and a process on the engine that the environment tells. */
-enum sheaf_status driver_open(struct driver *d, const char *bundle, struct sheaf_error *err);
+/* AVEO, and a process on an engine: its node's number, or VEO_NODE_OF_ENVIRONMENT. */
+enum sheaf_status driver_open(struct driver *d, const char *bundle, int node,
+                              struct sheaf_error *err);
 void driver_close(struct driver *d);
 
 /* Fails where the process is lost. */

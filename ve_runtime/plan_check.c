@@ -39,18 +39,19 @@ enum sheaf_status plan_check(const struct sheaf_linked *l, struct sheaf_error *e
         return rt_fail(err, SHEAF_ERROR_UNSUPPORTED,
                        "%s: the bundle was not compiled for the Vector Engine (loader -ve)",
                        l->info->name);
-    if (!RT_PLAN_HAS(p, pointers) || p->n_images != 1 || !p->images || p->n_kernels != 1 ||
-        !p->kernels || p->n_steps || p->n_pointers ||
-        (RT_PLAN_HAS(p, n_host_kernels) && p->n_host_kernels))
+    if (!RT_PLAN_HAS(p, pointers) || p->n_images != 1 || !p->images || !p->n_kernels ||
+        !p->kernels || (p->n_kernels > 1 && !p->n_steps) || (p->n_steps && !p->steps) ||
+        (p->n_pointers && !p->pointers))
         return rt_fail(err, SHEAF_ERROR_FORMAT,
-                       "%s: the launch plan is not one image and one kernel", l->info->name);
+                       "%s: the launch plan is not one image, and one kernel or steps",
+                       l->info->name);
     if (!is_sound_image(&p->images[0]))
         return rt_fail(err, SHEAF_ERROR_FORMAT,
                        "%s: the image of the launch plan is no shared object of a Vector Engine of "
                        "the first generation",
                        l->info->name);
-    if (!is_sound_kernel(&p->kernels[0]))
-        return rt_fail(err, SHEAF_ERROR_FORMAT, "%s: the kernel of the launch plan is malformed",
-                       l->info->name);
-    return SHEAF_OK;
+    for (uint32_t i = 0; i < p->n_kernels; i++)
+        if (!is_sound_kernel(&p->kernels[i]) || p->kernels[i].blocks != p->kernels[0].blocks)
+            return rt_plan_malformed(l, "kernel", i, err);
+    return rt_plan_check_steps(l, err);
 }

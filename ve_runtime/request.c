@@ -48,7 +48,7 @@ enum sheaf_status ve_copy(struct driver *d, struct veo_thr_ctxt *context,
     return o.state == VEO_COMMAND_OK ? SHEAF_OK : driver_lose(d, what, o.state, o.result, err);
 }
 
-enum sheaf_status ve_call(struct ve_context *c, struct sheaf_error *err)
+enum sheaf_status ve_call(struct ve_context *c, uint32_t kernel, struct sheaf_error *err)
 {
     struct ve_shared *s = c->shared;
     struct outcome o = {VEO_COMMAND_OK, 0};
@@ -57,8 +57,8 @@ enum sheaf_status ve_call(struct ve_context *c, struct sheaf_error *err)
         return status;
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; i < c->n_ranks; i++)
-        c->requests[i] =
-            s->driver.veo.veo_call_async(s->core[c->core[i]].context, s->entry, c->args[i]);
+        c->requests[i] = s->driver.veo.veo_call_async(s->core[c->core[i]].context,
+                                                      c->network->kernels[kernel], c->args[i]);
     pthread_mutex_unlock(&s->lock);
     for (uint32_t i = 0; i < c->n_ranks; i++)
         wait_for(&s->driver, s->core[c->core[i]].context, c->requests[i], &o);

@@ -20,19 +20,11 @@ static enum sheaf_status open_main(struct ve_shared *s, struct sheaf_error *err)
     return SHEAF_OK;
 }
 
-static enum sheaf_status load_code(struct ve_shared *s, const struct sheaf_plan *p,
+static enum sheaf_status load_code(struct ve_shared *s, const struct sheaf_image *image,
                                    struct sheaf_error *err)
 {
-    uint64_t library = 0;
-    enum sheaf_status status = driver_load(&s->driver, main_context(s), p->images[0].data,
-                                           (size_t)p->images[0].size, &library, err);
-    if (status != SHEAF_OK)
-        return status;
-    s->entry = s->driver.veo.veo_get_sym(s->driver.process, library, p->kernels[0].name);
-    if (s->entry)
-        return SHEAF_OK;
-    return driver_fail(&s->driver, main_context(s), SHEAF_ERROR_DEVICE,
-                       "finding the network in the code", err);
+    return driver_load(&s->driver, main_context(s), image->data, (size_t)image->size, &s->library,
+                       err);
 }
 
 static enum sheaf_status upload_constants(struct ve_shared *s, const struct BundleConfig *c,
@@ -51,15 +43,23 @@ static enum sheaf_status upload_constants(struct ve_shared *s, const struct Bund
                    "copying the constants", err);
 }
 
-enum sheaf_status ve_shared_open(const struct sheaf_linked *linked, const void *constants,
-                                 struct ve_shared **out_shared, struct sheaf_error *err)
+static void close_shared(struct ve_shared *s)
 {
-    const char *name = linked->info->name;
+    driver_free(&s->driver, &s->constants);
+    driver_close(&s->driver);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+static enum sheaf_status open_shared(const struct ve_network_options *o,
+                                     struct ve_shared **out_shared, struct sheaf_error *err)
+{
+    const struct sheaf_linked *l = o->linked;
     struct ve_shared *s = rt_allocate(sizeof(void *), sizeof *s);
     if (!s)
-        return rt_fail_memory(err, name, "bundle", sizeof *s);
+        return rt_fail_memory(err, l->info->name, "bundle", sizeof *s);
     memset(s, 0, sizeof *s);
-    enum sheaf_status status = driver_open(&s->driver, name, err);
+    enum sheaf_status status = driver_open(&s->driver, l->info->name, o->node, err);
     if (status != SHEAF_OK) {
         free(s);
         return status;
@@ -67,22 +67,63 @@ enum sheaf_status ve_shared_open(const struct sheaf_linked *linked, const void *
     pthread_mutex_init(&s->lock, NULL);
     status = open_main(s, err);
     if (status == SHEAF_OK)
-        status = load_code(s, linked->info->plan, err);
+        status = load_code(s, &l->info->plan->images[0], err);
     if (status == SHEAF_OK)
-        status = upload_constants(s, linked->config, constants, err);
+        status = upload_constants(s, l->config, o->constants, err);
     if (status == SHEAF_OK)
         *out_shared = s;
     else
-        ve_shared_close(s);
+        close_shared(s);
     return status;
 }
 
-void ve_shared_close(struct ve_shared *s)
+static enum sheaf_status find_kernels(struct ve_network *n, struct sheaf_error *err)
 {
-    if (!s)
+    const struct sheaf_plan *p = n->linked->info->plan;
+    struct driver *d = &n->shared->driver;
+    n->kernels = rt_allocate(sizeof *n->kernels, p->n_kernels * sizeof *n->kernels);
+    if (!n->kernels)
+        return rt_fail_memory(err, n->linked->info->name, "kernels",
+                              p->n_kernels * sizeof *n->kernels);
+    for (uint32_t i = 0; i < p->n_kernels; i++) {
+        n->kernels[i] = d->veo.veo_get_sym(d->process, n->shared->library, p->kernels[i].name);
+        if (!n->kernels[i])
+            return driver_fail(d, main_context(n->shared), SHEAF_ERROR_DEVICE,
+                               "finding the network in the code", err);
+    }
+    return SHEAF_OK;
+}
+
+enum sheaf_status ve_network_open(const struct ve_network_options *options,
+                                  struct ve_network **out_network, struct sheaf_error *err)
+{
+    struct ve_network *n = rt_allocate(sizeof(void *), sizeof *n);
+    if (!n)
+        return rt_fail_memory(err, options->linked->info->name, "bundle", sizeof *n);
+    memset(n, 0, sizeof *n);
+    n->linked = options->linked;
+    n->host_constants = options->constants;
+    n->owns_shared = !options->beside;
+    enum sheaf_status status = SHEAF_OK;
+    if (options->beside)
+        n->shared = options->beside->shared;
+    else
+        status = open_shared(options, &n->shared, err);
+    if (status == SHEAF_OK)
+        status = find_kernels(n, err);
+    if (status == SHEAF_OK)
+        *out_network = n;
+    else
+        ve_network_close(n);
+    return status;
+}
+
+void ve_network_close(struct ve_network *n)
+{
+    if (!n)
         return;
-    driver_free(&s->driver, &s->constants);
-    driver_close(&s->driver);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    if (n->owns_shared && n->shared)
+        close_shared(n->shared);
+    free(n->kernels);
+    free(n);
 }

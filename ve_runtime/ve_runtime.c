@@ -9,15 +9,17 @@
 
 static enum sheaf_status open_shared(struct rt_shared *s, struct sheaf_error *err)
 {
-    struct ve_shared *shared = NULL;
-    enum sheaf_status status = ve_shared_open(&s->linked, s->constants, &shared, err);
-    s->device = shared;
+    struct ve_network_options o = {
+        .linked = &s->linked, .constants = s->constants, .node = VEO_NODE_OF_ENVIRONMENT};
+    struct ve_network *network = NULL;
+    enum sheaf_status status = ve_network_open(&o, &network, err);
+    s->device = network;
     return status;
 }
 
 static void close_shared(struct rt_shared *s)
 {
-    ve_shared_close(s->device);
+    ve_network_close(s->device);
 }
 
 /* ---- contexts ---- */
@@ -58,7 +60,7 @@ static enum sheaf_status attach(sheaf_bundle *b, struct sheaf_error *err)
         return rt_fail_memory(err, b->shared->linked.info->name, "bundle", sizeof *c);
     memset(c, 0, sizeof *c);
     b->device = c;
-    enum sheaf_status status = ve_context_open(c, b->shared->device, &b->shared->linked, err);
+    enum sheaf_status status = ve_context_open(c, b->shared->device, err);
     if (status == SHEAF_OK)
         status = create_host_areas(b, err);
     if (status == SHEAF_OK)
@@ -91,7 +93,7 @@ static enum sheaf_status run(sheaf_bundle *b, struct sheaf_error *err)
     enum sheaf_status status =
         ve_copy(d, first, &c->traffic.in, VE_TO_DEVICE, c->requests, "copying inputs", err);
     if (status == SHEAF_OK)
-        status = ve_call(c, err);
+        status = ve_run(c, err);
     if (status == SHEAF_OK)
         status =
             ve_copy(d, first, &c->traffic.out, VE_TO_HOST, c->requests, "copying outputs", err);

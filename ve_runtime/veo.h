@@ -4,7 +4,7 @@
  *
  * NEC's packages bring libveo.so.1; it is opened at run time, so neither a build nor a user needs
  * NEC's compiler.  Here stand only facts of that interface (types, numbers, names), as AVEO's
- * ve_offload.h declares them (interface version 16, AVEO 3.0.2).  C99 and C++.
+ * ve_offload.h and veo_hmem_macros.h declare them (interface version 16, AVEO 3.0.2).  C99 and C++.
  */
 #ifndef SHEAF_VE_RUNTIME_VEO_H
 #define SHEAF_VE_RUNTIME_VEO_H
@@ -35,6 +35,14 @@ enum {
 };
 
 /*
+ * Pointers that tell which memory is meant, as veo_alloc_hmem makes them: of the engine, whose
+ * address the lower bits are, in the process that veo_proc_identifier tells; others are the host's.
+ */
+enum { VEO_HMEM_PROCESS_SHIFT = 59 };
+#define VEO_HMEM_ENGINE  (UINT64_C(1) << 63)
+#define VEO_HMEM_ADDRESS ((UINT64_C(1) << VEO_HMEM_PROCESS_SHIFT) - 1)
+
+/*
  * The functions: F(type, name, parameters).
  *
  * Those that return a pointer, an address or a library fail with 0; requests with
@@ -48,6 +56,7 @@ enum {
     F(const char *, veo_version_string, (void))                                                    \
     F(struct veo_proc_handle *, veo_proc_create, (int node))                                       \
     F(int, veo_proc_destroy, (struct veo_proc_handle * process))                                   \
+    F(int, veo_proc_identifier, (struct veo_proc_handle * process)) /* negative: none */           \
     F(uint64_t, veo_load_library, (struct veo_proc_handle * process, const char *path))            \
     F(uint64_t, veo_get_sym,                                                                       \
       (struct veo_proc_handle * process, uint64_t library, const char *name))                      \
@@ -66,7 +75,8 @@ enum {
     F(uint64_t, veo_async_read_mem,                                                                \
       (struct veo_thr_ctxt * context, void *to, uint64_t from, size_t n_bytes))                    \
     F(uint64_t, veo_async_write_mem,                                                               \
-      (struct veo_thr_ctxt * context, uint64_t to, const void *from, size_t n_bytes))
+      (struct veo_thr_ctxt * context, uint64_t to, const void *from, size_t n_bytes))              \
+    F(int, veo_hmemcpy, (void *to, const void *from, size_t n_bytes)) /* waits */
 
 /* Pointers to them, as dlsym fills them by their names. */
 struct veo {

@@ -65,7 +65,13 @@ struct emit_result {
     struct bytes assembly; /* where want_text */
     struct bytes llvm_ir;  /* where want_text: after the passes */
     struct bytes listing;  /* where listing_name is set */
+    /* Of a device whose programs can call the network: as they link it, and as they load it. */
+    struct bytes device_object, device_library;
 };
+
+/* Of a device that runs networks by itself: whether it runs all of this one in one call of the
+   function NAME_<device>, for no step stays on the host. */
+bool emit_is_one_call(const struct emit_part *part);
 
 /* Whether an object may have to bring a routine of that name along, for processors that lack it
    (sqrt, memcpy): no entry can have it. */

@@ -282,18 +282,23 @@ static LLVMValueRef lane_offset(struct emit_kernel *ek, const struct eaddress *a
     return off;
 }
 
+/* What lies where each of a vector of pointers points, those whose bit is set. */
+static LLVMValueRef gather_pointers(struct emit *e, LLVMValueRef p, LLVMTypeRef lane,
+                                    LLVMValueRef mask)
+{
+    LLVMTypeRef types[2] = {emit_like(p, lane), LLVMTypeOf(p)};
+    unsigned bytes = (unsigned)LLVMABISizeOfType(e->layout, lane);
+    LLVMValueRef args[4] = {p, LLVMConstInt(e->i32, bytes, 0), mask, LLVMGetPoison(types[0])};
+    return emit_intrinsic(e, "llvm.masked.gather", types, 2, args, 4);
+}
+
 /* What lies at an offset, or of a vector of offsets at each whose bit is set. */
 static LLVMValueRef load_at(struct emit_kernel *ek, int buf, LLVMValueRef offset, LLVMValueRef mask)
 {
     struct emit *e = ek->e;
     LLVMTypeRef mt = emit_memory_type(e, ek->k->bufs[buf].dtype);
     LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
-    if (!mask)
-        return LLVMBuildLoad2(e->b, mt, p, "");
-    LLVMTypeRef types[2] = {emit_like(offset, mt), LLVMTypeOf(p)};
-    unsigned bytes = (unsigned)LLVMABISizeOfType(e->layout, mt);
-    LLVMValueRef args[4] = {p, LLVMConstInt(e->i32, bytes, 0), mask, LLVMGetPoison(types[0])};
-    return emit_intrinsic(e, "llvm.masked.gather", types, 2, args, 4);
+    return mask ? gather_pointers(e, p, mt, mask) : LLVMBuildLoad2(e->b, mt, p, "");
 }
 
 static LLVMValueRef load_elements(struct emit_kernel *ek, int buf, LLVMValueRef offset,
@@ -332,6 +337,15 @@ static LLVMValueRef gather(struct emit_kernel *ek, const struct eaddress *at, LL
 {
     LLVMValueRef offsets = lane_offsets(ek, at);
     return load_elements(ek, at->buf, offsets, mask);
+}
+
+LLVMValueRef emit_gather_as(struct emit_kernel *ek, const struct eaddress *at, LLVMTypeRef lane)
+{
+    struct emit *e = ek->e;
+    LLVMTypeRef mt = emit_memory_type(e, ek->k->bufs[at->buf].dtype);
+    LLVMValueRef offsets = lane_offsets(ek, at);
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[at->buf], &offsets, 1, "");
+    return gather_pointers(e, p, lane, emit_int_like(offsets, e->i1, 1));
 }
 
 static void scatter(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef v)
@@ -611,7 +625,7 @@ void emit_load_or(struct emit_kernel *ek, kval v)
         ok = ok ? LLVMBuildAnd(e->b, test.varying, emit_splat(ek, ok), "") : test.varying;
         r = load_lanes(ek, &at, ok, true);
     } else if (ek->lanes > 1 && !is_contiguous(ek, &at) &&
-               (at.varying || eaffine_lane(&at.affine))) {
+               (at.varying || (eaffine_lane(&at.affine) && !e->target->has_gather))) {
         r = load_lanes(ek, &at, ok, false);
     } else {
         r = load_run(ek, &at, ok, &vary);

@@ -10,16 +10,17 @@
 static void name_kernels(struct emit *e, const struct emit_request *req, struct emit_images *images)
 {
     images->kernel_name = arena_array(e->arena, req->n_entries, sizeof *images->kernel_name);
+    images->n_functions = arena_array(e->arena, req->n_entries, sizeof *images->n_functions);
     images->entries = req->entries;
     for (size_t i = 0; i < req->n_entries; i++) {
         const struct emit_part *part = &req->entries[i].parts[0];
         assert(req->entries[i].n_parts == 1);
-        const char **name = arena_array(e->arena, part->schedules->n + 1, sizeof *name);
         if (e->target->runs_networks) {
-            name[0] = emit_device_entry(e, &req->entries[i]);
-            images->kernel_name[i] = name;
+            images->kernel_name[i] =
+                emit_device_entry(e, &req->entries[i], &images->n_functions[i]);
             continue;
         }
+        const char **name = arena_array(e->arena, part->schedules->n + 1, sizeof *name);
         LLVMValueRef *kernel = emit_part_kernels(e, part);
         for (size_t k = 0; k < part->schedules->n; k++)
             if (kernel[k])
@@ -67,16 +68,26 @@ static bool add_images(struct arena *a, const struct emit_request *req, const st
     *text = (struct emit_image){.kind = SHEAF_IMAGE_PTX, .arch = arch};
     if (!emit_image(a, req, t, images, &text->code, out_text, err))
         return false;
-    if (t->runs_networks) {
-        text->kind = SHEAF_IMAGE_VE;
-        struct bytes object = text->code;
-        return t->assemble(t, a, arch, &object, &text->code, err);
-    }
     if (!t->assembler)
         return true;
     struct emit_image *code = &images->image[images->n++];
     *code = (struct emit_image){.kind = SHEAF_IMAGE_CUBIN, .arch = arch};
     return t->assemble(t, a, arch, &text->code, &code->code, err);
+}
+
+/* The networks as a library that the device loads, and both forms as files of the bundle. */
+static bool add_library(struct arena *a, const struct emit_request *req, const struct target *t,
+                        unsigned arch, struct emit_images *images, bool want_text,
+                        struct emit_result *r, struct error *err)
+{
+    struct emit_image *image = &images->image[images->n++];
+    *image = (struct emit_image){.kind = SHEAF_IMAGE_VE, .arch = arch};
+    const char *name = arena_printf(a, "%s.%s.so", req->source, t->name);
+    if (!emit_image(a, req, t, images, &r->device_object, want_text ? r : NULL, err) ||
+        !t->link(a, name, r->device_object, &r->device_library, err))
+        return false;
+    image->code = r->device_library;
+    return true;
 }
 
 /* Each buffer is a parameter of the launch. */
@@ -111,7 +122,9 @@ bool emit_device_module(struct arena *a, const struct emit_request *req, bool wa
         if (!t.runs_networks)
             t.cpu = t.plain_cpu = t.tune_cpu = arena_printf(a, "sm_%u", device->archs[i]);
         struct emit_result *text = want_text && i == 0 ? &r : NULL;
-        if (!add_images(a, req, &t, device->archs[i], &images, text, err))
+        if (!(t.runs_networks
+                  ? add_library(a, req, &t, device->archs[i], &images, text != NULL, &r, err)
+                  : add_images(a, req, &t, device->archs[i], &images, text, err)))
             return false;
     }
     struct emit host = {

@@ -23,6 +23,29 @@ static LLVMValueRef emit_caller(struct emit *e, LLVMValueRef kernel, const struc
     return fn;
 }
 
+static bool has_host_step(const struct step *s)
+{
+    if (s->kind == STEP_CALL)
+        return s->on_host;
+    for (int k = 0; k < 2; k++)
+        if (emit_host_free(&s->bodies[k], 0) < s->bodies[k].n)
+            return true;
+    return false;
+}
+
+size_t emit_host_free(const struct steps *steps, size_t i)
+{
+    while (i < steps->n && !has_host_step(steps->step[i]))
+        i++;
+    return i;
+}
+
+bool emit_is_one_call(const struct emit_part *part)
+{
+    const struct steps *all = &part->program->body;
+    return part->target->runs_networks && emit_host_free(all, 0) == all->n;
+}
+
 LLVMValueRef *emit_host_functions(struct emit *e, const struct emit_part *part)
 {
     const struct emit_schedules *s = part->schedules;

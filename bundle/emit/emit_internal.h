@@ -41,6 +41,7 @@ struct emit_images {
     } *image;
     size_t n;
     const char ***kernel_name;
+    size_t *n_functions; /* by entry, where the device runs networks: so many of these names */
     const struct emit_entry *entries;
     LLVMValueRef table; /* of all entries' plans; NULL until the first of them is there */
 };
@@ -134,6 +135,20 @@ unsigned emit_kernel_params(const struct emit *e, const struct kernel *k);
 void emit_block(struct emit_kernel *ek, const struct kblock *blk);
 const struct kinst *emit_block_yield(const struct emit_kernel *ek, const struct kblock *blk);
 void emit_instruction(struct emit_kernel *ek, kval v);
+
+/* ---- emit_together.c ---- */
+/* Points for each of which a block is emitted: `bind` sets a point's indices, and the block's
+   parameter if it has one; `differs` says whether an index is another for each. */
+struct epoints {
+    int n;
+    bool again; /* the last points were others of the same loops: what does not differ is there */
+    void (*bind)(void *arg, int point);
+    bool (*differs)(void *arg, kval index);
+    void *arg;
+};
+bool emit_can_be_together(const struct kernel *k, const struct kblock *blk);
+void emit_block_together(struct emit_kernel *ek, const struct kblock *blk,
+                         const struct epoints *points);
 
 /* ---- emit_region.c: loop, scan, if; emit_map.c, emit_reduce.c ---- */
 void emit_region(struct emit_kernel *ek, kval v);
@@ -244,6 +259,8 @@ struct eaddress emit_address(struct emit_kernel *ek, int buf, const kval *idx);
 /* The same from one affine form per dimension. */
 struct eaddress emit_address_affine(struct emit_kernel *ek, int buf, const struct eaffine *idx);
 LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *out_varying);
+/* A lane of this type from where each lane's element lies. */
+LLVMValueRef emit_gather_as(struct emit_kernel *ek, const struct eaddress *at, LLVMTypeRef lane);
 void emit_store(struct emit_kernel *ek, const struct eaddress *at, LLVMValueRef v, bool varying);
 void emit_load_or(struct emit_kernel *ek, kval v);
 LLVMValueRef emit_pointer(struct emit_kernel *ek, int buf, const struct eaffine *a);
@@ -284,6 +301,8 @@ LLVMValueRef edata_rows(struct emit *e, LLVMValueRef *rows, size_t n); /* NULL w
 bool emit_device_module(struct arena *a, const struct emit_request *req, bool want_text,
                         struct emit_result *out_result, struct error *err);
 /* ---- emit_host.c ---- */
+/* Behind the steps from i on that have none in them that stays on the host: i where step i has. */
+size_t emit_host_free(const struct steps *steps, size_t i);
 /* In a module of the host: by distinct kernel the function (sheaf_host_fn) that runs it there; NULL
    where the device does. */
 LLVMValueRef *emit_host_functions(struct emit *e, const struct emit_part *part);
@@ -302,8 +321,9 @@ LLVMValueRef *emit_part_kernels(struct emit *e, const struct emit_part *part);
 
 /* The entry's functions and those of its kernels. */
 void emit_entry(struct emit *e, const struct emit_request *req, const struct emit_entry *entry);
-/* Of a device that runs networks by itself: the function that does, its name. */
-const char *emit_device_entry(struct emit *e, const struct emit_entry *entry);
+/* Of a device that runs networks by itself: the function that does, its name, or where steps stay
+   on the host one for each of the segments between them. */
+const char **emit_device_entry(struct emit *e, const struct emit_entry *entry, size_t *out_n);
 /* Its _config and _info. */
 void emit_entry_data(struct emit *e, const struct emit_request *req,
                      const struct emit_entry *entry);

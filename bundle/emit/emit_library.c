@@ -76,9 +76,9 @@ static void copy(struct library *l, LLVMValueRef to, LLVMValueRef from, LLVMValu
 
 /* ---- work memory ---- */
 
-bool emit_library_can_queue(const struct emit_library_function *fn)
+bool emit_library_can_queue(const struct emit_library *lib, const struct emit_library_function *fn)
 {
-    return fn->items < 0 && !emit_library_is_sized(fn);
+    return emit_library_is_on_device(lib->device) && fn->items < 0 && !emit_library_is_sized(fn);
 }
 
 uint64_t emit_library_context_bytes(const struct emit_library_function *fn)

@@ -44,9 +44,13 @@ struct emit_library {
     uint64_t weights_layout;
 };
 
-/* How the names of a device's allocator hooks begin: its memory is not that of the processor, and a
-   program may have libraries for both. */
-#define EMIT_LIBRARY_DEVICE_HOOKS "sheaf_gpu_ext_"
+/* How the names of a device's runtime begin (bundle/device_library.h). */
+const char *emit_library_runtime(enum sheaf_device device);
+/* How those of the allocator's hooks begin: where tensors lie in a device's memory, that is not the
+   processor's, and a program may have libraries for both. */
+const char *emit_library_hook_names(enum sheaf_device device);
+/* Whether tensors do: pointers are the device's, and there are streams. */
+bool emit_library_is_on_device(enum sheaf_device device);
 
 /* Whether `name` is FUNC or belongs to it, inside the library or outside. */
 bool emit_library_has_name(const char *func, const char *name);
@@ -64,9 +68,9 @@ bool emit_library_is_counted(const struct emit_library_function *fn, int buf);
 bool emit_library_has_extents(const struct pbuf *b);
 /* Whether some output has: then there is FUNC_run_sized. */
 bool emit_library_is_sized(const struct emit_library_function *fn);
-/* Whether a run on a device needs nothing from there before it is over: then there is FUNC_queue.
- */
-bool emit_library_can_queue(const struct emit_library_function *fn);
+/* Whether a run on a device with streams needs nothing from there before it is over: then there is
+   FUNC_queue. */
+bool emit_library_can_queue(const struct emit_library *lib, const struct emit_library_function *fn);
 /* Bytes of a context: the mutable area and the activations, and what comes with them. */
 uint64_t emit_library_context_bytes(const struct emit_library_function *fn);
 

@@ -12,7 +12,7 @@
 LLVMValueRef library_call_device(struct library *l, const char *name, LLVMTypeRef result,
                                  const LLVMValueRef *args, size_t n)
 {
-    const char *full = arena_printf(l->e.arena, DEVICE_LIBRARY_PREFIX "%s", name);
+    const char *full = arena_printf(l->e.arena, "%s%s", emit_library_runtime(l->req->device), name);
     return plain_call_extern(&l->e, full, result, args, n);
 }
 
@@ -87,7 +87,9 @@ static LLVMValueRef network_row(struct library *l)
 
 static LLVMValueRef hook(struct library *l, const char *name, LLVMTypeRef result, LLVMTypeRef param)
 {
-    return LLVMAddFunction(l->e.mod, name, LLVMFunctionType(result, &param, 1, 0));
+    const char *full =
+        arena_printf(l->e.arena, "%s%s", emit_library_hook_names(l->req->device), name);
+    return LLVMAddFunction(l->e.mod, full, LLVMFunctionType(result, &param, 1, 0));
 }
 
 static LLVMValueRef networks(struct library *l)
@@ -104,8 +106,8 @@ static LLVMValueRef networks(struct library *l)
     struct edata f = {.e = e};
     edata_put(&f, edata_rows(e, rows, n));
     edata_put(&f, plain_i64(e, n));
-    edata_put(&f, hook(l, EMIT_LIBRARY_DEVICE_HOOKS "malloc", e->ptr, e->index));
-    edata_put(&f, hook(l, EMIT_LIBRARY_DEVICE_HOOKS "free", e->void_, e->ptr));
+    edata_put(&f, hook(l, "malloc", e->ptr, e->index));
+    edata_put(&f, hook(l, "free", e->void_, e->ptr));
     return edata_private(e, edata_finish(&f));
 }
 
@@ -290,6 +292,17 @@ static void emit_plain_run(struct library *l, const LLVMTypeRef *pointers)
     LLVMBuildUnreachable(e->b);
 }
 
+/* So that a program has memory and code of its own beside the library's. */
+static void emit_process(struct library *l)
+{
+    struct emit *e = &l->e;
+    library_export(l, "process", e->ptr, NULL, 0);
+    LLVMValueRef none = LLVMConstNull(e->ptr), status = plain_call(e, l->init, &none, 1);
+    plain_return_if(e, LLVMBuildICmp(e->b, LLVMIntNE, status, plain_i32(e, SHEAF_OK), ""), none);
+    LLVMValueRef device = library_field(l, LIBRARY_DEVICE);
+    LLVMBuildRet(e->b, library_call_device(l, "process", e->ptr, &device, 1));
+}
+
 void library_emit_device_runs(struct library *l, const LLVMTypeRef *pointers)
 {
     emit_contexts(l);
@@ -297,6 +310,8 @@ void library_emit_device_runs(struct library *l, const LLVMTypeRef *pointers)
     emit_checked(l, "run", DEVICE_CALL_RUN, false, pointers);
     if (emit_library_is_sized(l->fn))
         emit_checked(l, "run_sized", DEVICE_CALL_RUN, true, pointers);
-    if (emit_library_can_queue(l->fn))
+    if (l->req->device == SHEAF_DEVICE_VE)
+        emit_process(l);
+    if (emit_library_can_queue(l->req, l->fn))
         emit_checked(l, "queue", DEVICE_CALL_QUEUE, false, pointers);
 }

@@ -1,7 +1,6 @@
 /* The objects of a library that hold little or no code: hooks, weights, and stubs for linkers. */
 #include <string.h>
 
-#include "bundle/device_library.h"
 #include "bundle/emit/emit_library_internal.h"
 #include "bundle/emit/emit_weights.h"
 
@@ -79,29 +78,32 @@ static void other_name(struct emit *e, const char *name, const char *of)
         LLVMBuildRet(e->b, v);
 }
 
-static const struct hook_names {
-    const char *allocate, *give_back, *set;
-    const char *usual_allocate, *usual_give_back;
-} HOOKS = {"sheaf_ext_malloc", "sheaf_ext_free", "sheaf_ext_set_allocator", "malloc", "free"},
-  DEVICE_HOOKS = {EMIT_LIBRARY_DEVICE_HOOKS "malloc", EMIT_LIBRARY_DEVICE_HOOKS "free",
-                  EMIT_LIBRARY_DEVICE_HOOKS "set_allocator", DEVICE_LIBRARY_PREFIX "malloc",
-                  DEVICE_LIBRARY_PREFIX "free"};
+/* What the hooks do by themselves. */
+static const char *usual(struct arena *a, const struct emit_library *lib, const char *name)
+{
+    if (!emit_library_is_on_device(lib->device))
+        return name;
+    return arena_printf(a, "%s%s", emit_library_runtime(lib->device), name);
+}
 
 static bool hooks_module(struct arena *a, const void *arg, struct emit_result *out_result,
                          struct error *err)
 {
     const struct emit_library *lib = arg;
-    const struct hook_names *names = lib->device ? &DEVICE_HOOKS : &HOOKS;
+    const char *stem = emit_library_hook_names(lib->device);
+    const char *allocate = arena_printf(a, "%smalloc", stem),
+               *give_back = arena_printf(a, "%sfree", stem);
     struct emit e;
     if (!open_module(&e, a, lib->target, "sheaf_ext", err))
         return false;
     LLVMValueRef malloc_hook = hook(&e, "malloc_hook"), free_hook = hook(&e, "free_hook");
-    through_hook(&e, names->allocate, e.ptr, e.index, malloc_hook, names->usual_allocate);
-    through_hook(&e, names->give_back, e.void_, e.ptr, free_hook, names->usual_give_back);
-    other_name(&e, "sol_ext_malloc", names->allocate);
-    other_name(&e, "sol_ext_free", names->give_back);
+    through_hook(&e, allocate, e.ptr, e.index, malloc_hook, usual(a, lib, "malloc"));
+    through_hook(&e, give_back, e.void_, e.ptr, free_hook, usual(a, lib, "free"));
+    other_name(&e, "sol_ext_malloc", allocate);
+    other_name(&e, "sol_ext_free", give_back);
     LLVMTypeRef params[2] = {e.ptr, e.ptr};
-    plain_function(&e, names->set, e.void_, params, 2, LLVMWeakAnyLinkage);
+    plain_function(&e, arena_printf(a, "%sset_allocator", stem), e.void_, params, 2,
+                   LLVMWeakAnyLinkage);
     plain_store_atomic(&e, plain_param(&e, 0), malloc_hook, LLVMAtomicOrderingMonotonic);
     plain_store_atomic(&e, plain_param(&e, 1), free_hook, LLVMAtomicOrderingMonotonic);
     LLVMBuildRetVoid(e.b);

@@ -13,6 +13,8 @@ struct map {
     const struct schedule_loop *loops;
     int n_loops;
     int lanes;
+    int together; /* points that are taken together, of index `together_dim`, so far apart: */
+    int together_dim, together_step;
     struct eaffine part[KREGION_MAX_DIMS]; /* of each index, as far as its loops are open */
     int64_t limit[KREGION_MAX_DIMS];       /* of the inner part; set by the outer loop */
 };
@@ -114,13 +116,47 @@ static void vector_loop(struct emit_kernel *ek, struct map *m, int level, LLVMVa
     }
 }
 
+/* ---- points ---- */
+
+struct points {
+    struct emit_kernel *ek;
+    const struct map *m;
+};
+
+static void bind_point(void *arg, int i)
+{
+    const struct points *p = arg;
+    for (int d = 0; d < p->m->region->n_dims; d++) {
+        struct eaffine index = p->m->part[d];
+        if (d == p->m->together_dim)
+            index.offset += (int64_t)i * p->m->together_step;
+        emit_bind_index(p->ek, p->m->region->index[d], &index);
+    }
+}
+
+static bool is_together(void *arg, kval index)
+{
+    const struct points *p = arg;
+    return index == p->m->region->index[p->m->together_dim];
+}
+
+static void at_indices(struct emit_kernel *ek, const struct map *m)
+{
+    struct points p = {ek, m};
+    struct epoints points = {
+        .n = m->together, .bind = bind_point, .differs = is_together, .arg = &p};
+    bind_point(&p, 0);
+    if (m->together > 1)
+        emit_block_together(ek, &m->region->block[0], &points);
+    else
+        emit_block_inside(ek, &m->region->block[0]);
+}
+
 static void map_level(struct emit_kernel *ek, struct map *m, int level)
 {
     const struct kregion *r = m->region;
     if (level == m->n_loops) {
-        for (int d = 0; d < r->n_dims; d++)
-            emit_bind_index(ek, r->index[d], &m->part[d]);
-        emit_block_inside(ek, &r->block[0]);
+        at_indices(ek, m);
         return;
     }
     const struct schedule_loop *l = &m->loops[level];
@@ -162,6 +198,41 @@ static LLVMValueRef narrowed(struct emit *e, LLVMValueRef v, LLVMTypeRef type)
     return LLVMBuildIntCast2(e->b, v, type, 0, "");
 }
 
+/* Values of the index in a round of a loop: all lanes, of the loop that runs in lanes. */
+static int lanes_in_step(const struct map *m, int loop)
+{
+    return m->lanes > 1 && loop == m->n_loops - 1 ? m->lanes : 1;
+}
+
+static int64_t rounds_of(const struct emit_kernel *ek, const struct map *m, int loop)
+{
+    return kernel_static_extent(ek->k, m->region, m->loops[loop].dim) / lanes_in_step(m, loop);
+}
+
+/* Points of one of the loops that are spread, with all outside of the lanes, are taken together: as
+   many as divide it and leave some for each core, of that loop where they are most. */
+static void put_together(const struct emit_kernel *ek, struct spread *s)
+{
+    enum { MOST = 8 };
+    struct map *m = s->m;
+    if (m->lanes == 1 || s->n < m->n_loops - 1 ||
+        !emit_can_be_together(ek->k, &m->region->block[0]))
+        return;
+    int64_t all = 1;
+    for (int l = 0; l < s->n; l++)
+        all *= rounds_of(ek, m, l);
+    for (int l = s->n - 1; l >= 0 && all > 0; l--) {
+        int n = MOST;
+        while (n > 1 && (rounds_of(ek, m, l) % n != 0 || all / n < ek->e->target->cores))
+            n--;
+        if (n <= m->together)
+            continue;
+        m->together = n;
+        m->together_dim = m->loops[l].dim;
+        m->together_step = lanes_in_step(m, l);
+    }
+}
+
 static void count_points(struct emit_kernel *ek, struct spread *s)
 {
     struct emit *e = ek->e;
@@ -170,9 +241,9 @@ static void count_points(struct emit_kernel *ek, struct spread *s)
     for (int l = 0; l < s->n; l++) {
         const struct schedule_loop *loop = &s->m->loops[l];
         assert(loop->part == SCHEDULE_WHOLE);
-        s->step[l] = 1;
-        if (s->m->lanes > 1 && l == s->m->n_loops - 1)
-            s->step[l] = s->m->lanes;
+        s->step[l] = lanes_in_step(s->m, l);
+        if (loop->dim == s->m->together_dim)
+            s->step[l] *= s->m->together;
         s->known[l] = kernel_static_extent(ek->k, r, loop->dim) / s->step[l];
         bound = s->known[l] && bound ? bound * s->known[l] : 0;
     }
@@ -299,7 +370,7 @@ void emit_map_region(struct emit_kernel *ek, kval v)
     const struct kregion *r = kernel_inst(ek->k, v)->region;
     const struct schedule_entry *entry = schedule_find(ek->schedule, v);
     struct schedule_loop plain[KREGION_MAX_DIMS];
-    struct map m = {.region = r, .lanes = 1};
+    struct map m = {.region = r, .lanes = 1, .together = 1, .together_dim = -1};
     if (entry) {
         m.loops = entry->loop;
         m.n_loops = entry->n_loops;
@@ -317,6 +388,8 @@ void emit_map_region(struct emit_kernel *ek, kval v)
         return;
     }
     struct spread s = {.m = &m, .n = entry->n_spread};
+    if (ek->e->target->runs_networks)
+        put_together(ek, &s);
     count_points(ek, &s);
     if (ek->e->target->runs_networks)
         spread_over_cores(ek, &s);

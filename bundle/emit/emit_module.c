@@ -158,7 +158,11 @@ bool emit_run_passes(struct emit *e, struct error *err)
 {
     if (e->target->lower && !(run_passes(e, "function(sroa)", err) && e->target->lower(e, err)))
         return false;
-    return run_passes(e, PASSES, err);
+    if (!run_passes(e, PASSES, err))
+        return false;
+    if (e->target->finish)
+        e->target->finish(e);
+    return true;
 }
 
 bool emit_verify(struct emit *e, struct error *err)

@@ -14,7 +14,7 @@
 #include "ir/io.h"
 
 /* What the child sends: the header, then the byte strings or the sentence. */
-enum { N_PARTS = 4 };
+enum { N_PARTS = 6 };
 
 struct header {
     uint32_t status;
@@ -30,7 +30,8 @@ static void send_result(int fd, const struct error *err, const struct emit_resul
             io_write_all(fd, err->text, h.size[0]);
         return;
     }
-    const struct bytes *part[N_PARTS] = {&r->object, &r->assembly, &r->llvm_ir, &r->listing};
+    const struct bytes *part[N_PARTS] = {&r->object,  &r->assembly,      &r->llvm_ir,
+                                         &r->listing, &r->device_object, &r->device_library};
     for (int i = 0; i < N_PARTS; i++)
         h.size[i] = part[i]->size;
     bool ok = io_write_all(fd, &h, sizeof h);
@@ -52,7 +53,8 @@ static bool receive(int fd, struct arena *a, struct emit_result *out_result, str
         return true;
     }
     struct emit_result r = {0};
-    struct bytes *part[N_PARTS] = {&r.object, &r.assembly, &r.llvm_ir, &r.listing};
+    struct bytes *part[N_PARTS] = {&r.object,  &r.assembly,      &r.llvm_ir,
+                                   &r.listing, &r.device_object, &r.device_library};
     for (int i = 0; i < N_PARTS; i++) {
         uint8_t *data = arena_alloc(a, (size_t)h.size[i]);
         if (!io_read_all(fd, data, (size_t)h.size[i]))

@@ -126,11 +126,22 @@ static void add_rounds(struct plan *p, const struct step *s)
     add_marker(p, SHEAF_STEP_END);
 }
 
+/* What a device that runs networks does in one call; its function finds the areas by itself. */
+static void add_segment(struct plan *p)
+{
+    size_t at = add_step(p);
+    set_step(p, at, SHEAF_STEP_LAUNCH, p->n_kernels++, 0, 0, 0);
+}
+
 static void add_steps(struct plan *p, const struct steps *steps)
 {
     for (size_t i = 0; i < steps->n; i++) {
         const struct step *s = steps->step[i];
-        if (s->kind == STEP_CALL && s->on_host)
+        size_t behind = p->part->target->runs_networks ? emit_host_free(steps, i) : i;
+        if (behind > i) {
+            add_segment(p);
+            i = behind - 1;
+        } else if (s->kind == STEP_CALL && s->on_host)
             add_host_call(p, s);
         else if (s->kind == STEP_CALL)
             add_call(p, s);
@@ -147,7 +158,10 @@ static void number_kernels(struct plan *p)
     const struct emit_schedules *s = p->part->schedules;
     p->number = arena_array(p->e->arena, s->n, sizeof *p->number);
     for (size_t i = 0; i < s->n; i++)
-        p->number[i] = s->kernel[i].on_host ? p->n_host_kernels++ : p->n_kernels++;
+        if (s->kernel[i].on_host)
+            p->number[i] = p->n_host_kernels++;
+        else if (!p->part->target->runs_networks)
+            p->number[i] = p->n_kernels++;
 }
 
 static LLVMValueRef kernel_rows(const struct plan *p, const char **name)
@@ -188,17 +202,20 @@ static LLVMValueRef host_kernel_rows(const struct plan *p)
     return edata_rows(e, rows, p->n_host_kernels);
 }
 
-/* The function that runs the network, in any number of cores. */
-static LLVMValueRef network_row(struct emit *e, const char *name)
+/* The functions that run the network, in any number of cores. */
+static LLVMValueRef network_rows(struct emit *e, const char **name, size_t n)
 {
-    struct edata f = {.e = e};
-    edata_put(&f, edata_string(e, name));
-    edata_put(&f, plain_i32(e, SHEAF_VE_MAX_RANKS));
-    edata_put(&f, plain_i32(e, 1));
-    edata_put(&f, plain_i32(e, 0));
-    edata_put(&f, plain_i32(e, 1));
-    LLVMValueRef row = edata_finish(&f);
-    return edata_rows(e, &row, 1);
+    LLVMValueRef *rows = arena_array(e->arena, n, sizeof *rows);
+    for (size_t i = 0; i < n; i++) {
+        struct edata f = {.e = e};
+        edata_put(&f, edata_string(e, name[i]));
+        edata_put(&f, plain_i32(e, SHEAF_VE_MAX_RANKS));
+        edata_put(&f, plain_i32(e, 1));
+        edata_put(&f, plain_i32(e, 0));
+        edata_put(&f, plain_i32(e, 1));
+        rows[i] = edata_finish(&f);
+    }
+    return edata_rows(e, rows, n);
 }
 
 static LLVMValueRef image_rows(struct emit *e, const struct emit_images *images)
@@ -220,17 +237,19 @@ LLVMValueRef emit_plan(struct emit *e, const struct emit_entry *entry)
     struct emit_images *images = e->images;
     struct plan p = {.e = e, .part = &entry->parts[0]};
     const char **name = images->kernel_name[entry - images->entries];
-    bool alone = p.part->target->runs_networks;
-    if (alone) {
-        p.n_kernels = 1;
-    } else {
-        number_kernels(&p);
+    bool runs_networks = p.part->target->runs_networks;
+    size_t n_functions = runs_networks ? images->n_functions[entry - images->entries] : 0;
+    number_kernels(&p);
+    /* Of a network that is one call there is nothing more to say. */
+    if (!emit_is_one_call(p.part))
         add_steps(&p, &p.part->program->body);
-    }
+    if (runs_networks)
+        p.n_kernels = (uint32_t)n_functions;
     if (!images->table)
         images->table = image_rows(e, images);
-    LLVMValueRef kernels = alone ? network_row(e, name[0]) : kernel_rows(&p, name);
-    LLVMValueRef host_kernels = alone ? LLVMConstNull(e->ptr) : host_kernel_rows(&p);
+    LLVMValueRef kernels =
+        runs_networks ? network_rows(e, name, n_functions) : kernel_rows(&p, name);
+    LLVMValueRef host_kernels = host_kernel_rows(&p);
     const char *features = e->target->features;
     struct edata f = {.e = e};
     edata_put(&f, plain_i32(e, 0)); /* its size, see below */

@@ -287,28 +287,74 @@ static void emit_dispatch(struct emit *e, const struct emit_entry *entry, LLVMVa
     emit_function_attributes(e, last);
 }
 
-/*
- * uint64_t NAME_ve(uint64_t call), with the address of a struct sheaf_ve_call: the network on a
- * device that runs it by itself.
- */
-const char *emit_device_entry(struct emit *e, const struct emit_entry *entry)
+/* ---- networks that a device runs by itself ---- */
+
+/* uint64_t name(uint64_t call), with the address of a struct sheaf_ve_call: these steps. */
+static const char *emit_network(struct entry *t, const char *name, const struct steps *steps)
 {
-    const struct emit_part *part = &entry->parts[0];
-    struct entry t = {.e = e, .part = part, .kernel = emit_part_kernels(e, part)};
-    const char *name = arena_printf(e->arena, "%s_%s", entry->name, e->target->name);
-    t.fn = plain_function(e, name, e->i64, &e->i64, 1, LLVMExternalLinkage);
-    LLVMValueRef call = LLVMBuildIntToPtr(e->b, LLVMGetParam(t.fn, 0), e->ptr, "");
-    LLVMValueRef *const fields[] = {&t.area[0], &t.area[1], &t.area[2],
-                                    &t.rank,    &t.n_ranks, &t.barrier};
+    struct emit *e = t->e;
+    t->fn = plain_function(e, name, e->i64, &e->i64, 1, LLVMExternalLinkage);
+    LLVMValueRef call = LLVMBuildIntToPtr(e->b, LLVMGetParam(t->fn, 0), e->ptr, "");
+    LLVMValueRef *const fields[] = {&t->area[0], &t->area[1], &t->area[2],
+                                    &t->rank,    &t->n_ranks, &t->barrier};
     for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         LLVMValueRef at = plain_i64(e, i);
         LLVMValueRef field = LLVMBuildInBoundsGEP2(e->b, e->i64, call, &at, 1, "");
-        bool is_number = fields[i] == &t.rank || fields[i] == &t.n_ranks;
+        bool is_number = fields[i] == &t->rank || fields[i] == &t->n_ranks;
         *fields[i] = LLVMBuildLoad2(e->b, is_number ? e->i64 : e->ptr, field, "");
     }
-    emit_steps(&t, &part->program->body);
+    emit_steps(t, steps);
     LLVMBuildRet(e->b, LLVMConstInt(e->i64, SHEAF_OK, 0));
     return name;
+}
+
+struct segments {
+    struct entry t;
+    const char *entry;
+    const char **name;
+    size_t n, cap;
+};
+
+static void add_segment(struct segments *s, const struct steps *steps)
+{
+    struct emit *e = s->t.e;
+    const char *name = arena_printf(e->arena, "%s_%s_%zu", s->entry, e->target->name, s->n);
+    ARENA_PUSH(e->arena, s->name, s->n, s->cap) = emit_network(&s->t, name, steps);
+}
+
+/* In the order of the plan (emit_plan.c). */
+static void add_segments(struct segments *s, const struct steps *steps)
+{
+    for (size_t i = 0; i < steps->n;) {
+        struct steps together = {.step = steps->step + i, .n = emit_host_free(steps, i) - i};
+        if (together.n) {
+            add_segment(s, &together);
+            i += together.n;
+            continue;
+        }
+        for (int k = 0; k < 2 && steps->step[i]->kind != STEP_CALL; k++)
+            add_segments(s, &steps->step[i]->bodies[k]);
+        i++;
+    }
+}
+
+const char **emit_device_entry(struct emit *e, const struct emit_entry *entry, size_t *out_n)
+{
+    const struct emit_part *part = &entry->parts[0];
+    const struct steps *all = &part->program->body;
+    struct segments s = {.t = {.e = e, .part = part, .kernel = emit_part_kernels(e, part)},
+                         .entry = entry->name};
+    if (emit_is_one_call(part)) {
+        const char *name = arena_printf(e->arena, "%s_%s", entry->name, e->target->name);
+        ARENA_PUSH(e->arena, s.name, s.n, s.cap) = emit_network(&s.t, name, all);
+    } else {
+        static const struct steps none;
+        add_segments(&s, all);
+        if (s.n == 0)
+            add_segment(&s, &none); /* a library has something in it */
+    }
+    *out_n = s.n;
+    return s.name;
 }
 
 /* A device's network does not run by a call. */

@@ -11,14 +11,17 @@
  *   - dot 1 (smlal) multiplies single values in 16 bits, with twice the lanes of a plain product.
  *   - dot 16 (vmladav) multiplies sixteen bytes of a row and a column and adds all products to one
  *     sum in a general register.
+ *   - dot pairs (the Vector Engine's packed multiply-add) multiplies two floats of K with those of
+ * a lane of 64 bits and keeps two sums in the lane.
  *   - dot 2x8x2 (smmla) multiplies eight bytes of two rows with eight of two columns and adds to
  * four sums.  A vector of four columns of two rows is kept as the left pair and the right pair of
  *     columns, in what would be the sums of the first and the second row.
  *
- * All are exact: sums wrap modulo 2^32 as they do in the evaluator.
+ * Those of bytes are exact: sums wrap modulo 2^32 as they do in the evaluator.
  */
 #include <string.h>
 
+#include "bundle/emit/emit_plain.h"
 #include "bundle/tile/contract_tile.h"
 
 enum { HALF_LANES = 4 }; /* of a product of 16 bits: half of a vector */
@@ -33,6 +36,8 @@ static enum dtype type_of(const struct tile *t, const struct koperand *o)
 LLVMTypeRef tile_group_type(const struct tile *t)
 {
     struct emit *e = t->ek->e;
+    if (t->e->dot == SCHEDULE_DOT_PAIRS)
+        return e->i64;
     switch (t->e->group) {
     case 1:
         return emit_memory_type(e, type_of(t, &t->c->a));
@@ -53,15 +58,17 @@ LLVMValueRef tile_same_bytes(const struct tile *t, unsigned byte)
     return LLVMConstInt(type, byte * 0x0101010101010101u, 0);
 }
 
-LLVMValueRef tile_put_byte(const struct tile *t, LLVMValueRef group, LLVMValueRef byte, int at)
+LLVMValueRef tile_put(const struct tile *t, LLVMValueRef group, LLVMValueRef v, int at)
 {
     struct emit *e = t->ek->e;
     LLVMTypeRef type = LLVMTypeOf(group);
+    unsigned bits = dtype_bits(type_of(t, &t->c->a));
     if (LLVMGetTypeKind(type) == LLVMVectorTypeKind)
-        return LLVMBuildInsertElement(e->b, group, byte, emit_index(e, at), "");
-    byte = LLVMBuildZExt(e->b, byte, type, "");
-    byte = LLVMBuildShl(e->b, byte, LLVMConstInt(type, (unsigned)(8 * at), 0), "");
-    return LLVMBuildOr(e->b, group, byte, "");
+        return LLVMBuildInsertElement(e->b, group, v, emit_index(e, at), "");
+    v = LLVMBuildBitCast(e->b, v, LLVMIntTypeInContext(e->ctx, bits), "");
+    v = LLVMBuildZExt(e->b, v, type, "");
+    v = LLVMBuildShl(e->b, v, LLVMConstInt(type, bits * (unsigned)at, 0), "");
+    return LLVMBuildOr(e->b, group, v, "");
 }
 
 /* ---- extending ---- */
@@ -197,6 +204,8 @@ LLVMTypeRef tile_type_of_b(const struct tile *t)
     bool by_byte = t->e->dot == SCHEDULE_DOT1 || t->e->vector == 1;
     if (t->e->dot == SCHEDULE_DOT_SQUARE)
         return LLVMVectorType(e->i64, 2);
+    if (t->e->dot == SCHEDULE_DOT_PAIRS)
+        return LLVMVectorType(e->f64, (unsigned)t->e->vector);
     if (by_byte && t->e->dot != SCHEDULE_DOT2)
         return LLVMVectorType(emit_memory_type(e, type_of(t, &t->c->b)),
                               (unsigned)(t->e->vector * t->e->group));
@@ -342,6 +351,34 @@ static LLVMValueRef across(struct tile *t, LLVMValueRef acc, LLVMValueRef a, LLV
     return emit_intrinsic(e, t->product.name, &type, 1, args, 6);
 }
 
+/* ---- pairs of floats ---- */
+
+/* A function of the target's, which replaces it by instructions: for a vector of so many lanes. */
+static LLVMValueRef call_named(struct tile *t, const char *name, LLVMTypeRef result,
+                               const LLVMValueRef *args, size_t n)
+{
+    struct emit *e = t->ek->e;
+    return plain_call_extern(e, arena_printf(e->arena, "%s.v%d", name, t->e->vector), result, args,
+                             n);
+}
+
+LLVMValueRef tile_first_of_pairs(struct tile *t, LLVMValueRef v)
+{
+    struct emit *e = t->ek->e;
+    LLVMTypeRef pairs = LLVMTypeOf(v);
+    if (t->ek->k->bufs[t->c->b.buf].constant)
+        return v; /* packed so */
+    LLVMValueRef bits = LLVMBuildBitCast(e->b, v, emit_like(v, e->i64), "");
+    bits = LLVMBuildAnd(e->b, bits, emit_int_like(bits, e->i64, UINT32_MAX), "");
+    return LLVMBuildBitCast(e->b, bits, pairs, "");
+}
+
+LLVMValueRef tile_sum_of_pairs(struct tile *t, LLVMValueRef sums)
+{
+    LLVMTypeRef type = emit_lane_type(t->ek, t->c->acc, true);
+    return call_named(t, t->dot->kind->second, type, &sums, 1);
+}
+
 LLVMValueRef tile_add_product(struct tile *t, LLVMValueRef acc, const struct factor *a,
                               const struct factor *b)
 {
@@ -357,6 +394,9 @@ LLVMValueRef tile_add_product(struct tile *t, LLVMValueRef acc, const struct fac
         return pairs(t, acc, a->v[1], b->v[1]);
     case SCHEDULE_DOT16:
         return across(t, acc, a->v[0], b->v[0]);
+    case SCHEDULE_DOT_PAIRS:
+        return call_named(t, t->product.name, LLVMTypeOf(acc),
+                          (LLVMValueRef[]){acc, a->v[0], b->v[0]}, 3);
     default:
         return by_lanes(t, acc, a->v[0], b->v[0]);
     }

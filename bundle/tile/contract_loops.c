@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "bundle/tile/contract_tile.h"
+#include "bundle/tile/schedule_contract.h"
 
 /* ---- tiles of rows ---- */
 
@@ -59,6 +60,26 @@ static int64_t outer_tiles_of(const struct tile *t)
     return tile_div_ceil(tile_extent(t, e->row_outer), e->tile_outer);
 }
 
+/* The tile, which where cores share them is done by one: they take turns. */
+static void own_tile(struct tile *t)
+{
+    struct emit_kernel *ek = t->ek;
+    struct emit *e = ek->e;
+    if (t->e->place != SCHEDULE_LAUNCH) {
+        tile_emit(t);
+        return;
+    }
+    struct eaffine number = t->before;
+    eaffine_add(&number, &t->tile, 1);
+    LLVMValueRef turn = LLVMBuildURem(e->b, eaffine_value(ek, &number), ek->n_ranks, "");
+    LLVMBasicBlockRef mine = emit_append_block(ek), end = emit_append_block(ek);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, turn, ek->rank, ""), mine, end);
+    LLVMPositionBuilderAtEnd(e->b, mine);
+    tile_emit(t);
+    LLVMBuildBr(e->b, end);
+    LLVMPositionBuilderAtEnd(e->b, end);
+}
+
 /* `count` tiles of the same code, from row `first` on, of n_outer rows outside. */
 static void tile_class(struct tile *t, int64_t first, int64_t first_tile, int inner, int n_outer,
                        int64_t count)
@@ -79,7 +100,7 @@ static void tile_class(struct tile *t, int64_t first, int64_t first_tile, int in
     }
     if (is_joined(t->e))
         ek->join.joined = emit_add_var(ek, eaffine_value(ek, &t->row0), 0);
-    tile_emit(t);
+    own_tile(t);
     if (count > 1)
         emit_loop_end(ek, &l);
 }
@@ -137,7 +158,7 @@ static void rows_level(struct tile *t)
         t->rows = t->inner = 1;
         t->row0 = eaffine_const(0);
         t->tile = t->outer_tile;
-        tile_emit(t);
+        own_tile(t);
         return;
     }
     if (e->row_outer < 0 || is_joined(e)) {
@@ -191,11 +212,12 @@ static void columns_level(struct tile *t)
         t->vectors = t->e->tile_n;
         t->last_lanes = width;
         struct eloop l = {0};
-        t->col0 = eaffine_const(0);
+        t->col0 = t->before = eaffine_const(0);
         if (full > 1) {
             l = emit_loop_begin(ek, emit_index(ek->e, 0), emit_index(ek->e, full), 1);
             struct eaffine v = eaffine_var(emit_add_var(ek, l.phi, full));
             eaffine_add(&t->col0, &v, block);
+            eaffine_add(&t->before, &v, t->n_tiles);
         }
         outer_rows(t, 0);
         if (full > 1)
@@ -205,6 +227,7 @@ static void columns_level(struct tile *t)
         t->vectors = (rest + width - 1) / width;
         t->last_lanes = rest - (t->vectors - 1) * width;
         t->col0 = eaffine_const(full * block);
+        t->before = eaffine_const(full * t->n_tiles);
         outer_rows(t, 0);
     }
 }
@@ -263,13 +286,7 @@ static void add_padding(struct tile *t, int m)
 static void describe_a(struct tile *t)
 {
     const struct kernel *k = t->ek->k;
-    const struct koperand *a = &t->c->a;
-    if (a->padded) {
-        const struct kinst *pad = kernel_inst(k, a->pad);
-        bool zero =
-            pad->op == KOP_CONST && (dtype_is_float(pad->type) ? pad->imm.f == 0 : pad->imm.i == 0);
-        t->pad_counts = !zero || a->prologue.n;
-    }
+    t->pad_counts = schedule_padding_counts(k, &t->c->a);
     t->group_have = t->e->group * t->e->at_once;
     if (t->e->group_iter < 0)
         return;
@@ -286,9 +303,12 @@ void tile_emit_contract(struct emit_kernel *ek, kval contract, const struct sche
     t.dot = dot_of(ek->e->target, entry, a);
     if (t.dot)
         t.product = dot_product_of(t.dot, a, b);
+    int last = schedule_last_k(entry);
     for (int i = 0; i < t.r->n_dims; i++)
-        if (t.c->kind[i] == KITER_K)
+        if (t.c->kind[i] == KITER_K && i != last)
             t.k_order[t.n_k++] = i;
+    if (last >= 0)
+        t.k_order[t.n_k++] = last;
     add_padding(&t, entry->row_iter);
     if (!is_joined(entry))
         add_padding(&t, entry->row_outer);

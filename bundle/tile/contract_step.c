@@ -18,6 +18,15 @@
 
 enum { LINE_BYTES = 64 };
 
+LLVMValueRef tile_made_new(struct emit *e, LLVMValueRef v)
+{
+    static const char constraints[] = "=r,0";
+    LLVMTypeRef of = LLVMTypeOf(v), type = LLVMFunctionType(of, &of, 1, 0);
+    LLVMValueRef code = LLVMGetInlineAsm(type, "", 0, constraints, sizeof constraints - 1, 0, 0,
+                                         LLVMInlineAsmDialectATT, 0);
+    return LLVMBuildCall2(e->b, type, code, &v, 1, "");
+}
+
 int64_t tile_extent(const struct tile *t, int i)
 {
     return kernel_static_extent(t->ek->k, t->r, i);
@@ -131,6 +140,8 @@ static unsigned values_inside(const struct tile *t, int i)
 
 static LLVMTypeRef sum_type(struct tile *t)
 {
+    if (t->e->dot == SCHEDULE_DOT_PAIRS)
+        return LLVMVectorType(t->ek->e->f64, (unsigned)t->e->vector);
     return emit_lane_type(t->ek, t->c->acc, true);
 }
 
@@ -176,6 +187,8 @@ LLVMValueRef tile_sum(struct tile *t, int row, int vector)
         sum = tile_row_of_square(t, sum, loaded_sum(t, row - row % 2 + 1, vector), row % 2);
     if (t->dot && t->dot->kind->floats == DTYPE_BF16)
         sum = tile_zipped(t, sum);
+    if (t->e->dot == SCHEDULE_DOT_PAIRS)
+        return tile_sum_of_pairs(t, sum);
     if (!t->product.flipped)
         return sum;
     return LLVMBuildSub(b, sum, LLVMBuildLoad2(b, sum_type(t), t->excess[vector], ""), "");
@@ -259,6 +272,8 @@ static LLVMValueRef load_bytes(struct tile *t, const struct eaddress *at, LLVMTy
 {
     struct emit *e = t->ek->e;
     const char *load8 = t->dot->kind->load8;
+    if (t->e->dot == SCHEDULE_DOT_PAIRS)
+        return load_as(t->ek, at, type, sizeof(double));
     if (!load8 || type != LLVMVectorType(e->i8, 8))
         return load_as(t->ek, at, type, 1);
     assert(!at->varying);
@@ -278,7 +293,7 @@ static LLVMValueRef padding_group(struct tile *t)
                                 : tile_same_bytes(t, pad_byte(t));
 }
 
-/* The group byte by byte: those that are not inside are the padding. */
+/* The group value by value: those that are not inside are the padding. */
 static LLVMValueRef assembled_group(struct tile *t, unsigned inside, int have)
 {
     struct emit_kernel *ek = t->ek;
@@ -286,16 +301,17 @@ static LLVMValueRef assembled_group(struct tile *t, unsigned inside, int have)
     struct eaffine first = ek->bind[index];
     LLVMValueRef group = tile_same_bytes(t, 0);
     for (int g = 0; g < have; g++) {
-        LLVMValueRef byte = LLVMConstInt(ek->e->i8, pad_byte(t), 0);
+        LLVMValueRef v = t->dot->kind->floats ? NULL : LLVMConstInt(ek->e->i8, pad_byte(t), 0);
         if (inside >> g & 1) {
             bool varying;
             struct eaffine a = first;
             a.offset += g;
             emit_bind_index(ek, index, &a);
             struct eaddress at = address_in_a(t);
-            byte = guarded(t, emit_load(ek, &at, &varying), byte);
+            v = guarded(t, emit_load(ek, &at, &varying), v);
         }
-        group = tile_put_byte(t, group, byte, g);
+        if (v)
+            group = tile_put(t, group, v, g);
     }
     emit_bind_index(ek, index, &first);
     return group;
@@ -324,7 +340,12 @@ static struct factor group_of_b(struct tile *t, int j)
     struct factor f = {{NULL, NULL}};
     tile_bind_col(t, j, 0);
     struct eaddress at = operand_address(t, &t->c->b);
-    f.v[0] = load_bytes(t, &at, tile_type_of_b(t));
+    if (eaffine_lane(&at.affine) == t->e->group || t->e->dot != SCHEDULE_DOT_PAIRS)
+        f.v[0] = load_bytes(t, &at, tile_type_of_b(t));
+    else
+        f.v[0] = emit_gather_as(t->ek, &at, t->ek->e->f64);
+    if (t->e->dot == SCHEDULE_DOT_PAIRS && t->group_have == 1)
+        f.v[0] = tile_first_of_pairs(t, f.v[0]);
     if (rows_at_once(t) == 1)
         return tile_factor_of_b(t, f.v[0]);
     at.affine.offset += t->e->vector / 2 * t->e->group; /* the right pair of columns */
@@ -397,6 +418,12 @@ static struct factor factor_of_column(struct tile *t, int j)
     return f;
 }
 
+void tile_load_b(struct tile *t, LLVMValueRef *out_b)
+{
+    for (int j = 0; j < t->vectors; j++)
+        out_b[j] = factor_of_column(t, j).v[0];
+}
+
 /* The products of group u. */
 static void add_group(struct tile *t, int u)
 {
@@ -404,7 +431,7 @@ static void add_group(struct tile *t, int u)
     struct factor fb[MAX_TILE_VECTORS], fa;
     int together = rows_at_once(t);
     for (int j = 0; j < t->vectors; j++)
-        fb[j] = factor_of_column(t, j);
+        fb[j] = t->b ? (struct factor){{t->b[j]}} : factor_of_column(t, j);
     for (int i = 0; i < t->rows; i += together) {
         if (!(together == 2 ? factor_of_pair : factor_of_row)(t, i, u, &fa))
             continue;
@@ -418,16 +445,6 @@ static void add_group(struct tile *t, int u)
                 LLVMBuildStore(b, sum, slot);
             }
     }
-}
-
-/* The pointer, of which LLVM no longer knows that it is the same as before. */
-static LLVMValueRef made_new(struct emit *e, LLVMValueRef pointer)
-{
-    static const char constraints[] = "=r,0";
-    LLVMTypeRef type = LLVMFunctionType(e->ptr, &e->ptr, 1, 0);
-    LLVMValueRef code = LLVMGetInlineAsm(type, "", 0, constraints, sizeof constraints - 1, 0, 0,
-                                         LLVMInlineAsmDialectATT, 0);
-    return LLVMBuildCall2(e->b, type, code, &pointer, 1, "");
 }
 
 static void products(struct tile *t)
@@ -456,7 +473,7 @@ void tile_step(struct tile *t)
 {
     LLVMValueRef *a = &t->ek->buf[t->c->a.buf], whole = *a;
     if (!t->dot && t->ek->e->target->loads_anew)
-        *a = made_new(t->ek->e, whole);
+        *a = tile_made_new(t->ek->e, whole);
     products(t);
     *a = whole;
 }

@@ -24,9 +24,108 @@
 
 #include "bundle/tile/contract_tile.h"
 
-enum { MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 56 };
+enum { MAX_UNROLL = 8, MIN_FMA_PER_ROUND = 56, MAX_AHEAD = 4 };
 
 static void k_level(struct tile *t, int level);
+
+/* ---- vectors of B that take long to come ---- */
+
+/* Steps in groups: at the start of each the vectors of B of the next group are loaded, all at once,
+   for what follows a load waits behind it.  Those of two groups are in slots, which are variables.
+ */
+struct ahead {
+    struct tile *t;
+    int i; /* K index */
+    const struct eaffine *base;
+    int64_t steps;
+    int n; /* steps in a group */
+    LLVMValueRef slot[2 * MAX_AHEAD][MAX_TILE_VECTORS];
+};
+
+/* As many steps as it takes until a vector that is asked for is there, as far as registers go. */
+static int steps_in_group(const struct tile *t, int64_t steps)
+{
+    const struct dot_kind *d = t->dot->kind;
+    double cycles = d->cost.product * t->rows * t->vectors * t->e->vector * 4 / t->dot->bytes /
+                    d->cost.per_cycle;
+    int n = 1, left = t->ek->e->target->n_vector_regs - d->regs.spare - t->rows * t->vectors;
+    while (n < MAX_AHEAD && 2 * n < steps && n * cycles < d->cost.latency &&
+           2 * (n + 1) * t->vectors <= left)
+        n++;
+    return n;
+}
+
+/* Of a group from `step` on, into its slots.  Behind the last step there is none: it is the last
+   again. */
+static void load_group(struct ahead *x, LLVMValueRef step, int first_slot)
+{
+    struct tile *t = x->t;
+    struct emit *e = t->ek->e;
+    LLVMValueRef b[MAX_TILE_VECTORS];
+    for (int n = 0; n < x->n; n++) {
+        LLVMValueRef args[2] = {LLVMBuildAdd(e->b, step, emit_index(e, n), ""),
+                                emit_index(e, x->steps - 1)};
+        LLVMValueRef at = emit_intrinsic(e, "llvm.umin", &e->index, 1, args, 2);
+        struct eaffine index = *x->base;
+        eaffine_add_term(&index, emit_add_var(t->ek, at, x->steps), tile_k_step(t, x->i));
+        emit_bind_index(t->ek, t->r->index[x->i], &index);
+        tile_load_b(t, b);
+        for (int j = 0; j < t->vectors; j++) {
+            LLVMValueRef *slot = &x->slot[first_slot + n][j];
+            if (!*slot)
+                *slot = emit_alloca(t->ek, LLVMTypeOf(b[j]));
+            LLVMBuildStore(e->b, b[j], *slot);
+        }
+    }
+}
+
+/* Step `step`, whose vectors of B are in slot n. */
+static void step_from(struct ahead *x, int level, int n, LLVMValueRef step)
+{
+    struct tile *t = x->t;
+    struct emit *e = t->ek->e;
+    LLVMValueRef b[MAX_TILE_VECTORS];
+    struct eaffine now = *x->base;
+    if (n % x->n == 0)
+        load_group(x, LLVMBuildAdd(e->b, step, emit_index(e, x->n), ""), n ? 0 : x->n);
+    for (int j = 0; j < t->vectors; j++)
+        b[j] = LLVMBuildLoad2(e->b, LLVMGetAllocatedType(x->slot[n][j]), x->slot[n][j], "");
+    eaffine_add_term(&now, emit_add_var(t->ek, step, x->steps), tile_k_step(t, x->i));
+    emit_bind_index(t->ek, t->r->index[x->i], &now);
+    t->b = b;
+    k_level(t, level + 1);
+    t->b = NULL;
+}
+
+/* Whole steps of index i from a base.  Slots are used in turns, so that no vector is copied, and
+   after each step is a branch, lest LLVM mix several steps up: there are no registers for more sums
+   or vectors than one has.  It must not find out that some are never taken. */
+static void k_steps_ahead(struct tile *t, int level, int i, const struct eaffine *base,
+                          int64_t steps)
+{
+    struct emit_kernel *ek = t->ek;
+    struct emit *e = ek->e;
+    struct ahead x = {.t = t, .i = i, .base = base, .steps = steps};
+    LLVMBasicBlockRef first = emit_append_block(ek), end = emit_append_block(ek);
+    LLVMValueRef counter = emit_alloca(ek, e->index);
+    LLVMValueRef n_steps = tile_made_new(e, emit_index(e, steps));
+    x.n = steps_in_group(t, steps);
+    load_group(&x, emit_index(e, 0), 0);
+    LLVMBuildStore(e->b, emit_index(e, 0), counter);
+    LLVMBuildBr(e->b, first);
+    LLVMPositionBuilderAtEnd(e->b, first);
+    for (int n = 0; n < 2 * x.n; n++) {
+        LLVMValueRef step = LLVMBuildLoad2(e->b, e->index, counter, "");
+        step_from(&x, level, n, step);
+        step = LLVMBuildAdd(e->b, step, emit_index(e, 1), "");
+        LLVMBuildStore(e->b, step, counter);
+        LLVMBasicBlockRef next = n + 1 < 2 * x.n ? emit_append_block(ek) : first;
+        LLVMValueRef done = LLVMBuildICmp(e->b, LLVMIntEQ, step, n_steps, "");
+        LLVMBuildCondBr(e->b, done, end, next);
+        LLVMPositionBuilderAtEnd(e->b, next);
+    }
+    LLVMPositionBuilderAtEnd(e->b, end);
+}
 
 /* Whole steps of index i from a base, several per round where the tile is small. */
 static void k_steps(struct tile *t, int level, int i, const struct eaffine *base, int64_t steps)
@@ -34,8 +133,13 @@ static void k_steps(struct tile *t, int level, int i, const struct eaffine *base
     struct emit_kernel *ek = t->ek;
     bool innermost = level + 1 == t->n_k + (t->e->k_iter >= 0);
     int unroll = 1, width = tile_k_step(t, i);
-    while (innermost && !ek->e->target->optimize_size && unroll < MAX_UNROLL &&
-           t->rows * t->vectors * unroll < MIN_FMA_PER_ROUND && steps % (unroll * 2) == 0)
+    if (innermost && t->e->dot == SCHEDULE_DOT_PAIRS && steps > 1) {
+        k_steps_ahead(t, level, i, base, steps);
+        return;
+    }
+    bool unrolls = innermost && !ek->e->target->optimize_size && !ek->e->target->has_any_lanes;
+    while (unrolls && unroll < MAX_UNROLL && t->rows * t->vectors * unroll < MIN_FMA_PER_ROUND &&
+           steps % (unroll * 2) == 0)
         unroll *= 2;
     struct eloop l = {0};
     struct eaffine round = eaffine_const(0);
@@ -259,55 +363,9 @@ static void k_level(struct tile *t, int level)
         k_run(t, level, i, &zero, tile_extent(t, i));
 }
 
-/* A part of an accumulator: `lanes` lanes from lane0. */
-static LLVMValueRef lanes_of(struct emit_kernel *ek, LLVMValueRef v, int lane0, int lanes, int of)
-{
-    struct emit *e = ek->e;
-    if (lanes == of)
-        return v;
-    if (lanes == 1)
-        return LLVMBuildExtractElement(e->b, v, emit_index(e, lane0), "");
-    LLVMValueRef index[64];
-    for (int i = 0; i < lanes; i++)
-        index[i] = LLVMConstInt(e->i32, (unsigned)(lane0 + i), 0);
-    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)),
-                                  LLVMConstVector(index, (unsigned)lanes), "");
-}
-
-static void epilogue(struct tile *t)
-{
-    struct emit_kernel *ek = t->ek;
-    int width = t->e->vector;
-    for (int i = 0; i < t->rows; i++) {
-        for (int j = 0; j < t->vectors; j++) {
-            LLVMValueRef sum = tile_sum(t, i, j);
-            int exist = j + 1 == t->vectors ? t->last_lanes : width;
-            int at = 0;
-            for (int lanes = width; lanes >= 1; lanes /= 2) {
-                if (exist - at < lanes)
-                    continue;
-                emit_set_lanes(ek, lanes);
-                tile_bind_row(t, i);
-                tile_bind_col(t, j, at);
-                if (lanes == 1) {
-                    /* A single column: no lane takes part. */
-                    struct eaffine a = t->col0;
-                    a.offset += j * width + at;
-                    emit_bind_index(ek, t->r->index[t->e->col_iter], &a);
-                }
-                emit_set(ek, t->r->block[0].param[0], lanes_of(ek, sum, at, lanes, width),
-                         lanes > 1);
-                emit_block(ek, &t->r->block[0]);
-                at += lanes;
-            }
-            emit_set_lanes(ek, width);
-        }
-    }
-}
-
 void tile_emit(struct tile *t)
 {
     tile_clear(t);
     k_level(t, 0);
-    epilogue(t);
+    tile_epilogue(t);
 }

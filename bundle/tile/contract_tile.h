@@ -44,6 +44,7 @@ struct tile {
     int64_t first_row, first_outer; /* where the tiles that share this code start */
     LLVMValueRef acc[MAX_ACC];
     struct tile_row a[MAX_ACC];
+    LLVMValueRef *b; /* vectors of B of the step being emitted, where they are loaded already */
     LLVMValueRef excess[MAX_TILE_VECTORS]; /* per column: what flipped top bits of A add */
     struct tile_pad pad[2];
     int n_pads;
@@ -59,6 +60,7 @@ struct tile {
     struct eaffine outer_tile; /* tiles in the outer rows before this one */
     struct eaffine tile;       /* position of this tile among those of the column block */
     int64_t n_tiles;           /* of a column block */
+    struct eaffine before;     /* those of the column blocks before */
 };
 
 int64_t tile_extent(const struct tile *t, int i);
@@ -80,12 +82,17 @@ void tile_clear(struct tile *t);
 LLVMValueRef tile_sum(struct tile *t, int row, int vector);
 /* One step of K with all indices bound. */
 void tile_step(struct tile *t);
+/* A number or pointer, of which LLVM no longer knows what it is. */
+LLVMValueRef tile_made_new(struct emit *e, LLVMValueRef v);
+/* The vectors of B that a step takes, for which the indices are bound. */
+void tile_load_b(struct tile *t, LLVMValueRef *out_b);
 /* ---- contract_dot.c ---- */
 
-/* A group of A in memory, and with all bytes the same, and with one more byte where it has 0. */
+/* A group of A in memory, and with all bytes the same. */
 LLVMTypeRef tile_group_type(const struct tile *t);
 LLVMValueRef tile_same_bytes(const struct tile *t, unsigned byte);
-LLVMValueRef tile_put_byte(const struct tile *t, LLVMValueRef group, LLVMValueRef byte, int at);
+/* One value more, where the group has zeros. */
+LLVMValueRef tile_put(const struct tile *t, LLVMValueRef group, LLVMValueRef v, int at);
 /* A group of A as the product takes it; those of two rows. */
 struct factor tile_factor_of_a(struct tile *t, LLVMValueRef group);
 struct factor tile_pair_of_a(struct tile *t, LLVMValueRef upper, LLVMValueRef lower);
@@ -99,6 +106,10 @@ LLVMValueRef tile_add_product(struct tile *t, LLVMValueRef acc, const struct fac
                               const struct factor *b);
 /* Columns in their order, from the even ones and behind them the odd. */
 LLVMValueRef tile_zipped(struct tile *t, LLVMValueRef v);
+/* Pairs of which the second value is none: a zero in its place. */
+LLVMValueRef tile_first_of_pairs(struct tile *t, LLVMValueRef v);
+/* What two sums in each lane come to. */
+LLVMValueRef tile_sum_of_pairs(struct tile *t, LLVMValueRef sums);
 /* Row 0 or 1 of a pair from the sums of its left and right columns. */
 LLVMValueRef tile_row_of_square(struct tile *t, LLVMValueRef left, LLVMValueRef right, int row);
 
@@ -111,6 +122,13 @@ void tile_prefetch_lines(struct emit_kernel *ek, const struct koperand *b, struc
 /* Fetches this tile's share of the part of B that `count` values of K of the next column block
    will read. */
 void tile_prefetch(struct tile *t, int64_t count);
+
+/* ---- contract_epilogue.c ---- */
+
+/* What becomes of the sums. */
+void tile_epilogue(struct tile *t);
+
+/* ---- contract_tile.c ---- */
 
 /* Accumulators, all of K, and the epilogue, for the tile that row0, outer0 and col0 say. */
 void tile_emit(struct tile *t);

@@ -115,6 +115,27 @@ static const struct dot_kind VWMACC = {
     .regs = {.all = 32, .per_sum = 4, .per_vector = 2, .spare = 2},
     .cost = {.product = 4, .vector = 2, .per_cycle = 1}};
 
+/*
+ * A register of the Vector Engine has 256 elements of two floats, and the instruction multiplies
+ * both with those of a number: two values of K, whose sums are added up at the end.  Three pipes
+ * take 32 elements a cycle each; one instruction starts per cycle.  Sums are what limits tiles, for
+ * numbers of A come from the 64 scalar registers.
+ */
+static const struct dot_kind HALVES_OF_ELEMENTS = {
+    .dot = SCHEDULE_DOT_PAIRS,
+    .floats = DTYPE_F32,
+    .second = "sheaf.ve.sum.pairs",
+    .group = 2,
+    .at_once = 1,
+    .regs = {.per_sum = 1, .per_vector = 4, .spare = 4},
+    .cost = {.product = 8,
+             .vector = 48,
+             .per_cycle = 3,
+             .starts = 1,
+             .begin = 4,
+             .latency = 240,
+             .bytes = 256}};
+
 #define ANY_SIGNS(name)                                                                            \
     {                                                                                              \
         {name, name},                                                                              \
@@ -162,6 +183,8 @@ static const struct dot DOTS[] = {
 
     {"riscv64", "+v", &VWMACC, 64, ANY_SIGNS("llvm.riscv.vwmacc")},
 
+    {"ve", "+vpu", &HALVES_OF_ELEMENTS, 1024, {{"sheaf.ve.fma.pairs"}}},
+
     {"wasm32", "+simd128", &PAIRS, 16, ANY_SIGNS("llvm.wasm.dot")},
 };
 enum { N_DOTS = sizeof DOTS / sizeof DOTS[0] };
@@ -191,7 +214,8 @@ const struct dot *dot_of(const struct target *t, const struct schedule_entry *e,
     int bytes = 4 * e->vector;
     enum dtype floats = dtype_is_float(a) ? a : DTYPE_NONE;
     for (const struct dot *d = DOTS; d < DOTS + N_DOTS; d++)
-        if (d->kind->dot == e->dot && (d->bytes == bytes || e->dot == SCHEDULE_DOT1) &&
+        if (d->kind->dot == e->dot &&
+            (d->bytes == bytes || e->dot == SCHEDULE_DOT1 || e->dot == SCHEDULE_DOT_PAIRS) &&
             d->kind->floats == floats && is_there(t, d))
             return d;
     return NULL;

@@ -19,6 +19,11 @@ struct dot_registers {
    that run at the same time; and how many of them run in a cycle. */
 struct dot_cost {
     double product, row, vector, per_cycle;
+    double starts;  /* instructions, loads among them, that start in a cycle; 0: so many as to be no
+                       bound */
+    double begin;   /* cycles from one step to the next besides; 0: about one, for the loop */
+    double latency; /* cycles until a vector of B is there, where it is loaded some steps ahead */
+    double bytes;   /* of B that come in a cycle; 0: those of a second-level cache */
 };
 
 struct dot_kind {
@@ -29,7 +34,7 @@ struct dot_kind {
     bool only_adds;     /* the product is a value of its own, which is added */
     bool takes_number;  /* of A, and a vector of B */
     const char *second; /* of floats: LLVM's intrinsic for the odd or upper columns, where `product`
-                           is for the even or lower ones */
+                           is for the even or lower ones; DOT_PAIRS: what adds the two sums up */
     const char *load8;  /* LLVM's intrinsic that loads eight bytes; NULL: a plain load */
     struct dot_registers regs;
     struct dot_cost cost;

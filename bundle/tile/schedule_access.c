@@ -1,5 +1,5 @@
 /* How the K values that a step takes together lie in operand A. */
-#include "bundle/tile/tile.h"
+#include "bundle/tile/schedule_contract.h"
 #include "ir/schedule_order.h"
 
 int tile_pow2_ceil(int64_t n)
@@ -23,6 +23,8 @@ bool schedule_group_is_adjacent(const struct kernel *k, const struct kregion *r,
     kval index = r->index[e->group_iter];
     int step = e->group * e->at_once;
     int64_t stride;
+    if (e->dot == SCHEDULE_DOT_PAIRS)
+        return schedule_lies_in_groups(k, a, index, step);
     if (e->k_iter != e->group_iter)
         return schedule_stride(b, a->dim, index, &stride) && stride == 1;
     /* Inside a block: the start of each step must be a multiple of it. */

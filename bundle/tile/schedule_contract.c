@@ -43,6 +43,8 @@ static void find_k_block(const struct kernel *k, const struct kregion *r, struct
     const struct layout *l = &k->bufs[a->buf].layout;
     e->k_iter = -1;
     e->k_block = 1;
+    if (e->dot == SCHEDULE_DOT_PAIRS)
+        return;
     for (int d = 0; d < l->rank; d++) {
         int64_t block = layout_block_size(l, d);
         if (block == 1)
@@ -90,9 +92,10 @@ static bool fits_generator(const struct kernel *k, const struct kregion *r)
 }
 
 /* The tile, and B packed for it. */
-static bool choose_packed(struct kernel *k, const struct kregion *r, int outer_m,
-                          struct shape_of_result *s, struct schedule_entry *e)
+static bool choose_packed(const struct target *t, struct kernel *k, const struct kregion *r,
+                          int outer_m, struct shape_of_result *s, struct schedule_entry *e)
 {
+    (void)t;
     schedule_choose_tile(k, r, outer_m, s, e);
     if (e->dot != SCHEDULE_MULTIPLY_ADD && s->column_starts % (e->tile_n * e->vector) != 0)
         return false;
@@ -101,18 +104,23 @@ static bool choose_packed(struct kernel *k, const struct kregion *r, int outer_m
 }
 
 /* The tile where B stays as it lies: its columns must be side by side and come out even. */
-static bool choose_in_place(struct kernel *k, const struct kregion *r, int outer_m,
-                            struct shape_of_result *s, struct schedule_entry *e)
+static bool choose_in_place(const struct target *t, struct kernel *k, const struct kregion *r,
+                            int outer_m, struct shape_of_result *s, struct schedule_entry *e)
 {
     const struct koperand *b = &r->contract->b;
     const struct kbuf *buf = &k->bufs[b->buf];
     int64_t stride;
     int least = e->vector < MIN_COLUMNS ? e->vector : MIN_COLUMNS;
-    if (!schedule_stride(buf, b->dim, r->index[e->col_iter], &stride) || stride != 1 ||
-        dtype_bits(buf->dtype) < 8)
+    if (dtype_bits(buf->dtype) < 8)
         return false;
+    if (e->dot == SCHEDULE_DOT_PAIRS) {
+        if (!schedule_lies_in_groups(k, b, r->index[e->group_iter], e->group))
+            return false;
+    } else if (!schedule_stride(buf, b->dim, r->index[e->col_iter], &stride) || stride != 1) {
+        return false;
+    }
     while (s->columns % e->vector != 0)
-        e->vector /= 2;
+        e->vector = t->has_any_lanes ? e->vector - 1 : e->vector / 2;
     if (e->vector < least)
         return false;
     s->vector = e->vector;
@@ -139,6 +147,24 @@ static bool choose_step(const struct kernel *k, const struct kregion *r, const s
     return true;
 }
 
+/* Vectors are as long as each other where a target has such of any length. */
+static int lanes_of_columns(const struct target *t, int64_t columns, int widest)
+{
+    if (t->has_any_lanes)
+        return (int)tile_div_ceil(columns, tile_div_ceil(columns, widest));
+    return tile_pow2_ceil(columns) < widest ? tile_pow2_ceil(columns) : widest;
+}
+
+static int64_t values_outside(const struct kernel *k, const struct kregion *r,
+                              const struct schedule_entry *e, int outer_m)
+{
+    int64_t n = 1;
+    for (int i = 0; i < r->n_dims; i++)
+        if (r->contract->kind[i] != KITER_K && i != e->row_iter && i != e->col_iter && i != outer_m)
+            n *= kernel_static_extent(k, r, i);
+    return n;
+}
+
 static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
                         const struct dot *d, int at_once, struct schedule_entry *out_entry)
 {
@@ -161,8 +187,8 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
     }
     int acc_bytes = (int)dtype_bits(c->acc) / 8, widest = d ? d->bytes : t->vector_bytes;
     widest = widest > acc_bytes ? widest / acc_bytes : 1;
-    e.vector = tile_pow2_ceil(columns) < widest ? tile_pow2_ceil(columns) : widest;
-    if (d && d->kind->second && e.vector < widest)
+    e.vector = lanes_of_columns(t, columns, widest);
+    if (d && d->kind->second && d->kind->dot == SCHEDULE_DOT1 && e.vector < widest)
         return false;
     if (!choose_step(k, r, d, at_once, &e))
         return false;
@@ -176,11 +202,13 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
         .b_bytes = e.vector * e.group * (int)dtype_bits(b->dtype) / 8,
         .is_square = e.dot == SCHEDULE_DOT_SQUARE,
         .is_small = t->optimize_size,
-        .at_once = e.at_once};
+        .at_once = e.at_once,
+        .others = values_outside(k, r, &e, outer_m),
+        .cores = t->cores};
     if (shape.is_square && shape.rows * shape.outer == 1)
         return false;
     schedule_cost_of_step(t, k, c, d, &shape);
-    if (!(b->constant ? choose_packed : choose_in_place)(k, r, outer_m, &shape, &e))
+    if (!(b->constant ? choose_packed : choose_in_place)(t, k, r, outer_m, &shape, &e))
         return false;
     if (joined)
         e.tile_outer = 0;
@@ -197,7 +225,7 @@ static bool schedule_as_dot(const struct target *t, struct kernel *k, kval contr
     const struct kcontract *c = kernel_inst(k, contract)->region->contract;
     enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
     int tried = 0;
-    if (!schedule_is_sum_of_bytes(k, c) && !schedule_multiplies_halves(t, k, c))
+    if (!schedule_is_sum_of_bytes(k, c) && !schedule_multiplies_floats(t, k, c))
         return false;
     for (const struct dot *d = dot_next(t, NULL); d; d = dot_next(t, d)) {
         if (d->kind->group == tried || !dot_product_of(d, a, b).name)
@@ -219,4 +247,43 @@ bool tile_schedule_contract(const struct target *t, struct kernel *k, kval contr
            (schedule_takes_lanes(t, r->contract) &&
             schedule_as(t, k, contract, NULL, t->vector_bytes / 4, out_entry)) ||
            schedule_as(t, k, contract, NULL, 1, out_entry);
+}
+
+/* ---- all of a kernel ---- */
+
+struct pass {
+    const struct target *t;
+    struct arena *a;
+    struct kernel *k;
+    struct schedule *s;
+    tile_choice *choose;
+    kval *untiled; /* contractions that no generator takes */
+    size_t n_untiled, cap_untiled;
+};
+
+static void tile_block(struct pass *p, const struct kblock *blk)
+{
+    for (size_t i = 0; i < blk->n; i++) {
+        kval v = blk->insts[i];
+        const struct kinst *in = kernel_inst(p->k, v);
+        if (in->op == KOP_CONTRACT) {
+            struct schedule_entry e;
+            if (p->choose(p->t, p->k, v, &e))
+                ARENA_PUSH(p->a, p->s->entries, p->s->n, p->s->cap) = e;
+            else
+                ARENA_PUSH(p->a, p->untiled, p->n_untiled, p->cap_untiled) = v;
+        } else if (in->region) {
+            tile_block(p, &in->region->block[0]);
+            tile_block(p, &in->region->block[1]);
+        }
+    }
+}
+
+void tile_schedule_contracts(const struct target *t, struct arena *a, struct kernel *k,
+                             struct schedule *s, tile_choice *choose)
+{
+    struct pass p = {.t = t, .a = a, .k = k, .s = s, .choose = choose};
+    tile_block(&p, &k->body);
+    for (size_t i = 0; i < p.n_untiled; i++)
+        kernel_expand_contract(k, p.untiled[i]);
 }

@@ -11,6 +11,8 @@
 
 /* All extents are known, and none is 0. */
 bool schedule_is_static(const struct kernel *k, const struct kregion *r);
+/* Whether what lies around an operand is part of the sum: other than zero, or made so. */
+bool schedule_padding_counts(const struct kernel *k, const struct koperand *o);
 /* Whether an index of the region has one value only. */
 bool schedule_is_single(const struct kernel *k, const struct kregion *r, kval index);
 /* Whether dimension d of a padded operand can leave its buffer at all. */
@@ -19,6 +21,9 @@ bool schedule_can_leave(const struct kernel *k, const struct kregion *r, const s
 /* The dimension of B that an index runs over by itself, in steps of one; -1: there is none. */
 int schedule_dim_of_k(const struct kernel *k, const struct koperand *b, kval index);
 
+/* Whether n values of an index, from a multiple of n on, lie side by side in an operand, at a
+   multiple of n elements. */
+bool schedule_lies_in_groups(const struct kernel *k, const struct koperand *o, kval index, int n);
 /* The stride of an index all the way, not only inside of blocks. */
 bool schedule_even_stride(const struct kbuf *b, const struct kaffine *dims, kval index,
                           int64_t *out_stride);
@@ -31,6 +36,8 @@ bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer
    others never.  False where there is no column, or columns of several indices. */
 bool schedule_choose_indices(const struct kernel *k, const struct kregion *r, bool single_rows,
                              struct schedule_entry *e, int *out_outer_m);
+/* The K index that runs inside all others; -1: the last one does. */
+int schedule_last_k(const struct schedule_entry *e);
 /* Packs operand B: blocks of `columns`, and of `k_values` values of k_iter.  False where an index
    does not run over one dimension in steps of one. */
 bool schedule_pack_b(struct kernel *k, const struct kregion *r, const struct schedule_entry *e,
@@ -41,6 +48,8 @@ struct shape_of_result {
     int64_t column_starts;        /* columns start at multiples of it in B (groups); 0: at 0 */
     int vector;
     int b_bytes;    /* of a vector of operand B, all of a group */
+    int64_t others; /* values of the indices that are neither in a tile nor of K, together */
+    int cores;      /* that share the tiles */
     bool is_square; /* rows come in pairs */
     bool is_small;  /* bytes of code come first */
     int at_once;

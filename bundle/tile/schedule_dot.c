@@ -32,16 +32,18 @@ bool schedule_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c)
            (!c->a.padded || kernel_inst(k, c->a.pad)->op == KOP_CONST);
 }
 
-bool schedule_multiplies_halves(const struct target *t, const struct kernel *k,
+bool schedule_multiplies_floats(const struct target *t, const struct kernel *k,
                                 const struct kcontract *c)
 {
     enum dtype a = k->bufs[c->a.buf].dtype, b = k->bufs[c->b.buf].dtype;
-    if (c->acc != DTYPE_F32 || !k->bufs[c->b.buf].constant || !is_only_cast(k, &c->a) ||
-        !is_only_cast(k, &c->b))
+    if (c->acc != DTYPE_F32 || !is_only_cast(k, &c->a) || !is_only_cast(k, &c->b))
         return false;
-    for (const struct dot *d = dot_next(t, NULL); d; d = dot_next(t, d))
-        if (d->kind->floats && dot_product_of(d, a, b).name)
+    for (const struct dot *d = dot_next(t, NULL); d; d = dot_next(t, d)) {
+        bool fits = d->kind->dot == SCHEDULE_DOT_PAIRS ? !schedule_padding_counts(k, &c->a)
+                                                       : k->bufs[c->b.buf].constant != NULL;
+        if (d->kind->floats && dot_product_of(d, a, b).name && fits)
             return true;
+    }
     return false;
 }
 
@@ -54,6 +56,19 @@ bool schedule_decided_by_tile(const struct kernel *k, const struct kregion *r,
             (e->row_iter < 0 || !kaffine_coef(&a->dim[d], r->index[e->row_iter])))
             return false;
     return true;
+}
+
+/* Pairs are not put together: they are side by side, or will be where B is packed. */
+static bool lies_in_pairs(const struct kernel *k, const struct kregion *r,
+                          const struct schedule_entry *e)
+{
+    const struct koperand *b = &r->contract->b;
+    kval index = r->index[e->group_iter];
+    int d = schedule_dim_of_k(k, b, index);
+    int64_t read = tile_div_ceil(kernel_static_extent(k, r, e->group_iter), e->group) * e->group;
+    return schedule_group_is_adjacent(k, r, e) &&
+           (k->bufs[b->buf].constant || (schedule_lies_in_groups(k, b, index, e->group) && d >= 0 &&
+                                         k->bufs[b->buf].dims[d] >= read));
 }
 
 int schedule_choose_group(const struct kernel *k, const struct kregion *r,
@@ -75,8 +90,11 @@ int schedule_choose_group(const struct kernel *k, const struct kregion *r,
             continue;
         e.group_iter = i;
         int64_t cost = steps / n * tile_div_ceil(n, e.group);
-        if (!schedule_group_is_adjacent(k, r, &e))
+        if (e.dot == SCHEDULE_DOT_PAIRS && !lies_in_pairs(k, r, &e))
+            continue;
+        if (!schedule_group_is_adjacent(k, r, &e)) {
             cost *= COST_OF_ASSEMBLING;
+        }
         if (found >= 0 && cost >= best)
             continue;
         best = cost;
@@ -119,6 +137,10 @@ bool schedule_takes_lanes(const struct target *t, const struct kcontract *c)
     return t->has_lanes && c->acc == DTYPE_F32 && !c->a.prologue.n;
 }
 
+/* Where LLVM cannot put a vector register aside, there must be some for what it mixes up of several
+   steps of K that are written out. */
+enum { MIXED_STEPS = 3 };
+
 /* Beside sums a step needs: each vector of B, twice where its sum is kept; the broadcast of A, the
    product where it is separate, and what extending bytes takes. */
 void schedule_cost_of_step(const struct target *t, const struct kernel *k,
@@ -131,6 +153,8 @@ void schedule_cost_of_step(const struct target *t, const struct kernel *k,
         s->regs = d->kind->regs;
         s->step = d->kind->cost;
         s->regs.per_sum = (int)tile_div_ceil(s->regs.per_sum * 4 * s->vector, d->bytes);
+        if (d->kind->dot == SCHEDULE_DOT_PAIRS)
+            s->step.product = s->step.product * 4 * s->vector / d->bytes;
         if (dot_product_of(d, k->bufs[c->a.buf].dtype, k->bufs[c->b.buf].dtype).flipped) {
             s->regs.per_vector++;
             s->regs.spare++;
@@ -145,6 +169,8 @@ void schedule_cost_of_step(const struct target *t, const struct kernel *k,
             s->regs.per_row = 1;
         if (s->vector == 1 && !dtype_is_float(c->acc))
             s->regs.all = -1;
+        if (t->has_any_lanes)
+            s->regs.all = t->n_vector_regs / MIXED_STEPS;
     }
     if (s->regs.all <= 0)
         s->regs.all = s->regs.all < 0 ? t->n_general_regs : t->n_vector_regs;

@@ -42,12 +42,20 @@ static void take_dims_of(const struct kernel *k, const struct koperand *b, kval 
             take(o, d);
 }
 
-/* Products of tiles run the blocked K index inside all others, the rest has it in its place. */
+/* Products of tiles run the blocked K index inside all others, those of pairs theirs; the rest has
+   it in its place. */
+int schedule_last_k(const struct schedule_entry *e)
+{
+    if (e->dot == SCHEDULE_DOT_PAIRS)
+        return e->group_iter;
+    return e->dot == SCHEDULE_DOT_TILE ? e->k_iter : -1;
+}
+
 static struct order order_of_b(const struct kernel *k, const struct kregion *r,
                                const struct schedule_entry *e)
 {
     const struct koperand *b = &r->contract->b;
-    int last = e->dot == SCHEDULE_DOT_TILE ? e->k_iter : -1;
+    int last = schedule_last_k(e);
     struct order o = {.n = 0};
     for (int d = 0; d < k->bufs[b->buf].rank; d++)
         if (!has_k(r, &b->dim[d]))

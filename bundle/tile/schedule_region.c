@@ -10,6 +10,16 @@ bool schedule_is_static(const struct kernel *k, const struct kregion *r)
     return true;
 }
 
+bool schedule_padding_counts(const struct kernel *k, const struct koperand *o)
+{
+    if (!o->padded)
+        return false;
+    const struct kinst *pad = kernel_inst(k, o->pad);
+    bool zero =
+        pad->op == KOP_CONST && (dtype_is_float(pad->type) ? pad->imm.f == 0 : pad->imm.i == 0);
+    return !zero || o->prologue.n;
+}
+
 bool schedule_is_single(const struct kernel *k, const struct kregion *r, kval index)
 {
     int i = kregion_index_of(r, index);
@@ -31,6 +41,25 @@ bool schedule_even_stride(const struct kbuf *b, const struct kaffine *dims, kval
         if (kaffine_coef(&dims[d], index) && layout_block_size(&b->layout, d) > 1)
             return false;
     return schedule_stride(b, dims, index, out_stride);
+}
+
+bool schedule_lies_in_groups(const struct kernel *k, const struct koperand *o, kval index, int n)
+{
+    const struct kbuf *b = &k->bufs[o->buf];
+    struct layout_strides s = layout_strides(&b->layout, b->dims);
+    int64_t stride, offset = 0;
+    if (b->layout.n_blocks)
+        return b->layout.n_blocks == 1 && b->layout.block[0].size == n &&
+               schedule_dim_of_k(k, o, index) == b->layout.block[0].dim;
+    if (!schedule_stride(b, o->dim, index, &stride) || stride != 1)
+        return false;
+    for (int d = 0; d < b->rank; d++) {
+        offset += o->dim[d].offset * s.outer[d];
+        for (int i = 0; i < o->dim[d].n_terms; i++)
+            if (o->dim[d].term[i].var != index && o->dim[d].term[i].coef * s.outer[d] % n != 0)
+                return false;
+    }
+    return offset % n == 0;
 }
 
 bool schedule_joins(const struct kbuf *b, const struct kaffine *dims, kval outer, kval inner,

@@ -8,7 +8,7 @@
  */
 #include "bundle/tile/schedule_contract.h"
 
-enum { MAX_TILE_ROWS = 28, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
+enum { MAX_TILE_ROWS = 28, MAX_PAIR_ROWS = 50, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
 enum { SMALL_ROWS = 1, SMALL_VECTORS = 1 }; /* where bytes of code come first */
 
 /* Cycles per step of K for one tile: the instructions, two loads a cycle beside them, four cycles
@@ -22,13 +22,16 @@ static double step_cost(const struct shape_of_result *s, int rows, int vectors)
     double work =
         (c->product * rows * vectors + c->row * rows + c->vector * vectors) / c->per_cycle;
     double loads = ((double)rows / s->at_once + vectors) / 2.0;
-    double stream = vectors * s->b_bytes / 40.0;
+    double stream = vectors * s->b_bytes / (c->bytes > 0 ? c->bytes : 40.0);
     double cost = work;
+    double starts = c->starts > 0 ? (rows * vectors + rows + vectors) / c->starts : 0;
+    if (starts > cost)
+        cost = starts;
     if (loads > cost)
         cost = loads;
     if (stream > cost)
         cost = stream;
-    return (cost < 4.0 ? 4.0 : cost) + 1.0;
+    return (cost < 4.0 ? 4.0 : cost) + (c->begin > 0 ? c->begin : 1.0);
 }
 
 /* Cycles per step of K for all columns, in tiles of m rows and n vectors. */
@@ -60,6 +63,17 @@ static double rows_cost(const struct shape_of_result *s, int o, int m, int n)
     return cost;
 }
 
+/* The same where several cores share the tiles: the last ones to be done have as many as any. */
+static double shared_cost(const struct shape_of_result *s, int o, int m, int n)
+{
+    double cost = rows_cost(s, o, m, n);
+    if (s->cores <= 1)
+        return cost;
+    int64_t tiles = s->others * tile_div_ceil(s->outer, o) * tile_div_ceil(s->rows, m) *
+                    tile_div_ceil(tile_div_ceil(s->columns, s->vector), n);
+    return cost * (double)(tile_div_ceil(tiles, s->cores) * s->cores) / (double)tiles;
+}
+
 static int registers_of(const struct shape_of_result *s, int rows, int vectors)
 {
     const struct dot_registers *r = &s->regs;
@@ -75,7 +89,8 @@ static void choose_tile(const struct shape_of_result *s, struct schedule_entry *
     double best = 0;
     int64_t vectors = tile_div_ceil(s->columns, s->vector);
     int max_vectors = s->is_small ? SMALL_VECTORS : MAX_VECTORS;
-    int max_rows = s->is_small ? SMALL_ROWS : MAX_TILE_ROWS;
+    int most = e->dot == SCHEDULE_DOT_PAIRS ? MAX_PAIR_ROWS : MAX_TILE_ROWS;
+    int max_rows = s->is_small ? SMALL_ROWS : most;
     for (int n = 1; n <= max_vectors && n <= vectors; n++) {
         if (n > 1 && s->column_starts % (n * s->vector) != 0)
             continue; /* packed blocks of columns start where the columns do */
@@ -84,7 +99,7 @@ static void choose_tile(const struct shape_of_result *s, struct schedule_entry *
             for (int o = 1; o <= (m == s->rows ? s->outer : 1); o++) {
                 if (registers_of(s, o * m, n) > s->regs.all)
                     break;
-                double cost = rows_cost(s, o, m, n);
+                double cost = shared_cost(s, o, m, n);
                 if (best != 0 && cost >= best * 0.999)
                     continue;
                 best = cost;

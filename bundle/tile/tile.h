@@ -7,6 +7,12 @@
 
 #include "ir/target.h"
 
+typedef bool tile_choice(const struct target *t, struct kernel *k, kval contract,
+                         struct schedule_entry *out_entry);
+
+/* Schedules the contractions that `choose` takes, and expands the others. */
+void tile_schedule_contracts(const struct target *t, struct arena *a, struct kernel *k,
+                             struct schedule *s, tile_choice *choose);
 /* False where the contraction does not fit the generator. */
 bool tile_schedule_contract(const struct target *t, struct kernel *k, kval contract,
                             struct schedule_entry *out_entry);
@@ -15,9 +21,9 @@ void tile_emit_contract(struct emit_kernel *ek, kval contract, const struct sche
 /* Whether it adds up products of bytes in 32 bits, those of B and what lies around A constant: what
    dot products take. */
 bool schedule_is_sum_of_bytes(const struct kernel *k, const struct kcontract *c);
-/* Whether it adds up products of floats of 16 bits in 32, those of B constant, and the processor
-   has an instruction for that. */
-bool schedule_multiplies_halves(const struct target *t, const struct kernel *k,
+/* Whether it adds up products of floats as they are in 32 bits, and the processor has an
+   instruction that takes several of them or narrow ones. */
+bool schedule_multiplies_floats(const struct target *t, const struct kernel *k,
                                 const struct kcontract *c);
 /* Whether the K values of a step that starts at a multiple of them lie side by side in A. */
 bool schedule_group_is_adjacent(const struct kernel *k, const struct kregion *r,

@@ -76,6 +76,13 @@ static bool add_file(struct arena *a, struct file_group *g, const struct bundle_
     return file_group_add(g, path, data, size, err);
 }
 
+/* Where there is something of it. */
+static bool add_more(struct arena *a, struct file_group *g, const struct bundle_request *req,
+                     const char *suffix, struct bytes data, struct error *err)
+{
+    return !data.size || add_file(a, g, req, suffix, data.data, data.size, err);
+}
+
 /* The array's name must be free in the program, as far as the bundle itself is concerned. */
 static bool check_array(struct arena *a, const struct bundle_request *req, struct error *err)
 {
@@ -109,11 +116,10 @@ bool bundle_write(struct arena *a, const struct bundle_request *req, struct erro
               add_file(a, g, req, ".o", req->object.data, req->object.size, err) &&
               (!suffix || add_file(a, g, req, suffix, weights.data, weights.size, err)) &&
               add_file(a, g, req, ".h", header, strlen(header), err) &&
-              (!req->assembly.size ||
-               add_file(a, g, req, ".s", req->assembly.data, req->assembly.size, err)) &&
-              (!req->listing.size ||
-               add_file(a, g, req, ".kernels", req->listing.data, req->listing.size, err)) &&
-              file_group_commit(g, err);
+              add_more(a, g, req, ".s", req->assembly, err) &&
+              add_more(a, g, req, ".kernels", req->listing, err) &&
+              add_more(a, g, req, ".ve.o", req->device_object, err) &&
+              add_more(a, g, req, ".ve.so", req->device_library, err) && file_group_commit(g, err);
     if (!ok)
         file_group_abort(g);
     return ok;

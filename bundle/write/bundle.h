@@ -1,5 +1,6 @@
 /*
- * bundle.h: writes a bundle to disk: NAME.o, NAME.h and the weights (and NAME.s), all or none.
+ * bundle.h: writes a bundle to disk: NAME.o, NAME.h and the weights (and NAME.s; for a Vector
+ * Engine NAME.ve.o and NAME.ve.so), all or none.
  */
 #ifndef SHEAF_BUNDLE_WRITE_BUNDLE_H
 #define SHEAF_BUNDLE_WRITE_BUNDLE_H
@@ -16,8 +17,9 @@ struct bundle_request {
     const struct emit_entry *entries; /* as in the object */
     size_t n_entries;
     struct bytes object;
-    struct bytes assembly; /* empty: none is written */
-    struct bytes listing;  /* the same */
+    struct bytes assembly;                      /* empty: none is written */
+    struct bytes listing;                       /* the same */
+    struct bytes device_object, device_library; /* NAME.ve.o, NAME.ve.so; the same */
     struct weights weights;
     enum weights_format weights_format;
     const char *weights_section; /* of the array; NULL: the usual one for constants */

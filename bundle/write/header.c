@@ -121,12 +121,17 @@ static void print_archs(struct strbuf *out, const struct target *t)
 /* Later GPUs run the code, too. */
 static void device_target(struct header *h, const struct target *t)
 {
-    strbuf_add(&h->out, " * Device:    NVIDIA GPUs, with code for compute capability ");
-    print_archs(&h->out, t);
-    strbuf_printf(&h->out,
-                  "; later ones run that, too\n"
-                  " * Runtime:   libgpu_runtime (gpu_runtime/gpu_runtime.h), in a program for %s\n",
-                  t->host->triple);
+    bool is_ve = t->device == SHEAF_DEVICE_VE;
+    if (is_ve) {
+        strbuf_add(&h->out, " * Device:    NEC Vector Engine (SX-Aurora TSUBASA)\n");
+    } else {
+        strbuf_add(&h->out, " * Device:    NVIDIA GPUs, with code for compute capability ");
+        print_archs(&h->out, t);
+        strbuf_add(&h->out, "; later ones run that, too\n");
+    }
+    strbuf_printf(
+        &h->out, " * Runtime:   lib%s_runtime (%s_runtime/%s_runtime.h), in a program for %s\n",
+        is_ve ? "ve" : "gpu", is_ve ? "ve" : "gpu", is_ve ? "ve" : "gpu", t->host->triple);
     if (h->entry->parts[0].program->host_bytes) {
         strbuf_add(&h->out, " * Host:      some steps run there, on this processor:\n");
         header_target(&h->out, t->host);
@@ -357,6 +362,23 @@ static void entry_contract(struct header *h)
                                   : "");
 }
 
+static void device_declaration(struct header *h)
+{
+    strbuf_printf(
+        &h->out,
+        "/*\n"
+        " * Runs the network on the Vector Engine, in a program there that is linked with ");
+    header_comment_text(&h->out, h->req->name);
+    strbuf_printf(&h->out,
+                  ".ve.o, or\n"
+                  " * opens the .ve.so beside it: `call` is the address of a struct sheaf_ve_call. "
+                  "The constant area\n"
+                  " * holds the weights. Returns 0.\n"
+                  " */\n"
+                  "uint64_t %s_ve(uint64_t call);\n\n",
+                  h->entry->name);
+}
+
 static void declarations(struct header *h)
 {
     const char *entry = h->entry->name;
@@ -378,6 +400,8 @@ static void declarations(struct header *h)
             "int %s_run(uint32_t variant, uint8_t *constantWeightVars,\n"
             "    uint8_t *mutableWeightVars, uint8_t *activations);\n\n",
             entry, entry);
+    if (h->req->device_object.size && emit_is_one_call(&h->entry->parts[0]))
+        device_declaration(h);
 }
 
 const char *header_c_type(enum dtype t)

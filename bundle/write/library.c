@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bundle/device_library.h"
 #include "bundle/read/audit.h"
 #include "bundle/read/object.h"
 #include "bundle/write/archive.h"
@@ -104,8 +103,9 @@ static bool is_expected(const struct library_request *req, const char *symbol)
     bool is_device = req->runtime.size > 0;
     if (is_device ? emit_library_is_needed_by_device(symbol) : emit_library_is_needed(symbol))
         return true;
-    if (begins(symbol, is_device ? EMIT_LIBRARY_DEVICE_HOOKS : "sheaf_ext_") ||
-        (is_device && begins(symbol, DEVICE_LIBRARY_PREFIX)))
+    enum sheaf_device device = req->functions.device;
+    if (begins(symbol, emit_library_hook_names(device)) ||
+        (is_device && begins(symbol, emit_library_runtime(device))))
         return true;
     for (size_t i = 0; i < req->functions.n_functions; i++)
         if (emit_library_has_name(req->functions.functions[i].func, symbol))
@@ -140,7 +140,7 @@ static bool make_parts(struct arena *a, const struct library_request *req, struc
     if (!emit_library_functions(a, lib, &functions, err) ||
         !check_needs(req, req->name, &functions, err) || !emit_library_hooks(a, lib, &hooks, err) ||
         !check_needs(req, "sheaf_ext", &hooks, err) ||
-        (req->runtime.size && !check_needs(req, "sheaf_gpu", &req->runtime, err)))
+        (req->runtime.size && !check_needs(req, "runtime", &req->runtime, err)))
         return false;
     add_member(p, arena_printf(a, "%s.o", req->name), functions);
     add_member(p, arena_printf(a, "%s_network.o", req->name), hide_symbols(a, req->object));
@@ -150,9 +150,11 @@ static bool make_parts(struct arena *a, const struct library_request *req, struc
             return false;
         add_member(p, arena_printf(a, "%s_weights.o", req->name), constants);
     }
-    add_member(p, lib->device ? "sheaf_gpu_ext.o" : "sheaf_ext.o", hooks);
+    const char *stem = emit_library_hook_names(lib->device);
+    add_member(p, arena_printf(a, "%.*s.o", (int)strlen(stem) - 1, stem), hooks);
     if (req->runtime.size)
-        add_member(p, "sheaf_gpu.o", hide_symbols(a, req->runtime));
+        add_member(p, lib->device == SHEAF_DEVICE_VE ? "sheaf_ve.o" : "sheaf_gpu.o",
+                   hide_symbols(a, req->runtime));
     return add_extra(a, req, p, err);
 }
 

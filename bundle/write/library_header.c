@@ -161,10 +161,7 @@ static void function_comment(struct library_header *h)
     if (h->req->functions.n_functions > 1)
         line(h, "Function:  ", fn->func);
     line(h, "Model:     ", entry->model);
-    if (is_for_device(h))
-        library_header_device_figures(h);
-    else
-        processor_figures(h);
+    h->texts->figures(h);
     strbuf_printf(out, " * Weights:   %zu bytes, ", h->req->weights.size);
     if (h->req->functions.weights_path) {
         strbuf_add(out, "in the file ");
@@ -209,8 +206,8 @@ static void top_comment(struct library_header *h)
                " * Every function may be called by any number of threads at once, a context is "
                "for one call at\n * a time. Statuses are those of enum sheaf_status, at the "
                "end of this file.\n");
-    if (is_for_device(h))
-        library_header_device_top(h);
+    if (h->texts->top)
+        h->texts->top(h);
     strbuf_add(out, " */\n");
 }
 
@@ -273,10 +270,7 @@ static void plain_function(struct library_header *h)
         params[n++] = parameter(h, fn->in[i], "const %s *%s", arena_printf(a, "L%zu", i));
     for (size_t i = 0; i < fn->n_out; i++)
         params[n++] = parameter(h, fn->out[i], "%s **%s", arena_printf(a, "L%zu", fn->n_in + i));
-    if (is_for_device(h))
-        library_header_device_plain(h);
-    else
-        plain_comment(h);
+    h->texts->plain(h);
     declare(h, arena_printf(a, "void %s(", fn->func), params, n);
 }
 
@@ -299,14 +293,9 @@ void library_header_checked(struct library_header *h, const char *suffix, bool s
     declare(h, arena_printf(a, "int %s_%s(", fn->func, suffix), params, n);
 }
 
-/* Those that this function can return. */
 static void run_statuses(struct library_header *h)
 {
     struct strbuf *out = &h->out;
-    if (is_for_device(h)) {
-        library_header_device_statuses(h);
-        return;
-    }
     strbuf_add(out, " *   SHEAF_ERROR_ARGUMENT   a pointer is NULL, or ctx is no context of this "
                     "function\n");
     if (h->fn->items >= 0)
@@ -329,7 +318,7 @@ static void checked_functions(struct library_header *h)
                         " * The same, checked: the outputs are the caller's memory, with room for "
                         "the sizes stated above.\n"
                         " * It never aborts, and returns 0, or why there was no run:\n");
-    run_statuses(h);
+    h->texts->statuses(h);
     strbuf_add(&h->out, " */\n");
     library_header_checked(h, "run", false, false);
     if (!emit_library_is_sized(h->fn))
@@ -341,7 +330,9 @@ static void checked_functions(struct library_header *h)
         "one number for\n"
         " * each dimension, NULL where they are not wanted.%s\n"
         " */\n",
-        is_for_device(h) ? "  These numbers are in the processor's memory." : "");
+        emit_library_is_on_device(h->req->functions.device)
+            ? "  These numbers are in the processor's memory."
+            : "");
     library_header_checked(h, "run_sized", false, true);
 }
 
@@ -349,10 +340,6 @@ static void status_function(struct library_header *h)
 {
     struct strbuf *out = &h->out;
     const char *func = h->fn->func, *path = h->req->functions.weights_path;
-    if (is_for_device(h)) {
-        library_header_device_status(h);
-        return;
-    }
     strbuf_add(out, "/* The same, and tells: 0, SHEAF_ERROR_PROCESSOR where the processor lacks a "
                     "feature");
     if (path) {
@@ -407,11 +394,8 @@ static void start_functions(struct library_header *h)
 {
     struct strbuf *out = &h->out;
     const char *func = h->fn->func;
-    if (is_for_device(h))
-        library_header_device_start(h);
-    else
-        init_function(h);
-    status_function(h);
+    h->texts->start(h);
+    h->texts->status(h);
     strbuf_add(out,
                h->fn->n_random
                    ? "/*\n"
@@ -428,10 +412,6 @@ static void start_functions(struct library_header *h)
 static void context_functions(struct library_header *h)
 {
     const char *func = h->fn->func;
-    if (is_for_device(h)) {
-        library_header_device_rest(h);
-        return;
-    }
     strbuf_printf(&h->out,
                   "/*\n"
                   " * A context is the memory of a run, and holds the network's state from one run "
@@ -467,9 +447,29 @@ static const char HOOKS[] =
     "void sol_ext_free(void *block);\n"
     "#endif\n\n";
 
+void library_header_hooks(struct library_header *h)
+{
+    strbuf_add(&h->out, HOOKS);
+}
+
+static const struct library_header_texts processor = {.figures = processor_figures,
+                                                      .start = init_function,
+                                                      .status = status_function,
+                                                      .plain = plain_comment,
+                                                      .statuses = run_statuses,
+                                                      .rest = context_functions,
+                                                      .hooks = library_header_hooks};
+
+static const struct library_header_texts *texts_of(enum sheaf_device device)
+{
+    return device == SHEAF_DEVICE_VE ? &library_header_ve
+           : device                  ? &library_header_gpu
+                                     : &processor;
+}
+
 const char *library_header_text(struct arena *a, const struct library_request *req)
 {
-    struct library_header h = {.req = req};
+    struct library_header h = {.req = req, .texts = texts_of(req->functions.device)};
     const char *guard = names_legalise(a, req->name);
     strbuf_init(&h.out, a);
     top_comment(&h);
@@ -485,12 +485,9 @@ const char *library_header_text(struct arena *a, const struct library_request *r
         start_functions(&h);
         plain_function(&h);
         checked_functions(&h);
-        context_functions(&h);
+        h.texts->rest(&h);
     }
-    if (is_for_device(&h))
-        library_header_device_hooks(&h);
-    else
-        strbuf_add(&h.out, HOOKS);
+    h.texts->hooks(&h);
     strbuf_add(&h.out, "#ifdef __cplusplus\n}\n#endif\n\n");
     header_statuses(&h.out);
     strbuf_add(&h.out, "\n#endif\n");

@@ -5,7 +5,7 @@
 #include "bundle/write/header.h"
 #include "bundle/write/library_header_internal.h"
 
-void library_header_device_top(struct library_header *h)
+static void top(struct library_header *h)
 {
     strbuf_add(&h->out,
                " *\n"
@@ -17,7 +17,7 @@ void library_header_device_top(struct library_header *h)
                "context stays.\n");
 }
 
-void library_header_device_figures(struct library_header *h)
+static void figures(struct library_header *h)
 {
     struct strbuf *out = &h->out;
     const struct target *t = h->entry->parts[0].target;
@@ -37,7 +37,7 @@ void library_header_device_figures(struct library_header *h)
     }
 }
 
-void library_header_device_start(struct library_header *h)
+static void start(struct library_header *h)
 {
     strbuf_printf(
         &h->out,
@@ -73,7 +73,7 @@ static void weights_faults(struct library_header *h, const char *indent)
                       indent, indent);
 }
 
-void library_header_device_status(struct library_header *h)
+static void status(struct library_header *h)
 {
     struct strbuf *out = &h->out;
     strbuf_add(out, "/*\n * The same, and tells: 0, or\n");
@@ -91,7 +91,7 @@ void library_header_device_status(struct library_header *h)
         h->fn->func, h->fn->func);
 }
 
-void library_header_device_statuses(struct library_header *h)
+static void statuses(struct library_header *h)
 {
     strbuf_add(&h->out,
                " *   SHEAF_ERROR_ARGUMENT   a pointer is no address of the device's memory, "
@@ -106,7 +106,7 @@ void library_header_device_statuses(struct library_header *h)
     weights_faults(h, " *   ");
 }
 
-void library_header_device_plain(struct library_header *h)
+static void plain(struct library_header *h)
 {
     strbuf_printf(
         &h->out,
@@ -146,10 +146,10 @@ static void queue(struct library_header *h)
     library_header_checked(h, "queue", true, false);
 }
 
-void library_header_device_rest(struct library_header *h)
+static void rest(struct library_header *h)
 {
     const char *func = h->fn->func;
-    if (emit_library_can_queue(h->fn))
+    if (emit_library_can_queue(&h->req->functions, h->fn))
         queue(h);
     strbuf_printf(
         &h->out,
@@ -170,7 +170,7 @@ void library_header_device_rest(struct library_header *h)
         func, func, func, func, func, func);
 }
 
-void library_header_device_hooks(struct library_header *h)
+static void hooks(struct library_header *h)
 {
     strbuf_add(
         &h->out,
@@ -195,3 +195,12 @@ void library_header_device_hooks(struct library_header *h)
         "void sol_ext_free(void *block);\n"
         "#endif\n\n");
 }
+
+const struct library_header_texts library_header_gpu = {.top = top,
+                                                        .figures = figures,
+                                                        .start = start,
+                                                        .status = status,
+                                                        .plain = plain,
+                                                        .statuses = statuses,
+                                                        .rest = rest,
+                                                        .hooks = hooks};

@@ -8,6 +8,7 @@
 
 struct library_header {
     struct strbuf out;
+    const struct library_header_texts *texts;
     const struct library_request *req;
     const struct emit_library_function *fn; /* that is being written about */
     const struct emit_entry *entry;         /* of it */
@@ -21,16 +22,22 @@ struct library_header {
  */
 void library_header_checked(struct library_header *h, const char *suffix, bool stream, bool sized);
 
-/* ---- library_header_device.c: of a library for a device ---- */
-void library_header_device_top(struct library_header *h);
-/* What the top comment says of the device and of memory. */
-void library_header_device_figures(struct library_header *h);
-void library_header_device_plain(struct library_header *h); /* the comment of FUNC */
-void library_header_device_statuses(struct library_header *h);
-void library_header_device_start(struct library_header *h);  /* FUNC_init */
-void library_header_device_status(struct library_header *h); /* FUNC_status and FUNC_message */
-/* FUNC_queue, where there is one, and contexts. */
-void library_header_device_rest(struct library_header *h);
-void library_header_device_hooks(struct library_header *h);
+/* What the header says of where the functions run. */
+struct library_header_texts {
+    void (*top)(struct library_header *h);      /* at the end of the top comment; NULL: nothing */
+    void (*figures)(struct library_header *h);  /* there: of the machine and of memory */
+    void (*start)(struct library_header *h);    /* FUNC_init */
+    void (*status)(struct library_header *h);   /* FUNC_status, and what goes with it */
+    void (*plain)(struct library_header *h);    /* the comment of FUNC */
+    void (*statuses)(struct library_header *h); /* those that FUNC_run can return */
+    void (*rest)(struct library_header *h);     /* contexts, and functions of its own */
+    void (*hooks)(struct library_header *h);    /* the allocator's */
+};
+
+/* ---- library_header_device.c, library_header_ve.c ---- */
+extern const struct library_header_texts library_header_gpu, library_header_ve;
+
+/* ---- library_header.c: what the processor's memory has in common ---- */
+void library_header_hooks(struct library_header *h);
 
 #endif

@@ -110,6 +110,7 @@ static const char *const taken[] = {
     "parallel",
     "run",
     "select",
+    "ve",
     "CONSTANT_MEM_SIZE",
     "MUTABLE_MEM_SIZE",
     "ACTIVATIONS_MEM_SIZE",

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "bundle/tile/tile.h"
 #include "cpu_runtime/codegen/contract_amx.h"
 #include "cpu_runtime/codegen/cpu_target.h"
 #include "ir/schedule_order.h"

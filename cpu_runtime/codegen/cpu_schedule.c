@@ -20,27 +20,7 @@ struct pass {
     struct arena *a;
     struct kernel *k;
     struct schedule *s;
-    kval *untiled; /* contractions that no generator takes */
-    size_t n_untiled, cap_untiled;
 };
-
-static void tile_block(struct pass *p, const struct kblock *blk)
-{
-    for (size_t i = 0; i < blk->n; i++) {
-        kval v = blk->insts[i];
-        const struct kinst *in = kernel_inst(p->k, v);
-        if (in->op == KOP_CONTRACT) {
-            struct schedule_entry e;
-            if (cpu_schedule_contract(p->t, p->k, v, &e))
-                ARENA_PUSH(p->a, p->s->entries, p->s->n, p->s->cap) = e;
-            else
-                ARENA_PUSH(p->a, p->untiled, p->n_untiled, p->cap_untiled) = v;
-        } else if (in->region) {
-            tile_block(p, &in->region->block[0]);
-            tile_block(p, &in->region->block[1]);
-        }
-    }
-}
 
 /* Maps, outermost first; inside one that runs in lanes all else follows its lanes. */
 static void map_block(struct pass *p, const struct kblock *blk)
@@ -84,7 +64,7 @@ static void widen_halves(const struct target *t, struct kernel *k)
                 columns *= kernel_static_extent(k, r, d);
         if ((b->dtype == DTYPE_F16 || b->dtype == DTYPE_BF16) && r->contract->acc == DTYPE_F32 &&
             !a->prologue.n && is_static && columns >= MIN_COLUMNS &&
-            !schedule_multiplies_halves(t, k, r->contract)) {
+            !schedule_multiplies_floats(t, k, r->contract)) {
             size_t before = k->body.n;
             kernel_widen_operand(k, k->body.insts[i]);
             i += k->body.n - before;
@@ -99,9 +79,7 @@ struct schedule *cpu_schedule(const struct target *t, struct arena *a, struct ke
     kernel_sort_in_turn(k);
     cpu_prepare_amx(t, k);
     widen_halves(t, k);
-    tile_block(&p, &k->body);
-    for (size_t i = 0; i < p.n_untiled; i++)
-        kernel_expand_contract(k, p.untiled[i]);
+    tile_schedule_contracts(t, a, k, s, cpu_schedule_contract);
     map_block(&p, &k->body);
     return s;
 }

@@ -79,7 +79,7 @@ struct tile {
 bool gpu_schedule_contract(const struct target *t, struct kernel *k, kval contract,
                            struct schedule *s, struct schedule_entry *out_entry);
 /* What struct target wants to know (target.h). */
-int64_t gpu_split_sum(const struct target *t, const struct kernel *k, kval contract, int *out_dim);
+void gpu_prepare_contract(const struct target *t, struct kernel *k, kval contract);
 /* ---- contract_shape.c ---- */
 /* The parts of a contraction as its schedule has them. */
 void gpu_describe_tile(const struct kernel *k, const struct schedule_entry *e, struct tile *t);

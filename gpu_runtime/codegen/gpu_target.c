@@ -71,10 +71,10 @@ bool gpu_target_create(struct arena *a, const struct gpu_target_options *opt,
     t->threads = &gpu_threads;
     t->max_buffers = MAX_BUFFERS;
     t->launch_work = LAUNCH_WORK;
-    t->prefer_layouts = gpu_prefer_layouts;
+    t->prefer_layouts = target_channels_last;
     t->assembler = opt->assembler;
     t->assemble = gpu_assemble;
-    t->split_sum = gpu_split_sum;
+    t->prepare_contract = gpu_prepare_contract;
     t->schedule = gpu_schedule;
     t->emit_contract = gpu_emit_contract;
     *out_target = t;

@@ -26,7 +26,6 @@ bool gpu_find_assembler(struct arena *a, const char *named, const char **out_fil
 
 /* The parts, one file each. */
 extern const struct target_threads gpu_threads;
-bool gpu_prefer_layouts(const struct target *t, const struct kernel *k, struct layout *layouts);
 bool gpu_assemble(const struct target *t, struct arena *a, unsigned arch, const struct bytes *text,
                   struct bytes *out_code, struct error *err);
 /* Local buffers that a group of `group` threads has for itself, for each point of the map (0: in

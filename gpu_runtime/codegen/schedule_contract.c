@@ -180,7 +180,9 @@ static int64_t with_loss(const struct tile *t, int dim, int64_t splits, int64_t 
     return t->k.n > 1 && run % t->e->k_block != 0 ? cycles * 5 / 4 : cycles;
 }
 
-int64_t gpu_split_sum(const struct target *t, const struct kernel *k, kval contract, int *out_dim)
+/* How many parts the sum is worth splitting into, and along which index of K; 1: none. */
+static int64_t choose_splits(const struct target *t, const struct kernel *k, kval contract,
+                             int *out_dim)
 {
     enum { MOST_SPLITS = 32, GAIN = 8 /* in eighths: less than one is not worth it */ };
     const struct kregion *r = kernel_inst(k, contract)->region;
@@ -207,4 +209,12 @@ int64_t gpu_split_sum(const struct target *t, const struct kernel *k, kval contr
             *out_dim = tile.k.iter[i];
         }
     return best;
+}
+
+void gpu_prepare_contract(const struct target *t, struct kernel *k, kval contract)
+{
+    int dim;
+    int64_t splits = choose_splits(t, k, contract, &dim);
+    if (splits > 1)
+        kernel_split_sum(k, contract, dim, splits);
 }

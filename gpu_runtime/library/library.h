@@ -16,21 +16,20 @@
 
 /* Opens the driver and device number `device`, and copies code and constants there.  On success
    `lib` is for the functions below; on failure nothing is held, and its sentence says why. */
-int DEVICE_LIBRARY(open)(struct device_library *lib, const struct device_networks *networks,
-                         const void *constants, int device);
+int GPU_LIBRARY(open)(struct device_library *lib, const struct device_networks *networks,
+                      const void *constants, int device);
 
 /* Runs network number i. */
-int DEVICE_LIBRARY(run)(const struct device_library *lib, uint64_t i,
-                        const struct device_call *call);
+int GPU_LIBRARY(run)(const struct device_library *lib, uint64_t i, const struct device_call *call);
 
 /* Makes the block a context of network number i; `done` gives back what it holds. */
-int DEVICE_LIBRARY(context_init)(const struct device_library *lib, uint64_t i, void *memory);
-void DEVICE_LIBRARY(context_done)(void *memory);
+int GPU_LIBRARY(context_init)(const struct device_library *lib, uint64_t i, void *memory);
+void GPU_LIBRARY(context_done)(void *memory);
 
 /* What the allocator's hooks do by themselves: memory of the device of the thread's current
    context; NULL where there is none. */
-void *DEVICE_LIBRARY(malloc)(size_t size);
-void DEVICE_LIBRARY(free)(void *block);
+void *GPU_LIBRARY(malloc)(size_t size);
+void GPU_LIBRARY(free)(void *block);
 
 #pragma GCC visibility pop
 

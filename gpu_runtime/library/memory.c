@@ -24,7 +24,7 @@ static void *open_driver(void)
     return dlopen(DRIVER_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 }
 
-void *DEVICE_LIBRARY(malloc)(size_t size)
+void *GPU_LIBRARY(malloc)(size_t size)
 {
     CUresult (*cuMemAlloc_v2)(CUdeviceptr *, size_t) = NULL;
     CUdeviceptr at = 0;
@@ -78,7 +78,7 @@ static void give_back_anywhere(void *library, CUdeviceptr at)
     cuDevicePrimaryCtxRelease_v2(first);
 }
 
-void DEVICE_LIBRARY(free)(void *block)
+void GPU_LIBRARY(free)(void *block)
 {
     CUdeviceptr at = (CUdeviceptr)(uintptr_t)block;
     void *library = block ? open_driver() : NULL;

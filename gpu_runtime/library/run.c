@@ -14,41 +14,25 @@ static enum sheaf_status status_of(CUresult r)
 
 /* ---- tensors ---- */
 
+static const struct device_network *network_of(const struct library_run *c)
+{
+    return c->common.network->of;
+}
+
 /* Where it lies in the context. */
-static CUdeviceptr place_of(const struct library_context *c, uint32_t tensor)
+static CUdeviceptr place_of(const struct library_run *c, uint32_t tensor)
 {
-    const struct BundleConfig *config = c->network->of->config;
-    int area = tensor >= config->numSymbols ? AREA_ACTIVATIONS : AREA_MUTABLES;
-    return c->gpu.area[area] + config->symbolTable[tensor].offset;
-}
-
-static const struct sheaf_symbol_info *info_of(const struct library_context *c, uint32_t tensor)
-{
-    return &c->network->of->info->symbols[tensor];
-}
-
-static size_t dense_bytes(const struct sheaf_symbol_info *t, const int64_t *dims)
-{
-    uint64_t bits = rt_dtype_bits((enum sheaf_dtype)t->dtype);
-    for (uint32_t d = 0; d < t->rank; d++)
-        bits *= (uint64_t)dims[d];
-    return (size_t)((bits + 7) / 8);
-}
-
-static void bounds(const struct sheaf_symbol_info *t, int64_t *dims)
-{
-    for (uint32_t d = 0; d < t->rank; d++)
-        dims[d] = (int64_t)t->dims[d];
+    return library_place(c->common.network, c->gpu.area, tensor);
 }
 
 /* The extents that the run has left among the activations; waits for it where there are some. */
-static CUresult extents(const struct library_context *c, const struct sheaf_symbol_info *t,
+static CUresult extents(const struct library_run *c, const struct sheaf_symbol_info *t,
                         CUstream stream, int64_t *dims)
 {
     const struct cuda *cuda = &c->gpu.shared->driver.cuda;
     CUresult r = CUDA_SUCCESS;
     int any = 0;
-    bounds(t, dims);
+    library_bounds(t, dims);
     for (uint32_t d = 0; t->extent_offsets && d < t->rank && r == CUDA_SUCCESS; d++) {
         if (t->extent_offsets[d] == UINT64_MAX)
             continue;
@@ -62,13 +46,15 @@ static CUresult extents(const struct library_context *c, const struct sheaf_symb
 /* ---- state ---- */
 
 /* Every sequence of random numbers has the seed as its key and counters of its own. */
-static CUresult begin_streams(const struct library_context *c, CUstream stream)
+static CUresult begin_streams(const struct library_run *c, CUstream stream)
 {
-    const struct device_network *n = c->network->of;
+    const struct device_network *n = network_of(c);
     const struct cuda *cuda = &c->gpu.shared->driver.cuda;
-    unsigned words[STATE_WORDS] = {0};
-    words[0] = (unsigned)__atomic_load_n(n->seed, __ATOMIC_RELAXED);
-    words[3] = (unsigned)__atomic_fetch_add(n->streams, 1, __ATOMIC_RELAXED);
+    uint64_t state[2];
+    library_begin_stream(c->common.network, state);
+    const unsigned words[STATE_WORDS] = {
+        (unsigned)(state[0] & UINT32_MAX), (unsigned)(state[0] >> 32),
+        (unsigned)(state[1] & UINT32_MAX), (unsigned)(state[1] >> 32)};
     CUresult r = CUDA_SUCCESS;
     for (uint32_t i = 0; i < n->n_random; i++)
         for (size_t k = 0; k < STATE_WORDS && r == CUDA_SUCCESS; k++)
@@ -76,9 +62,9 @@ static CUresult begin_streams(const struct library_context *c, CUstream stream)
     return r;
 }
 
-static CUresult reset(const struct library_context *c, CUstream stream)
+static CUresult reset(const struct library_run *c, CUstream stream)
 {
-    const struct device_network *n = c->network->of;
+    const struct device_network *n = network_of(c);
     const struct cuda *cuda = &c->gpu.shared->driver.cuda;
     CUresult r = CUDA_SUCCESS;
     for (uint32_t i = 0; i < n->config->numSymbols && r == CUDA_SUCCESS; i++)
@@ -88,8 +74,9 @@ static CUresult reset(const struct library_context *c, CUstream stream)
     return r == CUDA_SUCCESS && n->n_random ? begin_streams(c, stream) : r;
 }
 
-enum sheaf_status library_reset(const struct library_context *c)
+enum sheaf_status library_run_reset(struct library_context *common)
 {
+    const struct library_run *c = library_run_of(common);
     const struct driver *d = &c->gpu.shared->driver;
     enum sheaf_status status = driver_enter(d, NULL);
     if (status != SHEAF_OK)
@@ -104,7 +91,7 @@ enum sheaf_status library_reset(const struct library_context *c)
 /* ---- a run ---- */
 
 /* Whether it can be the address of a tensor: memory of a device. */
-static enum sheaf_status check_pointer(const struct library_context *c, const void *pointer)
+static enum sheaf_status check_pointer(const struct library_run *c, const void *pointer)
 {
     const struct cuda *cuda = &c->gpu.shared->driver.cuda;
     unsigned type = CU_MEMORYTYPE_HOST;
@@ -116,10 +103,9 @@ static enum sheaf_status check_pointer(const struct library_context *c, const vo
     return status_of(r);
 }
 
-static enum sheaf_status check_pointers(const struct library_context *c,
-                                        const struct device_call *call)
+static enum sheaf_status check_pointers(const struct library_run *c, const struct device_call *call)
 {
-    const struct device_network *n = c->network->of;
+    const struct device_network *n = network_of(c);
     enum sheaf_status status = SHEAF_OK;
     for (uint32_t i = 0; i < n->n_in && status == SHEAF_OK; i++)
         status = check_pointer(c, call->in[i]);
@@ -133,25 +119,23 @@ static enum sheaf_status check_pointers(const struct library_context *c,
 }
 
 /* How many items there are, which is read from the device. */
-static enum sheaf_status count_items(const struct library_context *c,
-                                     const struct device_call *call, CUstream stream, int64_t *out)
+static enum sheaf_status count_items(const struct library_run *c, const struct device_call *call,
+                                     CUstream stream, int64_t *out)
 {
-    const struct device_network *n = c->network->of;
+    const struct device_network *n = network_of(c);
     const struct cuda *cuda = &c->gpu.shared->driver.cuda;
     CUdeviceptr at = (CUdeviceptr)(uintptr_t)call->in[n->items];
     CUresult r = cuda->MemcpyDtoHAsync(out, at, sizeof *out, stream);
     if (r == CUDA_SUCCESS)
         r = cuda->StreamSynchronize(stream);
-    if (r != CUDA_SUCCESS)
-        return status_of(r);
-    return *out >= 1 && *out <= n->max_items ? SHEAF_OK : SHEAF_ERROR_SHAPE;
+    return r == CUDA_SUCCESS ? library_check_items(c->common.network, *out) : status_of(r);
 }
 
-static enum sheaf_status copy_in(const struct library_context *c, const struct device_call *call,
+static enum sheaf_status copy_in(const struct library_run *c, const struct device_call *call,
                                  CUstream stream)
 {
-    const struct device_network *n = c->network->of;
-    int64_t items = 0, dims[SHEAF_MAX_RANK];
+    const struct device_network *n = network_of(c);
+    int64_t items = 0;
     CUresult r = CUDA_SUCCESS;
     if (n->items != DEVICE_NONE) {
         enum sheaf_status status = count_items(c, call, stream, &items);
@@ -159,11 +143,7 @@ static enum sheaf_status copy_in(const struct library_context *c, const struct d
             return status;
     }
     for (uint32_t i = 0; i < n->n_in && r == CUDA_SUCCESS; i++) {
-        const struct sheaf_symbol_info *t = info_of(c, n->in[i]);
-        bounds(t, dims);
-        if (items && i != n->items && t->rank)
-            dims[0] = items;
-        size_t bytes = dense_bytes(t, dims);
+        size_t bytes = library_input_bytes(c->common.network, i, items);
         if (bytes)
             r = c->gpu.shared->driver.cuda.MemcpyDtoDAsync(
                 place_of(c, n->in[i]), (CUdeviceptr)(uintptr_t)call->in[i], bytes, stream);
@@ -171,48 +151,33 @@ static enum sheaf_status copy_in(const struct library_context *c, const struct d
     return status_of(r);
 }
 
-/* Where output i goes; its size is known. */
-static void *memory_of(const struct library_context *c, const struct device_call *call, uint32_t i,
-                       size_t bytes)
+static enum sheaf_status copy_output(const struct library_run *c, const struct device_call *call,
+                                     uint32_t i, CUstream stream)
 {
-    if (call->kind != DEVICE_CALL_ALLOCATE)
-        return call->out[i];
-    /* An empty result is a block to free, too. */
-    return c->network->library->networks->allocate(bytes ? bytes : 1);
-}
-
-static enum sheaf_status copy_output(const struct library_context *c,
-                                     const struct device_call *call, uint32_t i, CUstream stream)
-{
-    uint32_t tensor = c->network->of->out[i];
-    const struct sheaf_symbol_info *t = info_of(c, tensor);
+    uint32_t tensor = network_of(c)->out[i];
+    const struct sheaf_symbol_info *t = library_tensor(c->common.network, tensor);
     int64_t dims[SHEAF_MAX_RANK];
+    void *to = NULL;
+    size_t bytes = 0;
     CUresult r = extents(c, t, stream, dims);
     if (r != CUDA_SUCCESS)
         return status_of(r);
-    size_t bytes = dense_bytes(t, dims);
-    void *to = memory_of(c, call, i, bytes);
-    if (!to)
-        return SHEAF_ERROR_MEMORY;
-    if (bytes)
+    enum sheaf_status status = library_output(c->common.network, call, i, dims, &to, &bytes);
+    if (status == SHEAF_OK && bytes)
         r = c->gpu.shared->driver.cuda.MemcpyDtoDAsync((CUdeviceptr)(uintptr_t)to,
                                                        place_of(c, tensor), bytes, stream);
-    if (call->kind == DEVICE_CALL_ALLOCATE)
-        memcpy(call->out[i], &to, sizeof to);
-    if (call->dims && call->dims[i])
-        memcpy(call->dims[i], dims, t->rank * sizeof *dims);
-    return status_of(r);
+    return status == SHEAF_OK ? status_of(r) : status;
 }
 
 /* The legacy default stream, and with it all streams that wait for it, come before. */
-static CUresult follow_others(const struct library_context *c)
+static CUresult follow_others(const struct library_run *c)
 {
     const struct cuda *cuda = &c->gpu.shared->driver.cuda;
     CUresult r = cuda->EventRecord(c->event, NULL);
     return r == CUDA_SUCCESS ? cuda->StreamWaitEvent(c->gpu.stream, c->event, 0) : r;
 }
 
-static enum sheaf_status run_entered(struct library_context *c, const struct device_call *call,
+static enum sheaf_status run_entered(struct library_run *c, const struct device_call *call,
                                      int anew)
 {
     int waits = call->kind != DEVICE_CALL_QUEUE;
@@ -228,7 +193,7 @@ static enum sheaf_status run_entered(struct library_context *c, const struct dev
         status = copy_in(c, call, stream);
     if (status == SHEAF_OK)
         status = plan_run(&c->gpu, stream, NULL);
-    for (uint32_t i = 0; i < c->network->of->n_out && status == SHEAF_OK; i++)
+    for (uint32_t i = 0; i < network_of(c)->n_out && status == SHEAF_OK; i++)
         status = copy_output(c, call, i, stream);
     /* What was queued before a failure is still to be waited for. */
     CUresult ended = plan_end(&c->gpu, stream);
@@ -242,8 +207,10 @@ static enum sheaf_status run_entered(struct library_context *c, const struct dev
     return status == SHEAF_OK ? finished : status;
 }
 
-enum sheaf_status library_run(struct library_context *c, const struct device_call *call, int anew)
+enum sheaf_status library_run_call(struct library_context *common, const struct device_call *call,
+                                   int anew)
 {
+    struct library_run *c = library_run_of(common);
     const struct driver *d = &c->gpu.shared->driver;
     enum sheaf_status status = driver_enter(d, NULL);
     if (status != SHEAF_OK)

@@ -1,5 +1,5 @@
-/* Compiled into each runtime that is part of the tool, with OWN_RUNTIME, and OWN_ACTIVATIONS: the
-   runtime's call that reads the activations. */
+/* Compiled into each runtime that is part of the tool, with OWN_RUNTIME, OWN_ACTIVATIONS, the
+   runtime's call that reads the activations, and OWN_SET_CORES, that for cores, or NULL. */
 #include "loader/device/device_run.h"
 
 #include <string.h>
@@ -37,4 +37,4 @@ static enum sheaf_status run(sheaf_bundle *bundle, uint8_t *const *area, struct 
     return status == SHEAF_OK ? OWN_ACTIVATIONS(bundle, area[AREA_ACTIVATIONS], err) : status;
 }
 
-const struct device_runs OWN(device_runs) = {sheaf_open_memory, run, sheaf_close};
+const struct device_runs OWN(device_runs) = {sheaf_open_memory, run, sheaf_close, OWN_SET_CORES};

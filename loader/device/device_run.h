@@ -14,6 +14,8 @@ struct device_runs {
     /* From and to the mutable area; the activations are what the run has left on the device. */
     enum sheaf_status (*run)(sheaf_bundle *bundle, uint8_t *const *area, struct sheaf_error *err);
     void (*close)(sheaf_bundle *bundle); /* NULL is allowed */
+    /* How many cores share each run; NULL: the device has no such thing. */
+    enum sheaf_status (*set_cores)(sheaf_bundle *bundle, uint32_t n, struct sheaf_error *err);
 };
 
 extern const struct device_runs gpu_device_runs, ve_device_runs;

@@ -54,6 +54,12 @@
 #define rt_map_file     OWN(rt_map_file)
 #define rt_open_vendor  OWN(rt_open_vendor)
 #define rt_place        OWN(rt_place)
+
+#define rt_plan_check_steps    OWN(rt_plan_check_steps)
+#define rt_plan_has_host_steps OWN(rt_plan_has_host_steps)
+#define rt_plan_malformed      OWN(rt_plan_malformed)
+#define rt_plan_walk           OWN(rt_plan_walk)
+
 #define rt_symbol_count OWN(rt_symbol_count)
 #define rt_take_memory  OWN(rt_take_memory)
 

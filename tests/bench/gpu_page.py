@@ -56,4 +56,3 @@ class Page:
             with open(f"{self.folder}/{name}.part", "w") as f:
                 f.write(text)
             os.replace(f"{self.folder}/{name}.part", f"{self.folder}/{name}")
-

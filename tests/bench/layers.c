@@ -22,8 +22,8 @@
 
 #include "ir/passes/passes.h"
 #include "ir/quantize/quantize.h"
-#include "loader/import/import.h"
 #include "loader/profile/profile_file.h"
+#include "tests/bench/network.h"
 #include "tests/bench/peak.h"
 #include "tests/support/compiled.h"
 
@@ -47,21 +47,6 @@ static double now_ms(void)
     return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-static bool add_operations(const struct kernel *k, kval v, void *arg)
-{
-    const struct kinst *in = kernel_inst(k, v);
-    if (in->op != KOP_CONTRACT)
-        return true;
-    double n_ops = 2;
-    for (int i = 0; i < in->region->n_dims; i++) {
-        int64_t n = 0;
-        kernel_is_const_int(k, in->region->extent[i], &n);
-        n_ops *= (double)n;
-    }
-    *(double *)arg += n_ops * 1e-9;
-    return true;
-}
-
 static void add_layer(struct step *s, void *arg)
 {
     struct layers *l = arg;
@@ -71,7 +56,7 @@ static void add_layer(struct step *s, void *arg)
     snprintf(name, sizeof name, "net_step_%u", s->id);
     struct layer layer = {.step = s, .best_ms = 1e9};
     layer.run = jit_function(l->c->run.jit, name);
-    kernel_walk(s->kernel, add_operations, &layer.gop);
+    layer.gop = 2e-9 * network_multiply_adds(s->kernel);
     ARENA_PUSH(&l->c->arena, l->layer, l->n, l->cap) = layer;
 }
 
@@ -160,9 +145,7 @@ int main(int argc, char **argv)
     memset(&c, 0, sizeof c);
     arena_init(&c.arena);
     error_init(&err);
-    struct import_options opt = {
-        .paths = &path, .n_paths = 1, .image_height = 224, .image_width = 224};
-    struct graph *g = import_model(&c.arena, &opt, NULL, &err);
+    struct graph *g = network_import(&c.arena, path, &err);
     if (!g || (profile && !quantize(&c.arena, g, path, profile, &err)) ||
         !compiled_open_graph(&c, g, cpu, false, true, &err)) {
         fprintf(stderr, "error: %s\n", err.text);

@@ -21,7 +21,7 @@
 #include "tests/support/support.h"
 
 static const char *const CPUS[] = {"x86-64",     "x86-64-v3",     "x86-64-v4", "native",
-                                   "x86-64,-Os", "x86-64-v3,-Os", "ve"};
+                                   "x86-64,-Os", "x86-64-v3,-Os", "ve,3"};
 
 struct emit_case {
     const char *name;

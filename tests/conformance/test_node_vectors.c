@@ -1,10 +1,10 @@
 /*
  * The published vectors of single ONNX operators, $SHEAF_TEST_DATA/onnx/node: each model whose
  * operators and types are known is imported, run by the evaluator as it is, and optimised and
- * compiled for this machine and for a GPU, which is simulated.  All must give the recorded outputs:
- * integers and bools exactly, floats within the tolerances below.  Vectors outside that scope are
- * counted; those inside it that are refused on purpose are listed with the reason, and must be
- * refused.
+ * compiled for this machine, for a GPU and for a Vector Engine, both of which are simulated.  All
+ * must give the recorded outputs: integers and bools exactly, floats within the tolerances below.
+ * Vectors outside that scope are counted; those inside it that are refused on purpose are listed
+ * with the reason, and must be refused.
  *
  * For the table of conformance (tests/conformance/table) the file $SHEAF_RESULTS receives what came
  * out.  Where $SHEAF_CASES names a folder, the vectors are not run but written there, compiled for
@@ -333,6 +333,14 @@ static void run_compiled(struct vector *v, const char *how, const char *target)
     struct error err;
     error_init(&err);
     compile(v, how, target, &c);
+    /* Cores share the run on memory that nobody wrote yet: what one leaves out shows. */
+    if (c.target->device == SHEAF_DEVICE_VE) {
+        if (!pipeline_run_set_cores(&c.run, 3, &err))
+            fail_msg("%s: %s", how, err.text);
+        check_run(v, "simulated VE, three cores", &c.run);
+        if (!pipeline_run_set_cores(&c.run, 1, &err))
+            fail_msg("%s: %s", how, err.text);
+    }
     check_run(v, how, &c.run);
     if (c.target->host && !assemble_takes(&c, &err))
         fail_msg("%s: %s", how, err.text);
@@ -400,7 +408,7 @@ enum outcome {
     PASSED
 };
 
-enum { MAX_COLUMNS = 3 };
+enum { MAX_COLUMNS = 4 };
 
 struct column {
     const char *how, *target;
@@ -410,7 +418,8 @@ struct column {
 static const struct column columns[MAX_COLUMNS] = {
     {"evaluated", NULL, run_evaluated},
     {"compiled", "native", run_compiled},
-    {"simulated", "nvidia", run_compiled},
+    {"simulated GPU", "nvidia", run_compiled},
+    {"simulated VE", "ve", run_compiled},
 };
 static const struct column packed = {"packed", "nvidia", pack};
 

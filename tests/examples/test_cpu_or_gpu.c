@@ -1,6 +1,6 @@
 /*
- * test_cpu_or_gpu.c: the example that moves from the processor to the GPU by its link line; the GPU
- * is the simulator.
+ * test_cpu_or_gpu.c: the example that moves from the processor to the GPU and the Vector Engine by
+ * its link line; these are simulators.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,16 +45,20 @@ static int count_right(const char *text)
     return n;
 }
 
-static void the_same_program_runs_on_both(void **state)
+static void the_same_program_runs_on_all(void **state)
 {
     (void)state;
+    const char *simulators =
+        support_printf("LD_LIBRARY_PATH=$(realpath %s/tests)", support_build());
     char *cpu = run_example("cpu", "", 0);
-    char *gpu = run_example(
-        "gpu", support_printf("LD_LIBRARY_PATH=$(realpath %s/tests)", support_build()), 0);
+    char *gpu = run_example("gpu", simulators, 0);
+    char *ve = run_example("ve", simulators, 0);
     assert_int_equal(count_right(cpu), 16);
     assert_string_equal(gpu, cpu);
+    assert_string_equal(ve, cpu);
     free(cpu);
     free(gpu);
+    free(ve);
 }
 
 static void without_a_driver_it_says_so(void **state)
@@ -70,7 +74,7 @@ static void without_a_driver_it_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_program_runs_on_both),
+        cmocka_unit_test(the_same_program_runs_on_all),
         cmocka_unit_test(without_a_driver_it_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

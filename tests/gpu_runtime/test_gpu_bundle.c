@@ -38,7 +38,7 @@ static void the_header_says_what_it_is_for(void **state)
 static void the_header_suits_c_and_cpp(void **state)
 {
     (void)state;
-    expect_header_suits("b", "SHEAF_DEVICE_NVIDIA");
+    expect_header_suits("b", "SHEAF_DEVICE_NVIDIA", "");
 }
 
 static void the_object_needs_nothing(void **state)

@@ -1,6 +1,6 @@
 /*
- * kernel_fuse, kernel_simplify, kernel_expand_contracts, kernel_split_sum, kernel_stage.c's and
- * those that take sorts apart, text to text.
+ * kernel_fuse, kernel_simplify, kernel_collapse, kernel_expand_contracts, kernel_split_sum,
+ * kernel_stage.c's and those that take sorts apart, text to text.
  *
  * tests/ir/kernels/<name>.kernel: comments, a line "pass <name>", the kernel, a line "---", the
  * kernel after the pass.  Each pair is also run on random data: what the caller sees may not change
@@ -166,6 +166,15 @@ static bool split(struct kernel *k)
     return false;
 }
 
+enum { LANES = 16 };
+
+/* Of the first contraction. */
+static bool lay_out_windows(struct kernel *k, bool flat)
+{
+    kval contract = kernel_find_contract(k);
+    return flat ? kernel_flatten_windows(k, contract, LANES) : kernel_unfold_windows(k, contract);
+}
+
 static bool run_pass(const char *pass, struct kernel *k)
 {
     if (strcmp(pass, "fuse") == 0)
@@ -176,6 +185,8 @@ static bool run_pass(const char *pass, struct kernel *k)
         return kernel_fuse_load(k);
     if (strcmp(pass, "simplify") == 0)
         return kernel_simplify(k);
+    if (strcmp(pass, "collapse") == 0)
+        return kernel_collapse(k);
     if (strcmp(pass, "expand") == 0)
         return kernel_expand_contracts(k);
     if (strcmp(pass, "sort_in_turn") == 0)
@@ -188,6 +199,8 @@ static bool run_pass(const char *pass, struct kernel *k)
         return widen(k);
     if (strcmp(pass, "split") == 0)
         return split(k);
+    if (strcmp(pass, "flatten") == 0 || strcmp(pass, "unfold") == 0)
+        return lay_out_windows(k, pass[0] == 'f');
     fail_msg("no pass '%s'", pass);
     return false;
 }

@@ -5,25 +5,9 @@
 #ifndef SHEAF_TESTS_LOADER_LINKED_BUNDLES_H
 #define SHEAF_TESTS_LOADER_LINKED_BUNDLES_H
 
-#include "tests/loader/bundle_run.h"
+#include "tests/loader/small_networks.h"
 
 #include "tests/support/runtime.h"
-
-/* ---- networks ---- */
-
-/* next = x + sum, with -bind=next=sum, and y = -next. */
-static inline void write_state_net(struct arena *a)
-{
-    struct onnx_model m;
-    onnx_begin(&m, a, 13);
-    onnx_input(&m.graph, "sum", ONNX_F32, "4");
-    onnx_input(&m.graph, "x", ONNX_F32, "4");
-    onnx_node(&m.graph, "Add", "x,sum", "next", "");
-    onnx_node(&m.graph, "Neg", "next", "y", "");
-    onnx_output(&m.graph, "next", ONNX_F32, "4");
-    onnx_output(&m.graph, "y", ONNX_F32, "4");
-    finish_net(&m, "state.onnx");
-}
 
 /* ---- bundles ---- */
 
@@ -97,8 +81,49 @@ static inline void expect_net_runs(sheaf_bundle *b)
     }
 }
 
-/* A program with FOLDER/net.h and nothing of the device, which sheaf_plan names so. */
-static inline void expect_header_suits(const char *folder, const char *device)
+/* Of write_items_net. */
+static inline void expect_items(sheaf_bundle *b)
+{
+    struct sheaf_error error;
+    for (int64_t n = 5; n > 0; n--) {
+        float *x = tensor(b, "x").data;
+        for (int64_t i = 0; i < 4 * n; i++)
+            x[i] = (float)(i + n);
+        expect_ok(sheaf_set_extent(b, "n", n, &error), &error);
+        run_bundle(b);
+        const float *y = tensor(b, "y").data;
+        for (int64_t i = 0; i < 4 * n; i++)
+            assert_true(y[i] == -(float)(i + n));
+    }
+}
+
+/* Runs the bundle and cpu/NAME on the same and compares y. */
+static inline void compare_y(sheaf_bundle *b, const char *name, float x, int64_t n, float limit)
+{
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } inputs[] = {
+        {"x", 4 * sizeof(float)}, {"n", sizeof n}, {"limit", sizeof limit}, {"c", sizeof(uint8_t)}};
+    struct linked_entry o = entry_of("cpu", name);
+    const float xs[4] = {x, 2 * x, 3 - x, 0};
+    uint8_t c = n > 0;
+    const void *values[] = {xs, &n, &limit, &c};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct sheaf_tensor_desc t;
+        if (sheaf_tensor(b, inputs[i].name, &t, NULL) != SHEAF_OK)
+            continue;
+        assert_int_equal(t.size_bytes, inputs[i].bytes);
+        memcpy(t.data, values[i], inputs[i].bytes);
+        memcpy(tensor_of(&o, inputs[i].name), values[i], inputs[i].bytes);
+    }
+    assert_int_equal(o.entry(o.constants, o.mutables, o.activations), SHEAF_OK);
+    run_bundle(b);
+    assert_memory_equal(tensor(b, "y").data, tensor_of(&o, "y"), sizeof xs);
+}
+
+/* A program with FOLDER/net.h and nothing of the device, which sheaf_plan names so, and `more`. */
+static inline void expect_header_suits(const char *folder, const char *device, const char *more)
 {
     expect_client_runs(
         support_printf("#include \"net.h\"\n"
@@ -108,8 +133,9 @@ static inline void expect_header_suits(const char *folder, const char *device)
                        "    net_get_x(m)[0] = 1;\n"
                        "    return net(m, m, m) != SHEAF_ERROR_DEVICE ||\n"
                        "        net_info.plan->device != %s;\n"
-                       "}\n",
-                       device),
+                       "}\n"
+                       "%s",
+                       device, more),
         folder, "net");
 }
 

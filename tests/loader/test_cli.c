@@ -337,6 +337,22 @@ static void test_verify(void **state)
     expect_quiet("-m mean.onnx -verify mix.png", 0);
 }
 
+/* On an engine that has two. */
+static void test_cores(void **state)
+{
+    (void)state;
+    const char *simulator = support_printf("%s/tests", tool_absolute(support_build()));
+    assert_int_equal(setenv("LD_LIBRARY_PATH", simulator, 1), 0);
+    assert_int_equal(setenv("VE_OMP_NUM_THREADS", "1", 1), 0);
+    assert_int_equal(setenv("SHEAF_SIM_VE_CORES", "2", 1), 0);
+    expect_quiet("-m mean.onnx -ve -verify", 0);
+    expect_quiet("-m mean.onnx -ve -ve-cores=2 -verify mix.png", 0);
+    tool_expect_fault("-m mean.onnx -ve -ve-cores=3 -verify",
+                      "AVEO gives the process on the Vector Engine 2 cores, not 3");
+    unsetenv("SHEAF_SIM_VE_CORES");
+    unsetenv("LD_LIBRARY_PATH");
+}
+
 static void test_time(void **state)
 {
     (void)state;
@@ -416,12 +432,19 @@ static void test_resnet50(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_about),           cmocka_unit_test(test_wrong_command_line),
-        cmocka_unit_test(test_bad_files),       cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_batch),           cmocka_unit_test(test_image_lists),
-        cmocka_unit_test(test_expected_labels), cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_verify),          cmocka_unit_test(test_time),
-        cmocka_unit_test(test_dumps),           cmocka_unit_test(test_bundle),
+        cmocka_unit_test(test_about),
+        cmocka_unit_test(test_wrong_command_line),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_image_lists),
+        cmocka_unit_test(test_expected_labels),
+        cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_cores),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_dumps),
+        cmocka_unit_test(test_bundle),
         cmocka_unit_test(test_resnet50),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

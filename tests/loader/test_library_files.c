@@ -271,7 +271,6 @@ static void faults_leave_nothing_behind(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"-device=ve", "option -device: code for 've' is not supported"},
         {"-device=thumbv7m", "a library needs an operating system"},
         {"-device=z80", "option -device: 'z80' is not supported"},
         {"-device=x86 -target=x86_64", "options -device and -target exclude each other"},

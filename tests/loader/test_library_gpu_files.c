@@ -271,7 +271,7 @@ static void the_options_of_the_tool(void **state)
         const char *args, *words;
     } faults[] = {
         {"-emit-lib=shared -device=nvidia -cc=65", "capability 65 is below 80"},
-        {"-emit-lib=shared -device=ve", "option -device: code for 've' is not supported"},
+        {"-emit-lib=shared -device=ve -cc=80", "option -cc needs -gpu"},
         {"-emit-lib=shared -device=x86 -gpu", "options -gpu and -device=x86 exclude each other"},
         {"-emit-lib=shared -device=x86 -cc=80", "option -cc needs -gpu"},
         {"-emit-lib=shared -device=nvidia -cpu", "options -gpu and -cpu exclude each other"},

@@ -215,6 +215,11 @@ static void test_conflicts(void **state)
                                 "bundle");
     bad("-m n -target=aarch64",
         "option -target needs -emit-bundle or -emit-lib: code for another machine cannot run here");
+    bad("-m n -ve-cores=8", "option -ve-cores needs -ve: they are the Vector Engine's");
+    bad("-m n -ve -ve-cores=17", "option -ve-cores must lie in 1 to 16, not 17");
+    bad("-m n -ve -ve-cores=8 -emit-bundle d",
+        "options -emit-bundle and -ve-cores exclude each other: what is written is not run");
+    assert_int_equal(good("-m n -ve -ve-cores=8").ve_cores, 8);
     /* What is switched off excludes nothing. */
     assert_false(good("-m n -cpu -interpreter=false").interpreter);
     assert_true(good("-m n -use-imagenet-normalization=false -mean=1").mean.n == 1);

@@ -49,6 +49,8 @@ static const struct {
     {"lvl 3; vld %v0, 40, %s0", "reads 8 bytes at 0x*, outside of all memory"},
     {"lvl 3; vld %v0, 4, %s0", "reads 8 bytes at 0x*, which is no multiple of that"},
     {"lea %s3, 4(, %s0); lvl 1; vldu %v0, 4, %s3", ""},
+    {"lea %s3, 4(, %s0); lvl 2; vldu %v0, 4, %s3; vstu %v0, 4, %s3", ""},
+    {"lea %s3, 4(, %s0); lvl 3; vldu %v0, 4, %s3; vstu %v0, 4, %s3", ""},
     {"lea %s3, 2(, %s0); lvl 1; vldu %v0, 4, %s3",
      "reads 4 bytes at 0x*, which is no multiple of that"},
     {"lvl 9; vbrd %v0, 1; vst %v0, 8, %s0", "writes 72 bytes at 0x*, outside of all memory"},

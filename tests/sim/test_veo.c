@@ -5,6 +5,7 @@
 #include "tests/support/ve_object.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bundle/write/ve_shared.h"
@@ -14,9 +15,13 @@
 #include "ve_runtime/veo.h"
 
 /* next: the number at p is one more, and the result what it was; wait: until it is not 0. */
-static const char CODE[] = "define i64 @next(ptr %p) {\n"
-                           "  %x = load i64, ptr %p\n"
+static const char CODE[] = "define internal i64 @more(i64 %x) noinline {\n"
                            "  %y = add i64 %x, 1\n"
+                           "  ret i64 %y\n"
+                           "}\n"
+                           "define i64 @next(ptr %p) {\n"
+                           "  %x = load i64, ptr %p\n"
+                           "  %y = call i64 @more(i64 %x)\n"
                            "  store i64 %y, ptr %p\n"
                            "  ret i64 %x\n"
                            "}\n"
@@ -31,6 +36,7 @@ static const char CODE[] = "define i64 @next(ptr %p) {\n"
                            "}\n";
 
 static struct veo veo;
+static void (*read_counters)(struct sim_veo_counters *out);
 static const char *library_path;
 
 static int prepare(void **state)
@@ -52,6 +58,9 @@ static int prepare(void **state)
         assert_non_null(function);
         memcpy((uint8_t *)&veo + i * sizeof function, &function, sizeof function);
     }
+    void *counters = dlsym(there, "sim_veo_counters");
+    assert_non_null(counters);
+    memcpy(&read_counters, &counters, sizeof counters);
     arena_init(&a);
     error_init(&err);
     if (!ve_shared_make(&a, "code", ve_object(&a, CODE, LLVMRelocPIC), &library, &err))
@@ -218,6 +227,76 @@ static void contexts_need_the_environment(void **state)
     assert_int_equal(veo.veo_proc_destroy(p), -1);
 }
 
+struct figures {
+    int calls;
+    double cycles, longest, vector;
+};
+
+static struct figures figures_of(const char *text, const char *function)
+{
+    struct figures f;
+    const char *at = strstr(text, support_printf("\n%s ", function));
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "%*s %d %lf %lf %lf", &f.calls, &f.cycles, &f.longest, &f.vector),
+                     4);
+    return f;
+}
+
+/* Of what ran, also of functions that only the object itself knows; each context does the same. */
+static void figures_are_written(void **state)
+{
+    (void)state;
+    const char *path = support_printf("%s/figures", support_tmp());
+    remove(path);
+    set("SHEAF_SIM_VE_STATS", path);
+    struct client c = begin();
+    uint64_t value = 0;
+    finish(c.context[0], veo.veo_async_write_mem(c.context[0], c.memory, &value, sizeof value));
+    finish(c.context[0], veo.veo_call_async(c.context[0], c.next, c.args));
+    finish(c.context[1], veo.veo_call_async(c.context[1], c.next, c.args));
+    end(&c);
+    set("SHEAF_SIM_VE_STATS", NULL);
+    size_t size;
+    char *text = support_read_file(path, &size);
+    struct figures next = figures_of(text, "next"), more = figures_of(text, "more");
+    struct figures all = figures_of(text, "all");
+    assert_int_equal(strncmp(text, "estimated, not measured\n", 24), 0);
+    assert_null(strstr(text, "\nwait "));
+    assert_non_null(strstr(text, "\nld "));
+    assert_true(next.calls == 2 && more.calls == 2 && all.calls == 4);
+    assert_true(more.cycles > 0 && next.cycles + more.cycles == all.cycles);
+    assert_true(next.longest * 2 == next.cycles && more.longest * 2 == more.cycles);
+    assert_true(all.longest == all.cycles && all.vector == 0); /* one after the other */
+    free(text);
+}
+
+static uint64_t n_compared(void)
+{
+    struct sim_veo_counters c;
+    read_counters(&c);
+    return c.compared;
+}
+
+/* With LLVM's disassembler, once each. */
+static void instructions_are_compared(void **state)
+{
+    (void)state;
+    for (int off = 0; off < 2; off++) {
+        uint64_t value = 0, before = n_compared(), n[2];
+        set("SHEAF_SIM_VE_CHECK", off ? "0" : NULL);
+        struct client c = begin();
+        finish(c.context[0], veo.veo_async_write_mem(c.context[0], c.memory, &value, sizeof value));
+        for (int i = 0; i < 2; i++) {
+            finish(c.context[i], veo.veo_call_async(c.context[i], c.next, c.args));
+            n[i] = n_compared() - before;
+        }
+        assert_true(off ? n[0] == 0 : n[0] > 3 && n[0] < 100);
+        assert_int_equal(n[1], n[0]);
+        end(&c);
+    }
+    set("SHEAF_SIM_VE_CHECK", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +306,8 @@ int main(void)
         cmocka_unit_test(an_exception_ends_all),
         cmocka_unit_test(copies_are_within_bounds),
         cmocka_unit_test(contexts_need_the_environment),
+        cmocka_unit_test(figures_are_written),
+        cmocka_unit_test(instructions_are_compared),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }

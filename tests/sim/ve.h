@@ -107,7 +107,8 @@ struct sim_ve_options {
     /* NULL, or what prints an instruction independently: each that runs must read the same. Returns
        false where it is none.  sim_ve_llvm_text is one.  [NULL] */
     bool (*reference)(uint64_t word, char *out_text, size_t size);
-    uint32_t quantum;    /* instructions that a context runs before another one may [1000] */
+    bool unfair;      /* a context runs until it waits, the last one first; no time then [false] */
+    uint32_t quantum; /* instructions that a context runs before another one may [1000] */
     uint64_t spin_insns; /* of each context without any progress: deadlock [20 million] */
 };
 struct sim_ve_options *sim_ve_options(struct sim_ve *ve);
@@ -121,19 +122,20 @@ struct sim_ve_stats {
     uint64_t elems;     /* that vector instructions worked on; a pair is one */
     uint64_t flops;     /* of vectors: a multiply-add is 2, a pair counts twice */
     uint64_t bytes_read, bytes_written;
-    double cycles;        /* by which it moved its context's clock */
-    double vector_cycles; /* of those, while some vector pipe was busy */
-    double fma_cycles;    /* that its instructions kept the three FMA pipes busy, / 3 */
-    double memory_cycles; /* that they kept the vector memory pipe busy */
+    double cycles;         /* by which it moved the clocks of its contexts, together */
+    double longest_cycles; /* the same of that context in which it took the longest */
+    double vector_cycles;  /* of `cycles`, while some vector pipe was busy */
+    double fma_cycles;     /* that its instructions kept the three FMA pipes busy, / 3 */
+    double memory_cycles;  /* that they kept the vector memory pipe busy */
 };
 
 /* Of all contexts, since the image was created or they were reset, by
    function in the order of addresses, those that ran only.  Valid until the next call. */
 const struct sim_ve_stats *sim_ve_stats(struct sim_ve *ve, size_t *out_n);
-/* Their sum; cycles: the latest clock of all contexts, since the reset. */
+/* Their sum; longest_cycles: the latest clock of all contexts, since the reset. */
 struct sim_ve_stats sim_ve_total(struct sim_ve *ve);
 void sim_ve_reset_stats(struct sim_ve *ve);
-/* The same as a table, with shares of time and of the peak, and the mix of instructions. */
+/* The same as a table, and the mix of instructions: veo.h describes it. */
 void sim_ve_print_stats(struct sim_ve *ve, FILE *file);
 /* How often an instruction ran, by the name that it has in assembler ("pvfmad"). */
 uint64_t sim_ve_ran(const struct sim_ve *ve, const char *mnemonic);

@@ -106,6 +106,7 @@ enum { VE_C = 8, VE_D = 4, VE_S = 2, VE_E = 1, VE_W = 16, VE_X = 32 };
 struct ve_function {
     struct sim_ve_stats stats; /* name first of all */
     uint64_t address, n_bytes;
+    double cycles[SIM_VE_MAX_CONTEXTS]; /* by context */
 };
 
 struct ve_insn {

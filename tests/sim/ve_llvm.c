@@ -5,6 +5,16 @@
 
 #include "tests/sim/ve.h"
 
+static LLVMDisasmContextRef disassembler;
+
+/* Before the library that this is part of leaves the program. */
+__attribute__((destructor)) static void close_disassembler(void)
+{
+    if (disassembler)
+        LLVMDisasmDispose(disassembler);
+    disassembler = NULL;
+}
+
 static LLVMDisasmContextRef open_disassembler(void)
 {
     LLVMInitializeVETargetInfo();
@@ -16,7 +26,6 @@ static LLVMDisasmContextRef open_disassembler(void)
 
 bool sim_ve_llvm_text(uint64_t word, char *out_text, size_t size)
 {
-    static LLVMDisasmContextRef disassembler;
     uint8_t bytes[8];
     char text[200];
     if (!disassembler)

@@ -407,8 +407,9 @@ static bool read_dynamic_symbols(struct loading *l, const struct dynamic *d)
     const uint8_t *table = l->image + d->hash + 8;
     free(l->library->symbols);
     free(l->library->functions);
-    l->library->symbols = calloc(n[1] + UINT64_C(1), sizeof *l->library->symbols);
-    l->library->functions = calloc(n[1] + UINT64_C(1), sizeof *l->library->functions);
+    uint64_t most = UINT64_C(1) + n[1] + l->o.n_symbols;
+    l->library->symbols = calloc(most, sizeof *l->library->symbols);
+    l->library->functions = calloc(most, sizeof *l->library->functions);
     if (!l->library->symbols || !l->library->functions)
         return out_of_memory(l);
     for (uint32_t i = 1; i < n[1]; i++) {
@@ -428,6 +429,18 @@ static bool read_dynamic_symbols(struct loading *l, const struct dynamic *d)
                                   .is_function = ELF64_ST_TYPE(s.st_info) == STT_FUNC,
                                   .size = s.st_size};
         if (!add_symbol(l, &o, l->library->address + s.st_value))
+            return false;
+    }
+    return true;
+}
+
+/* Functions of which the dynamic loader knows nothing: figures and faults name them. */
+static bool read_local_functions(struct loading *l)
+{
+    for (uint32_t i = 1; i < l->o.n_symbols; i++) {
+        struct object_symbol s;
+        if (object_symbol(&l->o, i, &s) && s.is_local && s.is_function && s.value < l->n_bytes &&
+            !add_symbol(l, &s, l->library->address + s.value))
             return false;
     }
     return true;
@@ -458,7 +471,7 @@ static bool load_shared(struct loading *l)
     for (uint32_t i = 0; object_segment(&l->o, i, &s); i++)
         if (s.type == PT_LOAD)
             memcpy(l->image + s.address, l->o.data + s.offset, s.file_size);
-    if (!read_dynamic(l, &d) || !read_dynamic_symbols(l, &d) ||
+    if (!read_dynamic(l, &d) || !read_dynamic_symbols(l, &d) || !read_local_functions(l) ||
         !apply_table(l, &d, d.rela, d.n_rela_bytes) || !apply_table(l, &d, d.plt, d.n_plt_bytes))
         return false;
     open_segments(l);

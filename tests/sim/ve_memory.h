@@ -53,7 +53,7 @@ void ve_memory_unwritten_faults(struct ve_memory *m, bool on);
 struct sim_ve_context;
 /* End the call with a sentence: the bytes may not be read, written. */
 _Noreturn void ve_refuse(struct sim_ve_context *c, uint64_t address, uint64_t n_bytes, bool writes);
-/* The host's memory for an access of n bytes, 1, 2, 4 or 8, or n times 8 of them. */
+/* The host's memory for an access of n bytes, 1, 2, 4 or 8, or for more, of several elements. */
 const uint8_t *ve_reading(struct sim_ve_context *c, uint64_t address, uint64_t n_bytes);
 /* The same of 4 bytes of which narrower elements are taken: it is enough that one was written. */
 const uint8_t *ve_reading_word(struct sim_ve_context *c, uint64_t address);

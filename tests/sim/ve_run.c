@@ -145,9 +145,21 @@ static uint64_t run_guarded(struct sim_ve_context *c, uint64_t n)
     return c->n_run - before;
 }
 
+/* The last one that was opened of those that do something; NULL: all wait. */
+static struct sim_ve_context *choose_unfairly(const struct sim_ve *ve)
+{
+    enum { WAITS = 1000 }; /* instructions that change no memory */
+    for (struct sim_ve_context *c = ve->contexts; c; c = c->next_open)
+        if (c->state == SIM_VE_RUNNING && c->progress < WAITS)
+            return c;
+    return NULL;
+}
+
 static struct sim_ve_context *choose(const struct sim_ve *ve)
 {
-    struct sim_ve_context *best = NULL;
+    struct sim_ve_context *best = ve->options.unfair ? choose_unfairly(ve) : NULL;
+    if (best)
+        return best;
     for (struct sim_ve_context *c = ve->contexts; c; c = c->next_open)
         if (c->state == SIM_VE_RUNNING &&
             (!best || c->clock.now < best->clock.now ||

@@ -7,7 +7,6 @@
 
 /* Peak of a core: three pipes, 32 elements, two flops, and twice that in pairs. */
 enum { PAIR_FLOPS_PER_CYCLE = 384 };
-static const double hertz = 1.6e9;
 
 static void add(struct sim_ve_stats *sum, const struct sim_ve_stats *s)
 {
@@ -66,16 +65,16 @@ struct sim_ve_stats sim_ve_total(struct sim_ve *ve)
     struct sim_ve_stats sum = {.name = "all"};
     for (size_t i = 0; i < n; i++)
         add(&sum, &s[i]);
-    sum.cycles = 0;
     for (const struct sim_ve_context *c = ve->contexts; c; c = c->next_open)
-        if (c->clock.now > sum.cycles)
-            sum.cycles = c->clock.now;
+        if (c->clock.now > sum.longest_cycles)
+            sum.longest_cycles = c->clock.now;
     return sum;
 }
 
 static void reset(struct ve_function *f)
 {
     f->stats = (struct sim_ve_stats){.name = f->stats.name};
+    memset(f->cycles, 0, sizeof f->cycles);
 }
 
 void sim_ve_reset_stats(struct sim_ve *ve)
@@ -107,29 +106,33 @@ static double percent(double part, double whole)
     return whole > 0 ? 100 * part / whole : 0;
 }
 
-static void print_row(FILE *file, const struct sim_ve_stats *s, double core_cycles)
+static void print_row(FILE *file, const struct sim_ve_stats *s)
 {
-    fprintf(file, "%-40s %8" PRIu64 " %12.0f %9.3f %7.1f %7.1f %7.1f %7.1f\n", s->name, s->calls,
-            s->cycles, 1e3 * s->cycles / hertz, percent(s->vector_cycles, core_cycles),
-            percent(s->fma_cycles, core_cycles), percent(s->memory_cycles, core_cycles),
-            percent((double)s->flops / PAIR_FLOPS_PER_CYCLE, core_cycles));
+    fprintf(file,
+            "%-64s %8" PRIu64 " %12.0f %12.0f %12.0f %12.0f %12.0f %14" PRIu64 " %14" PRIu64
+            " %14" PRIu64 " %7.1f %7.1f %7.1f %7.1f\n",
+            s->name, s->calls, s->cycles, s->longest_cycles, s->vector_cycles, s->fma_cycles,
+            s->memory_cycles, s->flops, s->bytes_read, s->bytes_written,
+            percent(s->vector_cycles, s->cycles), percent(s->fma_cycles, s->cycles),
+            percent(s->memory_cycles, s->cycles),
+            percent((double)s->flops / PAIR_FLOPS_PER_CYCLE, s->cycles));
 }
 
 void sim_ve_print_stats(struct sim_ve *ve, FILE *file)
 {
     size_t n;
     const struct sim_ve_stats *s = sim_ve_stats(ve, &n);
-    fprintf(file, "estimated, not measured:\n%-40s %8s %12s %9s %7s %7s %7s %7s\n", "function",
-            "calls", "cycles", "ms", "vector%", "fma%", "memory%", "peak%");
-    double core_cycles = 0;
-    for (size_t i = 0; i < n; i++) {
-        print_row(file, &s[i], s[i].cycles);
-        core_cycles += s[i].cycles;
-    }
+    fprintf(file, "estimated, not measured\n%-64s %8s %12s %12s %12s %12s %12s %14s %14s %14s",
+            "function", "calls", "cycles", "longest", "vector", "fma", "memory", "flops", "read",
+            "written");
+    fprintf(file, " %7s %7s %7s %7s\n", "vector%", "fma%", "memory%", "peak%");
+    for (size_t i = 0; i < n; i++)
+        print_row(file, &s[i]);
     struct sim_ve_stats sum = sim_ve_total(ve);
-    print_row(file, &sum, core_cycles);
+    print_row(file, &sum);
     fprintf(file, "\n%-16s %14s\n", "instruction", "times");
     for (unsigned i = 0; i < ve_n_rows; i++)
         if (ve->n_ran[i])
             fprintf(file, "%-16s %14" PRIu64 "\n", ve_rows[i].name, ve->n_ran[i]);
+    fprintf(file, "\n");
 }

@@ -279,8 +279,12 @@ void ve_time_step(struct sim_ve_context *c, const struct ve_insn *in)
 void ve_time_enter(struct sim_ve_context *c, struct ve_function *f)
 {
     if (c->function) {
-        c->function->stats.cycles += c->clock.now - c->entered;
-        c->function->stats.vector_cycles += c->vector_busy - c->vector_entered;
+        struct sim_ve_stats *s = &c->function->stats;
+        double *own = &c->function->cycles[c->number];
+        *own += c->clock.now - c->entered;
+        s->cycles += c->clock.now - c->entered;
+        s->longest_cycles = later(s->longest_cycles, *own);
+        s->vector_cycles += c->vector_busy - c->vector_entered;
     }
     c->function = f;
     c->entered = c->clock.now;

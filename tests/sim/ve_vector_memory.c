@@ -44,12 +44,19 @@ static void check_alignment(struct sim_ve_context *c, uint64_t address, uint64_t
         ve_refuse(c, address + stride, n_bytes, writes);
 }
 
+/* Whether the elements lie side by side: then one look at memory does for all.  That takes up to
+   eight bytes for one element, and has them aligned like one. */
+static bool is_block(const struct sim_ve_context *c, uint64_t stride, uint64_t n_bytes)
+{
+    return stride == n_bytes && n_bytes * c->vl > 8;
+}
+
 static void load(struct sim_ve_context *c, const struct ve_insn *in, void *out, uint64_t n_bytes)
 {
     uint64_t stride = ve_y(c, in), address = ve_z(c, in);
     uint8_t *to = out;
     check_alignment(c, address, stride, n_bytes, false);
-    if (stride == n_bytes && c->vl > 0) {
+    if (is_block(c, stride, n_bytes)) {
         memcpy(to, ve_reading(c, address, n_bytes * c->vl), n_bytes * c->vl);
         return;
     }
@@ -96,7 +103,7 @@ static void store(struct sim_ve_context *c, const struct ve_insn *in, const void
     const uint64_t *mask = ve_selected(c, in);
     const uint8_t *from = elems;
     check_alignment(c, address, stride, n_bytes, true);
-    if (stride == n_bytes && !mask && c->vl > 0) {
+    if (is_block(c, stride, n_bytes) && !mask) {
         memcpy(ve_writing(c, address, n_bytes * c->vl), from, n_bytes * c->vl);
         return;
     }

@@ -180,6 +180,13 @@ static bool is_there(int node)
     return node >= 0 && (uint64_t)node < setting("SHEAF_SIM_VE_NODES", 1);
 }
 
+/* LLVM's disassembler, counted. */
+static bool print_instruction(uint64_t word, char *out_text, size_t size)
+{
+    sim.counters.compared++;
+    return sim_ve_llvm_text(word, out_text, size);
+}
+
 static struct veo_proc_handle *create_process(void)
 {
     struct veo_proc_handle *p = need(calloc(1, sizeof *p));
@@ -189,8 +196,9 @@ static struct veo_proc_handle *create_process(void)
     uint32_t quantum = sim_ve_options(p->ve)->quantum;
     sim_ve_options(p->ve)->quantum = (uint32_t)setting("SHEAF_SIM_VE_QUANTUM", quantum);
     p->max_contexts = setting("SHEAF_SIM_VE_CORES", DEFAULT_CORES);
-    if (setting("SHEAF_SIM_VE_CHECK", 0))
-        sim_ve_options(p->ve)->reference = sim_ve_llvm_text;
+    sim_ve_options(p->ve)->unfair = setting("SHEAF_SIM_VE_UNFAIR", 0) != 0;
+    if (setting("SHEAF_SIM_VE_CHECK", 1))
+        sim_ve_options(p->ve)->reference = print_instruction;
     p->next = sim.processes;
     sim.processes = p;
     sim.counters.processes_created++;
@@ -315,6 +323,72 @@ VEO_EXPORT int veo_free_mem(struct veo_proc_handle *process, uint64_t address)
 {
     bool ok = enter(process, __func__) && sim_ve_free(process->ve, address);
     leave();
+    return ok ? 0 : -1;
+}
+
+/* ---- pointers with a mark ---- */
+
+/* The number of the process among those that there are; the last is the first. */
+VEO_EXPORT int veo_proc_identifier(struct veo_proc_handle *process)
+{
+    bool ok = enter(process, __func__);
+    int n = ok ? 0 : -1;
+    for (const struct veo_proc_handle *p = process->next; ok && p; p = p->next)
+        n++;
+    leave();
+    return n;
+}
+
+static struct veo_proc_handle *process_of(const void *pointer)
+{
+    uint64_t number = ((uint64_t)(uintptr_t)pointer & ~VEO_HMEM_ENGINE) >> VEO_HMEM_PROCESS_SHIFT;
+    struct veo_proc_handle *p = sim.processes;
+    uint64_t n = 0;
+    for (const struct veo_proc_handle *q = p; q; q = q->next)
+        n++;
+    for (; p && number + 1 < n; n--)
+        p = p->next;
+    return p;
+}
+
+VEO_EXPORT int veo_alloc_hmem(struct veo_proc_handle *process, void **out, const size_t n_bytes)
+{
+    uint64_t address = 0, number = (uint64_t)veo_proc_identifier(process);
+    int status = veo_alloc_mem(process, &address, n_bytes);
+    address |= VEO_HMEM_ENGINE | number << VEO_HMEM_PROCESS_SHIFT;
+    *out = status == 0 ? (void *)(uintptr_t)address : NULL;
+    return status;
+}
+
+VEO_EXPORT int veo_free_hmem(void *pointer)
+{
+    return veo_free_mem(process_of(pointer), (uint64_t)(uintptr_t)pointer & VEO_HMEM_ADDRESS);
+}
+
+static bool is_marked(const void *pointer)
+{
+    return ((uint64_t)(uintptr_t)pointer & VEO_HMEM_ENGINE) != 0;
+}
+
+VEO_EXPORT int veo_hmemcpy(void *to, const void *from, size_t n_bytes)
+{
+    struct veo_proc_handle *p = process_of(is_marked(to) ? to : from);
+    struct error err;
+    uint8_t *bytes = need(malloc(n_bytes + 1));
+    bool ok = enter(p, __func__);
+    error_init(&err);
+    if (is_marked(from))
+        ok = ok && p == process_of(from) &&
+             sim_ve_read(p->ve, bytes, (uint64_t)(uintptr_t)from & VEO_HMEM_ADDRESS, n_bytes, &err);
+    else
+        memcpy(bytes, from, n_bytes);
+    if (is_marked(to))
+        ok = ok &&
+             sim_ve_write(p->ve, (uint64_t)(uintptr_t)to & VEO_HMEM_ADDRESS, bytes, n_bytes, &err);
+    else if (ok)
+        memcpy(to, bytes, n_bytes);
+    leave();
+    free(bytes);
     return ok ? 0 : -1;
 }
 

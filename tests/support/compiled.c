@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -54,6 +55,19 @@ static bool is_gpu(const char *cpu)
     return !strncmp(cpu, GPU, strlen(GPU));
 }
 
+/* "ve" or "ve,CORES" */
+static bool is_ve(const char *cpu)
+{
+    size_t n = strlen(VE);
+    return !strncmp(cpu, VE, n) && (cpu[n] == 0 || cpu[n] == ',');
+}
+
+static uint32_t cores_of(const char *cpu)
+{
+    const char *comma = is_ve(cpu) ? strchr(cpu, ',') : NULL;
+    return comma ? (uint32_t)strtoul(comma + 1, NULL, 10) : 1;
+}
+
 static bool gpu_target(struct arena *a, const char *gpu, const struct target **out_target,
                        struct error *err)
 {
@@ -86,7 +100,7 @@ bool compiled_target(struct arena *a, const char *cpu, const struct target **out
 {
     if (is_gpu(cpu))
         return gpu_target(a, cpu, out_target, err);
-    if (strcmp(cpu, VE) == 0)
+    if (is_ve(cpu))
         return ve_target(a, out_target, err);
     size_t n = strcspn(cpu, ","), small = strlen(cpu) - strlen(SMALL);
     struct cpu_target_options opt = {.cpu = arena_strndup(a, cpu, n)};
@@ -108,8 +122,8 @@ static void request(struct compiled *c)
 
 static void schedule(struct compiled *c)
 {
-    if (c->target->split_sum)
-        program_split_sums(c->program, c->target);
+    if (c->target->prepare_contract)
+        program_prepare(c->program, c->target);
     if (c->target->launch_work)
         program_split_phases(c->program, c->target->launch_work);
     c->schedules = emit_schedule(&c->arena, c->program, c->target);
@@ -139,23 +153,25 @@ static bool emit_graph(struct compiled *c, struct graph *g, bool keep_all, bool 
 }
 
 /* The code, ready to run: on this machine, or in the simulator of a device. */
-static bool open_run(struct compiled *c, struct error *err)
+static bool open_run(struct compiled *c, const char *cpu, struct error *err)
 {
-    bool is_ve = c->target->device == SHEAF_DEVICE_VE;
-    if (c->target->host && !(is_ve ? simulator_open_ve() : simulator_open()))
+    bool on_ve = c->target->device == SHEAF_DEVICE_VE;
+    if (c->target->host && !(on_ve ? simulator_open_ve() : simulator_open()))
         return error_set(err, SHEAF_ERROR_DEVICE, "there is no simulator");
     if (!pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", &c->code.object,
                            err))
         return false;
     c->run.tf32 = c->target->f32_math == F32_TF32;
-    return !c->target->host || pipeline_run_on_device(&c->run, c->target->device, "net", err);
+    return !c->target->host ||
+           (pipeline_run_on_device(&c->run, c->target->device, "net", err) &&
+            (cores_of(cpu) == 1 || pipeline_run_set_cores(&c->run, cores_of(cpu), err)));
 }
 
 bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, bool keep_all,
                          bool step_functions, struct error *err)
 {
     return compiled_target(&c->arena, cpu, &c->target, err) &&
-           emit_graph(c, g, keep_all, step_functions, err) && open_run(c, err);
+           emit_graph(c, g, keep_all, step_functions, err) && open_run(c, cpu, err);
 }
 
 bool compiled_emit(struct compiled *c, const char *graph_text, const struct cpu_target_options *opt,
@@ -278,7 +294,7 @@ bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const cha
 {
     struct kernel *k = parsed(c, kernel_text, err);
     return k && compiled_target(&c->arena, cpu, &c->target, err) && emit_kernel(c, k, err) &&
-           open_run(c, err);
+           open_run(c, cpu, err);
 }
 
 bool compiled_emit_kernel(struct compiled *c, const char *kernel_text,
@@ -299,7 +315,7 @@ bool compiled_host_runs(const char *cpu)
 {
     if (is_gpu(cpu))
         return simulator_open();
-    if (strcmp(cpu, VE) == 0)
+    if (is_ve(cpu))
         return simulator_open_ve();
     struct arena a;
     arena_init(&a);

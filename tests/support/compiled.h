@@ -27,7 +27,7 @@ struct compiled {
 
 /* `cpu`: "native" or an LLVM name, behind it features as for -mattr: "haswell,-fma", and last -Os
    for small code: "haswell,-Os".  Or "nvidia", "nvidia,tf32", "nvidia,tf32x3": a GPU, with such
-   products of floats, or "ve": a Vector Engine, of which simulators take the part.  On failure
+   products of floats, or "ve", "ve,CORES": a Vector Engine; simulators take their part.  On failure
    returns false; compiled_close is due all the same. The mutable area is zero.  Float constants are
    varied element by element. */
 bool compiled_open(struct compiled *c, const char *graph_text, const char *cpu, struct error *err);

@@ -1,237 +1,310 @@
 /*
- * test_ve_bundle.c: bundles for the Vector Engine as the tool writes them, run in the simulator: in
- * several cores, and with the options that they are made with.
+ * test_ve_bundle.c: the files of a bundle for the Vector Engine, for the host's runtime and for
+ * programs of the engine itself.
  */
 #include "tests/loader/linked_bundles.h"
 
-#include "tests/ve_runtime/ve_simulator.h"
+#include "bundle/read/ve_check.h"
+#include "bundle/write/ve_shared.h"
+#include "tests/sim/ve.h"
 
-/* y = x in 4 bits: neighbours share a byte, and are of one core each where there are eight.  These
-   come to it from the barrier behind another kernel, at one time. */
-static void write_halves(struct arena *a)
-{
-    struct onnx_model m;
-    onnx_begin(&m, a, 21);
-    onnx_input(&m.graph, "x", ONNX_F32, "2,4");
-    onnx_node(&m.graph, "Neg", "x", "where", "");
-    onnx_node(&m.graph, "Cast", "x", "y", "to=22");
-    onnx_output(&m.graph, "where", ONNX_F32, "2,4");
-    onnx_output(&m.graph, "y", ONNX_I4, "2,4");
-    finish_net(&m, "halves.onnx");
-}
-
-/* y = the three largest of each row, where = their places. */
-static void write_largest(struct arena *a)
-{
-    struct onnx_model m;
-    onnx_begin(&m, a, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "9,40");
-    onnx_ints(&m.graph, "k", "1", "3");
-    onnx_node(&m.graph, "TopK", "x,k", "y,where", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "9,3");
-    onnx_output(&m.graph, "where", ONNX_I64, "9,3");
-    finish_net(&m, "largest.onnx");
-}
-
-static int make_bundles(void **state)
+static int write_nets(void **state)
 {
     (void)state;
-    struct arena a;
-    arena_init(&a);
     write_net("net.onnx", "2", 2);
     write_net("other.onnx", "2", 3);
-    write_state_net(&a);
-    write_halves(&a);
-    write_largest(&a);
-    arena_done(&a);
+    compile("-m net.onnx -ve -emit-bundle b");
     compile("-m net.onnx -emit-bundle cpu");
-    simulate("TMPDIR", temporary_folder());
-    simulate("VE_OMP_NUM_THREADS", "1");
-    open_simulator();
     return 0;
 }
 
-static sheaf_bundle *open_ve(const char *folder, const char *name)
+static struct bytes read_bytes(const char *file)
 {
-    struct linked_entry o = entry_of(folder, name);
-    return open_linked(&o);
+    size_t size = 0;
+    char *data = support_read_file(path_of(file), &size);
+    if (!data)
+        fail_msg("%s was not written", file);
+    return (struct bytes){(const uint8_t *)data, size};
 }
 
-/* The network of cpu/net. */
-static void expect_net(sheaf_bundle *b)
+static void free_bytes(struct bytes b)
 {
-    expect_net_runs(b);
-    sheaf_close(b);
-    expect_nothing_left();
+    union {
+        const uint8_t *in;
+        void *out;
+    } data = {b.data};
+    free(data.out);
 }
 
-/* ---- cores ---- */
+/* ---- files ---- */
 
-static void expect_same_output(const sheaf_bundle *b, const struct linked_entry *cpu,
-                               const char *name)
-{
-    struct sheaf_tensor_desc t;
-    if (sheaf_tensor(b, name, &t, NULL) == SHEAF_OK)
-        assert_memory_equal(t.data, tensor_of(cpu, name), t.size_bytes);
-}
-
-/* NAME.onnx gives in any number of cores what it gives here.  The cores take turns with each
-   instruction, so that one is in the middle of whatever others do. */
-static void expect_cores_agree(const char *name)
-{
-    compile(support_printf("-m %s.onnx -ve -emit-bundle ve", name));
-    compile(support_printf("-m %s.onnx -emit-bundle cpu", name));
-    struct linked_entry cpu = entry_of("cpu", name);
-    simulate("SHEAF_SIM_VE_QUANTUM", "1");
-    sheaf_bundle *b = open_ve("ve", name);
-    struct sheaf_tensor_desc x = tensor(b, "x");
-    for (uint32_t cores = 1; cores <= 8; cores++) {
-        set_cores(b, cores);
-        for (size_t i = 0; i < x.size_bytes / sizeof(float); i++)
-            ((float *)x.data)[i] = (float)((i * 7 + cores) % 9) - 4;
-        memcpy(tensor_of(&cpu, "x"), x.data, x.size_bytes);
-        assert_int_equal(cpu.entry(cpu.constants, cpu.mutables, cpu.activations), SHEAF_OK);
-        run_bundle(b);
-        expect_same_output(b, &cpu, "y");
-        expect_same_output(b, &cpu, "where");
-    }
-    sheaf_close(b);
-    simulate("SHEAF_SIM_VE_QUANTUM", NULL);
-    expect_nothing_left();
-}
-
-static void cores_share_maps(void **state)
+static void the_header_says_what_it_is_for(void **state)
 {
     (void)state;
-    expect_cores_agree("net");
+    char *text = support_read_file(path_of("b/net.h"), NULL);
+    assert_non_null(text);
+    assert_non_null(strstr(text, " * Device:    NEC Vector Engine (SX-Aurora TSUBASA)\n"
+                                 " * Runtime:   libve_runtime (ve_runtime/ve_runtime.h), in a "
+                                 "program for x86_64-unknown-linux-gnu\n"));
+    assert_non_null(strstr(text, "This function returns SHEAF_ERROR_DEVICE."));
+    assert_non_null(strstr(text, "uint64_t net_ve(uint64_t call);\n"));
+    assert_null(strstr(text, "NVIDIA GPUs"));
+    free(text);
 }
-
-/* Half a byte is stored with the other half, which nobody may have written. */
-static void cores_store_halves_of_bytes(void **state)
-{
-    (void)state;
-    simulate("SHEAF_SIM_VE_UNWRITTEN", "1");
-    expect_cores_agree("halves");
-    simulate("SHEAF_SIM_VE_UNWRITTEN", NULL);
-}
-
-static void cores_sort_rows(void **state)
-{
-    (void)state;
-    expect_cores_agree("largest");
-}
-
-/* ---- options ---- */
 
 static void the_header_suits_c_and_cpp(void **state)
 {
     (void)state;
-    compile("-m net.onnx -ve -emit-bundle ve");
-    expect_header_suits("ve", "SHEAF_DEVICE_VE");
+    expect_header_suits("b", "SHEAF_DEVICE_VE",
+                        "uint64_t (*run_there)(uint64_t) = net_ve;\n"
+                        "uint64_t net_ve(uint64_t call) { return call; }\n");
 }
 
-static void options_of_bundles_work(void **state)
+/* The library is what the host's object has inside, and what the engine's object links to. */
+static void the_files_of_the_engine_are_one_code(void **state)
 {
     (void)state;
-    static const char *const options[] = {
-        "-save-asm",
-        "-replaceable-weights",
-        "-overlay-io",
-        "-mcpu=x86-64",
-        "-may-run-together=main,second -add-entry=second=other.onnx",
-        "-network-name=net",
-    };
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        const char *folder = support_printf("o%zu", i);
-        compile(support_printf("-m net.onnx -ve %s -emit-bundle %s", options[i], folder));
-        expect_net(open_ve(folder, "net"));
+    struct arena a;
+    struct error err;
+    struct object o;
+    struct bytes object = read_bytes("b/net.ve.o"), library = read_bytes("b/net.ve.so"), linked;
+    const struct sheaf_plan *p = open_entry("b/net", "net").info->plan;
+    arena_init(&a);
+    error_init(&err);
+    assert_int_equal(p->n_images, 1);
+    assert_int_equal(p->images[0].size, library.size);
+    assert_memory_equal(p->images[0].data, library.data, library.size);
+    if (!ve_shared_make(&a, "net.ve.so", object, &linked, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(linked.size, library.size);
+    assert_memory_equal(linked.data, library.data, library.size);
+    assert_null(object_open(library.data, library.size, &o));
+    const char *why = ve_check(&o);
+    if (why)
+        fail_msg("%s", why);
+    assert_null(object_open(object.data, object.size, &o));
+    uint32_t n_undefined;
+    assert_null(object_undefined(&o, &n_undefined));
+    assert_true(object_defines(&o, "net_ve"));
+    assert_null(object_writable(&o));
+    arena_done(&a);
+    free_bytes(object);
+    free_bytes(library);
+}
+
+static void other_tools_can_read_them(void **state)
+{
+    (void)state;
+    char *out;
+    if (support_run("command -v readelf >/dev/null", NULL) != 0) {
+        print_message("left out for want of readelf\n");
+        skip();
     }
-    compile("-m net.onnx -ve -target=aarch64 -emit-bundle arm");
-    compile("-m net.onnx -ve -weights-format=c -emit-bundle c");
-    assert_true(size_of("c/net_weights.c") > 0);
-    char *text = support_read_file(path_of("o0/net.s"), NULL);
-    assert_non_null(text);
-    assert_non_null(strstr(text, "lvl"));
+    run_or_fail(support_printf("cd '%s' && readelf -hW b/net.ve.o b/net.ve.so 2>&1", support_tmp()),
+                &out);
+    assert_non_null(strstr(out, "REL (Relocatable file)"));
+    assert_non_null(strstr(out, "DYN (Shared object file)"));
+    assert_null(strstr(out, "Warning"));
+    free(out);
+    run_or_fail(support_printf("cd '%s' && readelf -dW b/net.ve.so 2>&1", support_tmp()), &out);
+    assert_non_null(strstr(out, "Library soname: [net.ve.so]"));
+    assert_null(strstr(out, "(NEEDED)"));
+    assert_null(strstr(out, "TEXTREL"));
+    free(out);
+    if (support_run("command -v llvm-objdump-19 >/dev/null", NULL) != 0)
+        return;
+    run_or_fail(support_printf("cd '%s' && llvm-objdump-19 -d b/net.ve.o", support_tmp()), &out);
+    assert_non_null(strstr(out, "<net_ve>:"));
+    assert_null(strstr(out, "<unknown>"));
+    free(out);
+}
+
+static void names_are_those_of_the_bundle(void **state)
+{
+    (void)state;
+    char *out;
+    compile("-m net.onnx -ve -emit-bundle n -network-name=files -main-entry-name=run_it");
+    run_or_fail(support_printf("cd '%s/n' && LC_ALL=C ls", support_tmp()), &out);
+    assert_string_equal(out, "files.h\nfiles.o\nfiles.ve.o\nfiles.ve.so\nfiles.weights\n");
+    free(out);
+    char *text = support_read_file(path_of("n/files.h"), NULL);
+    assert_non_null(strstr(text, "uint64_t run_it_ve(uint64_t call);\n"));
+    assert_non_null(strstr(text, "linked with files.ve.o, or\n"));
     free(text);
+    struct bytes library = read_bytes("n/files.ve.so");
+    struct object o;
+    assert_null(object_open(library.data, library.size, &o));
+    assert_true(object_defines(&o, "run_it_ve"));
+    free_bytes(library);
 }
 
-static void entries_run_on_the_engine(void **state)
+static void entries_are_in_one_library(void **state)
 {
     (void)state;
-    expect_entries_run("-ve");
-    expect_nothing_left();
+    compile("-m net.onnx -add-entry=second=other.onnx -ve -emit-bundle two");
+    struct linked_entry first = open_entry("two/net", "net"),
+                        second = open_entry("two/net", "second");
+    assert_int_equal(first.config->mutableWeightVarsMemSize,
+                     second.config->mutableWeightVarsMemSize);
+    struct bytes library = read_bytes("two/net.ve.so");
+    struct object o;
+    assert_null(object_open(library.data, library.size, &o));
+    assert_true(object_defines(&o, "net_ve") && object_defines(&o, "second_ve"));
+    free_bytes(library);
+    tool_expect_fault("-m net.onnx -add-entry=net_ve=other.onnx -ve -emit-bundle c",
+                      "'net_ve' is a name that the function 'net' brings with it");
 }
 
-static void weights_are_replaced(void **state)
+static void the_same_gives_the_same_bytes(void **state)
 {
     (void)state;
-    compile("-m other.onnx -network-name=net -ve -replaceable-weights -emit-bundle replaced");
-    compile("-m net.onnx -ve -repack-weights -emit-bundle replaced");
-    expect_net(open_ve("replaced", "net"));
+    compile("-m net.onnx -ve -emit-bundle again");
+    compile("-m net.onnx -device=ve -emit-bundle word");
+    run_or_fail(support_printf("cd '%s' && diff -r again word && cmp b/net.ve.o again/net.ve.o && "
+                               "cmp b/net.ve.so again/net.ve.so && cmp b/net.o again/net.o",
+                               support_tmp()),
+                NULL);
 }
 
-static void state_is_bound(void **state)
+/* They appear together or not at all. */
+static void a_fault_leaves_no_file(void **state)
 {
     (void)state;
-    compile("-m state.onnx -bind=next=sum -ve -emit-bundle ve");
-    sheaf_bundle *b = open_ve("ve", "state");
-    fill_all(b, "x", 1);
-    run_bundle(b);
-    expect_state_of_contexts(b);
-    expect_nothing_left();
+    char *out;
+    run_or_fail(support_printf("mkdir -p '%s/none/net.ve.so'", support_tmp()), NULL);
+    tool_expect_fault("-m net.onnx -ve -emit-bundle none", "none/net.ve.so: cannot write the file");
+    run_or_fail(support_printf("cd '%s/none' && ls", support_tmp()), &out);
+    assert_string_equal(out, "net.ve.so\n");
+    free(out);
 }
 
-/* ---- bad input ---- */
+/* ---- a program of the engine ---- */
 
-#define WITH(options) "-m net.onnx -ve -emit-bundle refused " options
+struct native {
+    struct sim_ve *ve;
+    uint64_t area[3];
+    uint64_t barrier;
+};
 
-static void wrong_options_are_refused(void **state)
+static uint64_t put(struct native *n, const void *from, size_t bytes)
 {
-    (void)state;
-    tool_expect_fault(WITH("-g"),
-                      "options -ve and -g exclude each other: it is about code for processors");
-    tool_expect_fault(WITH("-Os"), "options -ve and -optimize-size exclude each other");
-    tool_expect_fault(WITH("-gpu"),
-                      "options -ve and -gpu exclude each other: each says what runs the network");
-    tool_expect_fault(WITH("-cpu"), "options -ve and -cpu exclude each other");
-    tool_expect_fault(WITH("-dump-profile=p.yaml"),
-                      "options -dump-profile and -emit-bundle exclude each other");
-    tool_expect_fault(WITH("-verify"), "options -emit-bundle and -verify exclude each other");
-    tool_expect_fault(WITH("-mcpu=x86-64,x86-64-v3"),
-                      "option -mcpu names 2 processors, but with -ve one is the host");
-    tool_expect_fault(WITH("-cc=80"), "option -cc needs -gpu");
-    tool_expect_fault(WITH("-host-nodes=Relu"), "option -host-nodes needs -gpu");
-    tool_expect_fault(WITH("-fp32-math=tf32"), "option -fp32-math needs -gpu");
-    tool_expect_fault(WITH("-repack-weights"), "refused/net.o: cannot open the file");
+    struct error err;
+    uint8_t *zeros = calloc(1, bytes + 1);
+    /* What malloc gives there is aligned to 16 bytes. */
+    uint64_t at = (sim_ve_alloc(n->ve, bytes + 64) + 63) / 64 * 64;
+    error_init(&err);
+    if (!sim_ve_write(n->ve, at, from ? from : zeros, bytes, &err))
+        fail_msg("%s", err.text);
+    free(zeros);
+    return at;
 }
 
-static void weights_that_do_not_fit_are_refused(void **state)
+/* As docs/ve.md says a program there is to call it, in so many cores. */
+static void call_natively(struct native *n, uint64_t function, uint64_t n_ranks)
+{
+    struct sim_ve_context *core[SHEAF_VE_MAX_RANKS];
+    for (uint64_t rank = 0; rank < n_ranks; rank++) {
+        const struct sheaf_ve_call call = {.constants = n->area[0],
+                                           .mutables = n->area[1],
+                                           .activations = n->area[2],
+                                           .rank = rank,
+                                           .n_ranks = n_ranks,
+                                           .barrier = n->barrier};
+        uint64_t at = put(n, &call, sizeof call);
+        core[rank] = sim_ve_open(n->ve, 0);
+        assert_non_null(core[rank]);
+        sim_ve_call(core[rank], function, &at, 1);
+    }
+    sim_ve_run(n->ve, NULL, 0);
+    for (uint64_t rank = 0; rank < n_ranks; rank++) {
+        if (sim_ve_state(core[rank]) != SIM_VE_DONE)
+            fail_msg("%s", sim_ve_fault(core[rank]));
+        assert_int_equal(sim_ve_result(core[rank]), SHEAF_OK);
+        sim_ve_close(core[rank]);
+    }
+}
+
+static void run_natively(const char *file, uint64_t n_ranks)
+{
+    struct error err;
+    struct linked_entry cpu = entry_of("cpu", "net"), ve = entry_of("b", "net");
+    struct bytes code = read_bytes(file), weights = read_bytes("b/net.weights");
+    const struct BundleConfig *c = ve.config;
+    struct native n = {.ve = sim_ve_create(1 << 28)};
+    error_init(&err);
+    struct sim_ve_library *library = sim_ve_load(n.ve, file, code.data, code.size, &err);
+    if (!library)
+        fail_msg("%s", err.text);
+    uint8_t *mutables = calloc(1, c->mutableWeightVarsMemSize);
+    fill_input((void *)(mutables + ((uint8_t *)tensor_of(&ve, "x") - ve.mutables)), 3);
+    fill_input(tensor_of(&cpu, "x"), 3);
+    assert_int_equal(cpu.entry(cpu.constants, cpu.mutables, cpu.activations), SHEAF_OK);
+    assert_int_equal(weights.size, c->constantWeightVarsMemSize);
+    n.area[0] = put(&n, weights.data, weights.size);
+    n.area[1] = put(&n, mutables, c->mutableWeightVarsMemSize);
+    n.area[2] = put(&n, NULL, c->activationsMemSize);
+    n.barrier = put(&n, NULL, SHEAF_VE_BARRIER_BYTES);
+    for (int round = 0; round < 2; round++)
+        call_natively(&n, sim_ve_symbol(n.ve, library, "net_ve"), n_ranks);
+    if (!sim_ve_read(n.ve, mutables, n.area[1], c->mutableWeightVarsMemSize, &err))
+        fail_msg("%s", err.text);
+    assert_memory_equal(mutables + ((uint8_t *)tensor_of(&ve, "y") - ve.mutables),
+                        tensor_of(&cpu, "y"), N_ROWS * N_OUT * sizeof(float));
+    free(mutables);
+    free_bytes(code);
+    free_bytes(weights);
+    sim_ve_destroy(n.ve);
+}
+
+static void programs_of_the_engine_call_it(void **state)
 {
     (void)state;
-    compile("-m net.onnx -ve -emit-bundle own");
-    tool_expect_fault("-m net.onnx -ve -repack-weights -emit-bundle own",
-                      "own/net.o was made for its own weights only");
-    compile("-m net.onnx -ve -replaceable-weights -emit-bundle others");
-    tool_expect_fault("-m net.onnx -gpu -repack-weights -emit-bundle others",
-                      "others/net.o: the weights do not fit");
-    tool_expect_fault("-m state.onnx -network-name=net -ve -repack-weights -emit-bundle others",
-                      "others/net.o: the weights do not fit");
-    expect_net(open_ve("others", "net"));
+    run_natively("b/net.ve.o", 1);
+    run_natively("b/net.ve.so", 1);
+    run_natively("b/net.ve.so", 3);
+}
+
+/* The program of docs/ve.md, as far as a compiler of this processor can tell. */
+static void the_program_of_the_manual_compiles(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct onnx_model m;
+    char *text = support_read_file(support_printf("%s/docs/ve.md", support_source()), NULL);
+    const char *begin = text ? strstr(text, "```c\n#include <stdio.h>") : NULL;
+    const char *end = begin ? strstr(begin, "\n```\n") : NULL;
+    assert_non_null(end);
+    begin += strlen("```c\n");
+    support_write_file(path_of("native.c"), begin, (size_t)(end - begin) + 1);
+    free(text);
+    arena_init(&a);
+    onnx_begin(&m, &a, 13);
+    onnx_input(&m.graph, "gpu_0/data", ONNX_F32, "4");
+    put_weights(&m.graph, "w", "4", 4, 1);
+    onnx_node(&m.graph, "Add", "gpu_0/data,w", "gpu_0/softmax", "");
+    onnx_output(&m.graph, "gpu_0/softmax", ONNX_F32, "4");
+    finish_net(&m, "resnet50.onnx");
+    arena_done(&a);
+    compile("-m resnet50.onnx -ve -emit-bundle manual");
+    run_or_fail(support_printf("cd '%s' && %s -std=c99 -Wall -Wextra -Wpedantic -Wconversion "
+                               "-Werror -Imanual -c native.c",
+                               support_tmp(), support_cc()),
+                NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cores_share_maps),
-        cmocka_unit_test(cores_store_halves_of_bytes),
-        cmocka_unit_test(cores_sort_rows),
+        cmocka_unit_test(the_header_says_what_it_is_for),
         cmocka_unit_test(the_header_suits_c_and_cpp),
-        cmocka_unit_test(options_of_bundles_work),
-        cmocka_unit_test(entries_run_on_the_engine),
-        cmocka_unit_test(weights_are_replaced),
-        cmocka_unit_test(state_is_bound),
-        cmocka_unit_test(wrong_options_are_refused),
-        cmocka_unit_test(weights_that_do_not_fit_are_refused),
+        cmocka_unit_test(the_files_of_the_engine_are_one_code),
+        cmocka_unit_test(other_tools_can_read_them),
+        cmocka_unit_test(names_are_those_of_the_bundle),
+        cmocka_unit_test(entries_are_in_one_library),
+        cmocka_unit_test(the_same_gives_the_same_bytes),
+        cmocka_unit_test(a_fault_leaves_no_file),
+        cmocka_unit_test(programs_of_the_engine_call_it),
+        cmocka_unit_test(the_program_of_the_manual_compiles),
     };
-    return cmocka_run_group_tests(tests, make_bundles, NULL);
+    return cmocka_run_group_tests(tests, write_nets, NULL);
 }

@@ -346,8 +346,8 @@ static void no_temporary_file_is_one_sentence(void **state)
 static void malformed_plans_are_refused(void **state)
 {
     (void)state;
-    const char *plan = "toy: the launch plan is not one image and one kernel";
-    const char *kernel = "toy: the kernel of the launch plan is malformed";
+    const char *plan = "toy: the launch plan is not one image, and one kernel or steps";
+    const char *kernel = "toy: kernel 0 of the launch plan is malformed";
     static char long_name[258];
     memset(long_name, 'n', sizeof long_name - 2);
     REFUSED(t.plan.struct_size = 8, SHEAF_ERROR_FORMAT, plan);

@@ -1,6 +1,7 @@
 /*
  * test_ve_schedule.c: which kernels are divided among the cores of a Vector Engine; that they
- * compute the right thing is test_emit.c's, and that cores do so together test_ve_bundle.c's.
+ * compute the right thing is test_emit.c's, and that cores do so together
+ * test_ve_runtime_options.c's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,6 +55,18 @@ static void maps_are_divided(void **state)
 {
     (void)state;
     expect_divided_graph(true, "input %x f32 [9,70]\n%y = relu (%x)\nreturn %y");
+}
+
+/* 1757 elements are 7 vectors of 251; 1021 is a prime. */
+static void full_vectors_are_divided(void **state)
+{
+    (void)state;
+    expect_divided_graph(true, "input %x f32 [1757]\n%y = relu (%x)\nreturn %y");
+    assert_non_null(strstr(schedules(), "launch d0 vector 251"));
+    compiled_close(&c);
+    expect_divided_graph(false, "input %x f32 [1021]\n%y = relu (%x)\nreturn %y");
+    compiled_close(&c);
+    expect_divided_graph(false, "input %x f32 [256]\n%y = relu (%x)\nreturn %y");
 }
 
 static void bytes_are_divided(void **state)
@@ -111,6 +124,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(maps_are_divided),
+        TEST(full_vectors_are_divided),
         TEST(bytes_are_divided),
         TEST(halves_of_bytes_are_not_divided),
         TEST(halves_of_bytes_are_read_by_all),

@@ -3,6 +3,7 @@
  * one that takes the fewest vectors.
  */
 #include "bundle/emit/emit_internal.h"
+#include "bundle/tile/tile.h"
 #include "ir/kernel_raw.h"
 #include "ir/schedule_order.h"
 #include "ve_runtime/codegen/ve_target.h"
@@ -95,7 +96,7 @@ static void schedule_block(struct pass *p, const struct kblock *blk)
     for (size_t i = 0; i < blk->n; i++) {
         kval v = blk->insts[i];
         const struct kinst *in = kernel_inst(p->k, v);
-        if (!in->region)
+        if (!in->region || in->op == KOP_CONTRACT)
             continue;
         if (in->op == KOP_MAP) {
             schedule_map(p, v);
@@ -119,6 +120,21 @@ static bool may_spread(const struct kernel *k)
     return true;
 }
 
+/* The only loop, which runs in lanes: its vectors are divided, if as many elements are in each. */
+static void spread_vectors(const struct kernel *k, struct schedule_entry *e)
+{
+    const struct kregion *r = kernel_inst(k, e->region)->region;
+    int64_t extent = kernel_static_extent(k, r, e->loop[0].dim);
+    if (extent <= VEL_LANES)
+        return;
+    int lanes = (int)ve_even_lanes(extent);
+    /* Much shorter vectors would cost more than other cores take over. */
+    if (lanes < VEL_LANES / 4)
+        return;
+    e->lanes = lanes;
+    e->n_spread = 1;
+}
+
 /* A map that is all that the kernel does is divided among the cores. */
 static bool spread(struct pass *p)
 {
@@ -127,19 +143,23 @@ static bool spread(struct pass *p)
     if (!e)
         return false;
     e->place = SCHEDULE_LAUNCH;
+    if (kernel_inst(p->k, found)->op == KOP_CONTRACT)
+        return true;
     e->n_spread = e->lanes > 1 ? e->n_loops - 1 : e->n_loops;
     for (int i = 0; i < e->n_spread; i++)
         if (e->loop[i].part != SCHEDULE_WHOLE)
             e->n_spread = i;
+    if (e->lanes > 1 && e->n_loops == 1 && e->loop[0].part == SCHEDULE_WHOLE)
+        spread_vectors(p->k, e);
     return true;
 }
 
 struct schedule *ve_schedule(const struct target *t, struct arena *a, struct kernel *k)
 {
-    (void)t;
     struct pass p = {.a = a, .k = k, .s = arena_new(a, struct schedule)};
     kernel_sort_in_turn(k);
-    kernel_expand_contracts(k);
+    kernel_collapse(k);
+    tile_schedule_contracts(t, a, k, p.s, ve_schedule_contract);
     schedule_block(&p, &k->body);
     p.s->is_spread = spread(&p);
     return p.s;

@@ -106,4 +106,8 @@ void vel_insert(struct vel *p, LLVMValueRef in);
    not know. */
 bool vel_run(struct emit *e, struct error *err);
 
+/* ---- vel_spill.c ---- */
+/* Puts vectors on the stack where there are more at a time than registers. */
+void vel_spill(struct emit *e);
+
 #endif

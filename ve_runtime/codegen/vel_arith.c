@@ -196,6 +196,36 @@ static LLVMValueRef sign_of(struct vel *p, LLVMValueRef v)
     return vel_op2(p, "vand.vsvl", vel_i64(p, SIGN), v);
 }
 
+/* acc + a * b, rounded once. */
+static void multiply_add(struct vel *p, enum vel_class c, LLVMValueRef in)
+{
+    LLVMValueRef number = vel_get_scalar(p, LLVMGetOperand(in, 0));
+    LLVMValueRef acc = vel_get(p, LLVMGetOperand(in, 2));
+    LLVMValueRef a = number ? number : vel_get(p, LLVMGetOperand(in, 0));
+    LLVMValueRef args[3] = {acc, a, vel_get(p, LLVMGetOperand(in, 1))};
+    const char *name = c == VEL_F32 ? "vfmads" : "vfmadd";
+    name = arena_printf(p->e->arena, "%s.%s", name, number ? "vvsvl" : "vvvvl");
+    vel_set(p, in, vel_op(p, name, args, 3));
+}
+
+/* ---- two floats in each lane ---- */
+
+/* acc + number * vector, both halves. */
+static void fma_of_pairs(struct vel *p, LLVMValueRef in)
+{
+    LLVMValueRef args[3] = {vel_get(p, LLVMGetOperand(in, 0)), LLVMGetOperand(in, 1),
+                            vel_get(p, LLVMGetOperand(in, 2))};
+    vel_set(p, in, vel_op(p, "pvfmad.vvsvl", args, 3));
+}
+
+/* The sum of the halves, in the upper one. */
+static void sum_of_pairs(struct vel *p, LLVMValueRef in)
+{
+    LLVMValueRef v = vel_get(p, LLVMGetOperand(in, 0));
+    LLVMValueRef lower = vel_op2(p, "vsll.vvsl", v, vel_i64(p, 32));
+    vel_set(p, in, vel_op2(p, "vfadds.vvvl", v, lower));
+}
+
 bool vel_call(struct vel *p, LLVMValueRef in, const char *name)
 {
     LLVMValueRef first = LLVMGetOperand(in, 0);
@@ -213,6 +243,12 @@ bool vel_call(struct vel *p, LLVMValueRef in, const char *name)
                strncmp(name, "llvm.fptoui.sat.", 16) == 0) {
         enum vel_class from = vel_class_of(LLVMTypeOf(first));
         vel_set(p, in, vel_saturate(p, from, c, name[9] == 's', vel_get(p, first)));
+    } else if (strncmp(name, "llvm.fma.", 9) == 0) {
+        multiply_add(p, c, in);
+    } else if (strncmp(name, "sheaf.ve.fma.pairs.", 19) == 0) {
+        fma_of_pairs(p, in);
+    } else if (strncmp(name, "sheaf.ve.sum.pairs.", 19) == 0) {
+        sum_of_pairs(p, in);
     } else if (strncmp(name, "llvm.masked.gather.", 19) == 0) {
         vel_gather(p, in);
     } else if (strncmp(name, "llvm.masked.scatter.", 20) == 0) {

@@ -47,13 +47,27 @@ static unsigned lanes_of(LLVMValueRef in)
     return 0;
 }
 
-/* Of the first lane to all. */
+static bool takes_first(LLVMValueRef in)
+{
+    unsigned n = LLVMGetNumMaskElements(in);
+    for (unsigned i = 0; i < n; i++)
+        if (LLVMGetMaskValue(in, i) != (int)i)
+            return false;
+    return n > 1;
+}
+
+/* The first lanes of a longer vector; of the first lane to all. */
 static bool shuffle(struct vel *p, LLVMValueRef in)
 {
+    LLVMValueRef of = LLVMGetOperand(in, 0);
+    if (takes_first(in)) {
+        vel_set(p, in, vel_get(p, of));
+        return true;
+    }
     for (unsigned i = 0; i < LLVMGetNumMaskElements(in); i++)
         if (LLVMGetMaskValue(in, i) != 0)
             return false;
-    LLVMValueRef scalar = vel_get_scalar(p, LLVMGetOperand(in, 0));
+    LLVMValueRef scalar = vel_get_scalar(p, of);
     if (scalar)
         vel_set_scalar(p, in, scalar);
     return scalar != NULL;

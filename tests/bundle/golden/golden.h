@@ -235,7 +235,7 @@ struct sheaf_host_kernel {
 };
 
 enum sheaf_step_kind {
-    /* `kernel` on the pointers from `pointer` on. */
+    /* `kernel` on the pointers from `pointer` on; on a Vector Engine without pointers. */
     SHEAF_STEP_LAUNCH = 1,
     /* The steps behind it, up to the ELSE or END at position `to`, where the byte at `pointer` is
        not 0; else those behind the ELSE, up to its END. */
@@ -285,9 +285,11 @@ struct sheaf_plan {
 
 /*
  * On a Vector Engine one function is the whole network, so its plan is one image, one kernel and no
- * steps.  The kernel is `uint64_t name(uint64_t call)`, with the address of a sheaf_ve_call, and
- * returns an enum sheaf_status.  A run is one call of it in each of n_ranks cores, at most `blocks`
- * of the kernel (its `threads` are 1); they share the work, and meet at barriers.
+ * steps; or where steps stay on the host, a kernel for all that lies between two of those, and
+ * launches without pointers.  A kernel is `uint64_t name(uint64_t call)`, with the address of a
+ * sheaf_ve_call, and returns an enum sheaf_status.  A launch is one call of it in each of n_ranks
+ * cores, at most `blocks` of the kernel (its `threads` are 1); they share the work, and meet at
+ * barriers.
  */
 struct sheaf_ve_call {
     uint64_t constants, mutables, activations; /* where the areas lie in the device's memory */

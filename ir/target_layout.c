@@ -1,8 +1,8 @@
 /*
- * Layouts for GPUs: channels innermost, so that K of a contraction over channels is one run, and
- * neighbouring threads write neighbouring channels.
+ * The layout of convolutions with channels innermost: K of a contraction over channels is one run,
+ * and neighbouring lanes or threads write neighbouring channels.
  */
-#include "gpu_runtime/codegen/gpu_target.h"
+#include "ir/target.h"
 
 /* Whether dimension d of a store runs over columns or, in a convolution of groups, over groups. */
 static bool is_channel(const struct kernel *k, const struct kregion *r, const struct kinst *store,
@@ -55,7 +55,7 @@ static bool prefer_input_layout(const struct kernel *k, const struct kregion *r,
     return true;
 }
 
-bool gpu_prefer_layouts(const struct target *t, const struct kernel *k, struct layout *layouts)
+bool target_channels_last(const struct target *t, const struct kernel *k, struct layout *layouts)
 {
     (void)t;
     kval contract = kernel_find_contract(k);

@@ -1,7 +1,8 @@
 /*
- * program_split.c: contractions with long sums and few results, for a device that would mostly be
- * idle: their sums are split (kernel_split.c).  Only what stands in a kernel by itself is looked
- * at: what a loop does again and again has its own phases.
+ * program_prepare.c: what a device wants a contraction to be before kernels become phases: a long
+ * sum in parts, windows of an image laid out anew.  The local buffers that this takes become
+ * buffers of the program.  Only what stands in a kernel by itself is looked at: what a loop does
+ * again and again has its own phases.
  */
 #include "ir/program_build.h"
 #include "ir/target.h"
@@ -19,19 +20,15 @@ static void add_args(struct program *p, struct step *s, size_t n_before)
     s->args = args;
 }
 
-static void split_call(struct program *p, struct step *s, const struct target *t)
+static void prepare_call(struct program *p, struct step *s, const struct target *t)
 {
     struct kernel *k = kernel_clone(p->arena, s->kernel);
     size_t n_before = k->n_bufs;
     for (size_t i = 0; i < k->body.n; i++) {
         kval v = k->body.insts[i];
-        int dim;
         if (kernel_inst(k, v)->op != KOP_CONTRACT)
             continue;
-        int64_t splits = t->split_sum(t, k, v, &dim);
-        if (splits < 2)
-            continue;
-        kernel_split_sum(k, v, dim, splits);
+        t->prepare_contract(t, k, v);
         while (k->body.insts[i] != v)
             i++;
     }
@@ -41,21 +38,21 @@ static void split_call(struct program *p, struct step *s, const struct target *t
     add_args(p, s, n_before);
 }
 
-static void split_steps(struct program *p, struct steps *steps, const struct target *t)
+static void prepare_steps(struct program *p, struct steps *steps, const struct target *t)
 {
     for (size_t i = 0; i < steps->n; i++) {
         struct step *s = steps->step[i];
         if (s->kind == STEP_CALL) {
             if (!s->on_host)
-                split_call(p, s, t);
+                prepare_call(p, s, t);
             continue;
         }
-        split_steps(p, &s->bodies[0], t);
-        split_steps(p, &s->bodies[1], t);
+        prepare_steps(p, &s->bodies[0], t);
+        prepare_steps(p, &s->bodies[1], t);
     }
 }
 
-void program_split_sums(struct program *p, const struct target *t)
+void program_prepare(struct program *p, const struct target *t)
 {
-    split_steps(p, &p->body, t);
+    prepare_steps(p, &p->body, t);
 }
