@@ -347,18 +347,6 @@ bool kernel_sort_at_once(struct kernel *k);
    in this layout, which a map fills first with all that is read of it, pad values included. Returns
    the buffer. ---- */
 int kernel_stage_operand(struct kernel *k, kval contract, const struct layout *layout);
-/* ---- kernel_window.c: the windows of an image that a contraction multiplies (its last two indices
-   M are rows and columns of pixels, each in a dimension of operand A of its own) laid out anew in a
-   local buffer, of which the other dimensions of A are the innermost ones.  False, and nothing is
-   changed, where it has no such windows. ---- */
-/* A row of pixels and the padding around it behind the other, so that pixels have one index, whose
-   extent is a multiple of a number of lanes of at most `lanes`; the sums go to a local buffer
-   first, for there are some between the rows that are no pixels.  Steps from pixel to pixel must
-   be 1. */
-bool kernel_flatten_windows(struct kernel *k, kval contract, int lanes);
-/* Each pixel's window whole, rows of it with an even number of elements. */
-bool kernel_unfold_windows(struct kernel *k, kval contract);
-
 /* Operand A becomes B, and rows columns. */
 void kernel_exchange_operands(struct kernel *k, kval contract);
 /* Operand A, floats without a prologue, all extents static, is read from a local buffer of the same
@@ -368,6 +356,19 @@ int kernel_widen_operand(struct kernel *k, kval contract);
    start at 0, `extent` the number of values they reach over. */
 void kernel_stage_split(const struct kernel *k, const struct kregion *r, const struct kaffine *a,
                         struct kaffine *out_own, struct kaffine *out_rest, int64_t *out_extent);
+
+/* ---- kernel_window.c: the windows of an image that a contraction multiplies (its last two indices
+   M are rows and columns of pixels, each in a dimension of operand A of its own) laid out anew in a
+   local buffer.  False, and nothing is changed, where it has no such windows. ---- */
+/* A row of pixels and the padding around it behind the other, so that pixels have one index, whose
+   extent is a multiple of a number of lanes of at most `lanes`; the sums go to a local buffer
+   first, for there are some between the rows that are no pixels.  Steps from pixel to pixel must
+   be 1. */
+bool kernel_flatten_windows(struct kernel *k, kval contract, int lanes);
+/* Each pixel's window whole, so the copy has its size times the number of pixels.  Innermost are
+   the other dimensions, or where the last of them has an odd extent the rows of the window, with an
+   even number of elements. */
+bool kernel_unfold_windows(struct kernel *k, kval contract);
 
 /* ---- kernel_split.c: the sum over index `dim` of a contraction, of kind K, in so many parts,
    which divide its extent: partial sums in a local buffer, which is returned, and a map that adds

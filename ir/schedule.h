@@ -11,6 +11,7 @@
  *     contract %9: tile rows d3 14 cols d1 2x16 k d4/64 dot 4 of d4 pack "abcd16b32a4b"
  *     contract %9: tile rows d3 6 cols d1 3x4 k d4/16 dot 4 of d4 at once 4 pack "abcd16b12a4b"
  *     contract %9: tile rows d3 14 cols d1 2x16 k d4/48 dot tile of d4 with 3 of d6 pack "..."
+ *     contract %9: tile rows d0 32 cols d1 1x196 dot pairs of d2 pack "abcd2b"
  *     contract %9: expanded
  *     49 blocks of 128 threads, 49152 shared bytes
  *     16 blocks of 128 threads, @3 shared

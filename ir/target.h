@@ -70,7 +70,7 @@ struct target {
                  struct error *err);
     const struct target_threads *threads; /* of a device that has them */
     size_t max_buffers;                   /* that a kernel can have; 0: any number */
-    int cores;                            /* that share the tiles of a contraction */
+    int cores;                            /* that share a contraction's tiles and a map's points */
     int64_t launch_work; /* operations from which on a region is worth a launch of its own */
     bool optimize_size;  /* few bytes of code come before few instructions */
     bool has_lanes;      /* a product takes one lane of a vector and all of another */

@@ -146,7 +146,7 @@ struct epoints {
     bool (*differs)(void *arg, kval index);
     void *arg;
 };
-bool emit_can_be_together(const struct kernel *k, const struct kblock *blk);
+bool emit_can_be_together(const struct emit_kernel *ek, const struct kblock *blk);
 void emit_block_together(struct emit_kernel *ek, const struct kblock *blk,
                          const struct epoints *points);
 

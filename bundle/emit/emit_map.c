@@ -215,8 +215,7 @@ static void put_together(const struct emit_kernel *ek, struct spread *s)
 {
     enum { MOST = 8 };
     struct map *m = s->m;
-    if (m->lanes == 1 || s->n < m->n_loops - 1 ||
-        !emit_can_be_together(ek->k, &m->region->block[0]))
+    if (m->lanes == 1 || s->n < m->n_loops - 1 || !emit_can_be_together(ek, &m->region->block[0]))
         return;
     int64_t all = 1;
     for (int l = 0; l < s->n; l++)

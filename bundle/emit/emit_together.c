@@ -45,12 +45,28 @@ static enum stage stage_of(const struct together *t, size_t n)
     return s == LOADS && !reads && in->type != DTYPE_I64 ? WORK : s;
 }
 
-bool emit_can_be_together(const struct kernel *k, const struct kblock *blk)
+/* Whether an instruction, or what its region holds, reads a buffer that was stored to. */
+static bool reads_any(const struct kernel *k, const struct kinst *in, const bool *stored)
 {
-    for (size_t i = 0; i < blk->n; i++)
-        if (kernel_inst(k, blk->insts[i])->region &&
-            kernel_inst(k, blk->insts[i])->op != KOP_REDUCE)
+    if ((in->op == KOP_LOAD || in->op == KOP_LOAD_OR) && stored[in->buf])
+        return true;
+    for (size_t i = 0; in->region && i < in->region->block[0].n; i++)
+        if (reads_any(k, kernel_inst(k, in->region->block[0].insts[i]), stored))
+            return true;
+    return false;
+}
+
+/* Stores come last, so nothing may be read that the block has stored before. */
+bool emit_can_be_together(const struct emit_kernel *ek, const struct kblock *blk)
+{
+    bool *stored = arena_array(ek->e->arena, ek->k->n_bufs, sizeof *stored);
+    for (size_t i = 0; i < blk->n; i++) {
+        const struct kinst *in = kernel_inst(ek->k, blk->insts[i]);
+        if ((in->region && in->op != KOP_REDUCE) || reads_any(ek->k, in, stored))
             return false;
+        if (in->op == KOP_STORE)
+            stored[in->buf] = true;
+    }
     return true;
 }
 

@@ -1,6 +1,7 @@
 /*
  * What becomes of the sums of a tile: the contraction's own block, for each row and vector of
  * columns.
+ *
  * Where vectors are long, a few rows are taken together (emit_together.c).
  */
 #include "bundle/tile/contract_tile.h"
@@ -77,6 +78,16 @@ static bool is_row(void *arg, kval v)
     return i >= 0 && (i == t->e->row_iter || i == t->e->row_outer);
 }
 
+/* Each row takes a register for what it loads, beside the sums that are left. */
+static int rows_at_a_time(const struct tile *t, int first, int vector)
+{
+    enum { LEAST = 2, FOR_WORK = 4 };
+    int left = t->rows - first, sums = (t->vectors - 1 - vector) * t->rows + left;
+    int n = t->ek->e->target->n_vector_regs - FOR_WORK - sums;
+    n = n > ROWS_TOGETHER ? ROWS_TOGETHER : n < LEAST ? LEAST : n;
+    return n < left ? n : left;
+}
+
 static void rows_together(struct tile *t)
 {
     struct emit_kernel *ek = t->ek;
@@ -84,13 +95,11 @@ static void rows_together(struct tile *t)
     int width = t->e->vector;
     for (int j = 0; j < t->vectors; j++) {
         int exist = j + 1 == t->vectors ? t->last_lanes : width;
-        for (x.first = 0; x.first < t->rows; x.first += ROWS_TOGETHER) {
-            int left = t->rows - x.first;
-            struct epoints points = {.n = left < ROWS_TOGETHER ? left : ROWS_TOGETHER,
-                                     .again = x.first > 0,
-                                     .bind = bind_row,
-                                     .differs = is_row,
-                                     .arg = &x};
+        x.first = 0;
+        for (int n; x.first < t->rows; x.first += n) {
+            n = rows_at_a_time(t, x.first, j);
+            struct epoints points = {
+                .n = n, .again = x.first > 0, .bind = bind_row, .differs = is_row, .arg = &x};
             emit_set_lanes(ek, width);
             for (int i = 0; i < points.n; i++)
                 x.sum[i] = lanes_of(ek, tile_sum(t, x.first + i, j), 0, exist, width);
@@ -104,7 +113,6 @@ static void rows_together(struct tile *t)
 
 void tile_epilogue(struct tile *t)
 {
-    bool together =
-        t->ek->e->target->has_any_lanes && emit_can_be_together(t->ek->k, &t->r->block[0]);
+    bool together = t->ek->e->target->has_any_lanes && emit_can_be_together(t->ek, &t->r->block[0]);
     (together ? rows_together : row_by_row)(t);
 }

@@ -46,8 +46,8 @@ struct ahead {
 static int steps_in_group(const struct tile *t, int64_t steps)
 {
     const struct dot_kind *d = t->dot->kind;
-    double cycles = d->cost.product * t->rows * t->vectors * t->e->vector * 4 / t->dot->bytes /
-                    d->cost.per_cycle;
+    double cycles =
+        dot_cost_of_product(t->dot, t->e->vector) * t->rows * t->vectors / d->cost.per_cycle;
     int n = 1, left = t->ek->e->target->n_vector_regs - d->regs.spare - t->rows * t->vectors;
     while (n < MAX_AHEAD && 2 * n < steps && n * cycles < d->cost.latency &&
            2 * (n + 1) * t->vectors <= left)

@@ -119,7 +119,9 @@ static const struct dot_kind VWMACC = {
  * A register of the Vector Engine has 256 elements of two floats, and the instruction multiplies
  * both with those of a number: two values of K, whose sums are added up at the end.  Three pipes
  * take 32 elements a cycle each; one instruction starts per cycle.  Sums are what limits tiles, for
- * numbers of A come from the 64 scalar registers.
+ * numbers of A come from the 64 scalar registers.  Of B a tile keeps the vectors of two steps and
+ * of the two behind them.  Cycles for each vector of B and each step are what is lost in the
+ * simulator's model while one is waited for.
  */
 static const struct dot_kind HALVES_OF_ELEMENTS = {
     .dot = SCHEDULE_DOT_PAIRS,
@@ -241,4 +243,9 @@ struct dot_product dot_product_of(const struct dot *d, enum dtype a, enum dtype 
     if ((as != bs) == p.flipped && !is_square)
         p.exchanged = true;
     return p;
+}
+
+double dot_cost_of_product(const struct dot *d, int lanes)
+{
+    return d->kind->cost.product * 4 * lanes / d->bytes;
 }

@@ -62,6 +62,8 @@ const struct dot *dot_next(const struct target *t, const struct dot *last);
 /* The row of a schedule's entry with operand A of this type, whose vectors may be shorter than the
  * best. */
 const struct dot *dot_of(const struct target *t, const struct schedule_entry *e, enum dtype a);
+/* What cost.product is for a vector of so many sums, where vectors may have any number. */
+double dot_cost_of_product(const struct dot *d, int lanes);
 struct dot_product dot_product_of(const struct dot *d, enum dtype a, enum dtype b);
 
 #endif

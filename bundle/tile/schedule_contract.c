@@ -92,10 +92,9 @@ static bool fits_generator(const struct kernel *k, const struct kregion *r)
 }
 
 /* The tile, and B packed for it. */
-static bool choose_packed(const struct target *t, struct kernel *k, const struct kregion *r,
-                          int outer_m, struct shape_of_result *s, struct schedule_entry *e)
+static bool choose_packed(struct kernel *k, const struct kregion *r, int outer_m,
+                          struct shape_of_result *s, struct schedule_entry *e)
 {
-    (void)t;
     schedule_choose_tile(k, r, outer_m, s, e);
     if (e->dot != SCHEDULE_MULTIPLY_ADD && s->column_starts % (e->tile_n * e->vector) != 0)
         return false;
@@ -208,7 +207,8 @@ static bool schedule_as(const struct target *t, struct kernel *k, kval contract,
     if (shape.is_square && shape.rows * shape.outer == 1)
         return false;
     schedule_cost_of_step(t, k, c, d, &shape);
-    if (!(b->constant ? choose_packed : choose_in_place)(t, k, r, outer_m, &shape, &e))
+    if (b->constant ? !choose_packed(k, r, outer_m, &shape, &e)
+                    : !choose_in_place(t, k, r, outer_m, &shape, &e))
         return false;
     if (joined)
         e.tile_outer = 0;

@@ -154,7 +154,7 @@ void schedule_cost_of_step(const struct target *t, const struct kernel *k,
         s->step = d->kind->cost;
         s->regs.per_sum = (int)tile_div_ceil(s->regs.per_sum * 4 * s->vector, d->bytes);
         if (d->kind->dot == SCHEDULE_DOT_PAIRS)
-            s->step.product = s->step.product * 4 * s->vector / d->bytes;
+            s->step.product = dot_cost_of_product(d, s->vector);
         if (dot_product_of(d, k->bufs[c->a.buf].dtype, k->bufs[c->b.buf].dtype).flipped) {
             s->regs.per_vector++;
             s->regs.spare++;

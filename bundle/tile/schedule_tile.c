@@ -8,7 +8,7 @@
  */
 #include "bundle/tile/schedule_contract.h"
 
-enum { MAX_TILE_ROWS = 28, MAX_PAIR_ROWS = 50, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
+enum { MAX_TILE_ROWS = 28, MAX_VECTORS = 8, MAX_UNROLLED_STEPS = 1024 };
 enum { SMALL_ROWS = 1, SMALL_VECTORS = 1 }; /* where bytes of code come first */
 
 /* Cycles per step of K for one tile: the instructions, two loads a cycle beside them, four cycles
@@ -89,7 +89,7 @@ static void choose_tile(const struct shape_of_result *s, struct schedule_entry *
     double best = 0;
     int64_t vectors = tile_div_ceil(s->columns, s->vector);
     int max_vectors = s->is_small ? SMALL_VECTORS : MAX_VECTORS;
-    int most = e->dot == SCHEDULE_DOT_PAIRS ? MAX_PAIR_ROWS : MAX_TILE_ROWS;
+    int most = e->dot == SCHEDULE_DOT_PAIRS ? s->regs.all : MAX_TILE_ROWS;
     int max_rows = s->is_small ? SMALL_ROWS : most;
     for (int n = 1; n <= max_vectors && n <= vectors; n++) {
         if (n > 1 && s->column_starts % (n * s->vector) != 0)

@@ -217,6 +217,26 @@ struct value *build_op(struct importer *im, enum op op, const char *name, struct
     return build_end1(im, build_begin(im, op, name, in, n_in, 1), out_name);
 }
 
+/* ---- formulas ---- */
+
+struct value *build_number(struct importer *im, const struct value *like, double v)
+{
+    static const struct shape scalar;
+    return like ? build_filled(im, NULL, NULL, like->dtype, &scalar, v) : NULL;
+}
+
+struct value *build_unary(struct importer *im, enum op op, const char *node, struct value *x)
+{
+    return x ? build_op(im, op, node, &x, 1, NULL) : NULL;
+}
+
+struct value *build_binary(struct importer *im, enum op op, const char *node, struct value *a,
+                           struct value *b)
+{
+    struct value *in[] = {a, b};
+    return a && b ? build_op(im, op, node, in, 2, NULL) : NULL;
+}
+
 /* ---- compositions ---- */
 
 struct value *build_reshape(struct importer *im, struct value *x, int rank, const int64_t *dims,

@@ -82,6 +82,15 @@ struct value *build_end1(struct importer *im, struct node *n, const char *out_na
 struct value *build_op(struct importer *im, enum op op, const char *name, struct value *const *in,
                        size_t n_in, const char *out_name);
 
+/* ---- formulas: nodes of one output without a name; an input of NULL, after a fault, gives NULL,
+   so that only the last result needs a look ---- */
+
+/* A scalar constant of the type that `like` has. */
+struct value *build_number(struct importer *im, const struct value *like, double v);
+struct value *build_unary(struct importer *im, enum op op, const char *node, struct value *x);
+struct value *build_binary(struct importer *im, enum op op, const char *node, struct value *a,
+                           struct value *b);
+
 /* ---- compositions; out_name NULL: made up ---- */
 
 struct value *build_reshape(struct importer *im, struct value *x, int rank, const int64_t *dims,

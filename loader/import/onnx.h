@@ -1,5 +1,5 @@
 /*
- * onnx.h: shared by the files of the ONNX importer (onnx_*.c); nobody else includes it.
+ * onnx.h: shared by the files of the ONNX importer (onnx_*.c); nobody else but tests includes it.
  *
  * The way of a node: onnx_graph.c resolves its inputs into a draft, onnx_adapt.c brings the draft
  * to the newest version of the operator, draft_emit makes it a node of the graph.
@@ -101,8 +101,14 @@ bool draft_output_used(const struct onnx *o, const struct draft *d, size_t i);
 bool draft_check_attrs(struct onnx *o, struct draft *d);
 /* The node, its outputs and their names in the scope. */
 bool draft_emit(struct onnx *o, struct draft *d);
-/* For adaptors that compose: v is output i. */
+/* The first n inputs are there. */
+bool draft_need_inputs(struct onnx *o, const struct draft *d, size_t n);
+/* ---- for adaptors that compose ---- */
+/* v is output i. */
 void draft_bind(struct onnx *o, struct draft *d, size_t i, struct value *v);
+const char *draft_output_name(const struct draft *d); /* of output 0 */
+/* v is output 0, and the node is done; NULL: false, a fault has been told. */
+bool draft_finish(struct onnx *o, struct draft *d, struct value *v);
 
 /* ---- onnx_adapt.c, onnx_adapt_*.c: older versions ---- */
 

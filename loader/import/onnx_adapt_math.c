@@ -5,34 +5,11 @@
 
 #include "loader/import/onnx.h"
 
-/* For composing adaptors: v is output 0 and the node is done. */
-static bool finish(struct onnx *o, struct draft *d, struct value *v)
-{
-    if (!v)
-        return false;
-    draft_bind(o, d, 0, v);
-    d->done = true;
-    return true;
-}
-
-static const char *output_name(const struct draft *d)
-{
-    return d->n_out ? d->out[0] : "";
-}
-
-static bool need_inputs(struct onnx *o, const struct draft *d, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!draft_input(d, i))
-            return draft_error(o, d, SHEAF_ERROR_SHAPE, "%s lacks its input %zu", d->op_type, i);
-    return true;
-}
-
 /* Broadcasting of versions before 7: b to a, from `axis` on, and only where it is asked for. */
 bool onnx_adapt_broadcast(struct onnx *o, struct draft *d)
 {
     int64_t broadcast, axis;
-    if (!need_inputs(o, d, 2) || !draft_take_int(o, d, "broadcast", 0, &broadcast) ||
+    if (!draft_need_inputs(o, d, 2) || !draft_take_int(o, d, "broadcast", 0, &broadcast) ||
         !draft_take_int(o, d, "axis", INT64_MIN, &axis))
         return false;
     const struct shape *a = &d->in[0]->shape, *b = &d->in[1]->shape;
@@ -57,7 +34,7 @@ bool onnx_adapt_broadcast(struct onnx *o, struct draft *d)
 /* A slope per channel, which stands on axis 1. */
 bool onnx_adapt_prelu(struct onnx *o, struct draft *d)
 {
-    if (!need_inputs(o, d, 2))
+    if (!draft_need_inputs(o, d, 2))
         return false;
     const struct shape *x = &d->in[0]->shape, *slope = &d->in[1]->shape;
     if (slope->rank == 1 && slope->dims[0] != 1 && x->rank > 1)
@@ -69,7 +46,7 @@ bool onnx_adapt_prelu(struct onnx *o, struct draft *d)
 bool onnx_adapt_clip(struct onnx *o, struct draft *d)
 {
     static const char *const names[] = {"min", "max"};
-    if (!need_inputs(o, d, 1))
+    if (!draft_need_inputs(o, d, 1))
         return false;
     for (size_t i = 0; i < 2; i++) {
         struct draft_attr *a;
@@ -112,8 +89,9 @@ bool onnx_adapt_cast_name(struct onnx *o, struct draft *d)
 bool onnx_adapt_softmax(struct onnx *o, struct draft *d)
 {
     int64_t axis;
-    return need_inputs(o, d, 1) && draft_take_int(o, d, "axis", 1, &axis) &&
-           finish(o, d, build_flat_softmax(&o->im, d->name, d->in[0], axis, output_name(d)));
+    return draft_need_inputs(o, d, 1) && draft_take_int(o, d, "axis", 1, &axis) &&
+           draft_finish(o, d,
+                        build_flat_softmax(&o->im, d->name, d->in[0], axis, draft_output_name(d)));
 }
 
 /* Inference only: statistics per channel, from the inputs. */
@@ -143,7 +121,7 @@ bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
     draft_take(d, "ratio");
     draft_take(d, "seed");
     draft_take(d, "is_test");
-    if (!need_inputs(o, d, 1))
+    if (!draft_need_inputs(o, d, 1))
         return false;
     const struct value *training = draft_input(d, 2);
     if (training && (!value_is_constant(training) || tensor_elems(training->constant) != 1 ||
@@ -158,7 +136,8 @@ bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
             return false;
         draft_bind(o, d, 1, mask);
     }
-    return finish(o, d, build_op(&o->im, OP_identity, d->name, &d->in[0], 1, output_name(d)));
+    return draft_finish(o, d,
+                        build_op(&o->im, OP_identity, d->name, &d->in[0], 1, draft_output_name(d)));
 }
 
 /* ---- random numbers ---- */

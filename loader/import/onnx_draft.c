@@ -232,6 +232,28 @@ void draft_bind(struct onnx *o, struct draft *d, size_t i, struct value *v)
         name_map_put(&o->scope->values, o->im.arena, d->out[i], v);
 }
 
+bool draft_need_inputs(struct onnx *o, const struct draft *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!draft_input(d, i))
+            return draft_error(o, d, SHEAF_ERROR_SHAPE, "%s lacks its input %zu", d->op_type, i);
+    return true;
+}
+
+const char *draft_output_name(const struct draft *d)
+{
+    return d->n_out ? d->out[0] : "";
+}
+
+bool draft_finish(struct onnx *o, struct draft *d, struct value *v)
+{
+    if (!v)
+        return false;
+    draft_bind(o, d, 0, v);
+    d->done = true;
+    return true;
+}
+
 /* ---- the node ---- */
 
 static bool set_attr(struct onnx *o, struct draft *d, const struct attr_desc *desc, void *attrs)

@@ -56,9 +56,9 @@ def run_command(command):
 
 def build(top, include, out):
     """Makes the library at the path `out`; `include` holds xxhash.h where the system has none."""
-    folders = ("gpu_runtime/*.c", "bundle/run/*.c", "bundle/plan/*.c", "cpu_runtime/processor*.c")
-    sources = [source for files in folders
-               for source in sorted(glob.glob(f"{top}/{files}"))]
+    with open(f"{top}/tests/device/runtime_sources") as f:
+        sources = [source for files in f.read().split()
+                   for source in sorted(glob.glob(f"{top}/{files}"))]
     run_command([os.environ.get("CC", "cc"), "-std=c11", "-O2", "-fPIC", "-shared", f"-I{top}",
                  "-idirafter", include, *sources, f"{top}/tests/bench/device.c", "-ldl", "-o",
                  out])

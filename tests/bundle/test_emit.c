@@ -1,7 +1,8 @@
 /*
  * Compiled code against the evaluator: every case below, for each processor level that this machine
- * runs, on random inputs and, where the arithmetic has one defined result, on edge values, and then
- * all bits must agree.  Every object is checked for undefined symbols and writable data on the way.
+ * runs (a repetition takes turns with them), on random inputs and, where the arithmetic has one
+ * defined result, on edge values, and then all bits must agree.  Every object is checked for
+ * undefined symbols and writable data on the way.
  */
 #define _XOPEN_SOURCE 700 /* setenv */
 
@@ -59,7 +60,8 @@ static void check(const struct emit_case *c, const char *cpu)
 static void emit_case_agrees(void **state)
 {
     const struct emit_case *c = *state;
-    for (size_t i = 0; i < sizeof CPUS / sizeof CPUS[0]; i++)
+    size_t step = support_quick() ? 3 : 1;
+    for (size_t i = (size_t)(c - CASES) % step; i < sizeof CPUS / sizeof CPUS[0]; i += step)
         if (compiled_host_runs(CPUS[i]))
             check(c, CPUS[i]);
 }

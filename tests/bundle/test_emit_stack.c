@@ -92,7 +92,6 @@ static void write_lstm(const char *file)
 {
     struct arena a;
     struct onnx_model m;
-    struct strbuf bytes;
     arena_init(&a);
     onnx_begin(&m, &a, 13);
     onnx_input(&m.graph, "x", ONNX_F32, "3,1,24");
@@ -105,8 +104,7 @@ static void write_lstm(const char *file)
     onnx_output(&m.graph, "y", ONNX_F32, "3,1,1,40");
     onnx_output(&m.graph, "yh", ONNX_F32, "1,1,40");
     onnx_output(&m.graph, "yc", ONNX_F32, "1,1,40");
-    onnx_end(&m, &bytes);
-    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+    finish_net(&m, file);
     arena_done(&a);
 }
 
@@ -115,7 +113,6 @@ static void write_conv(const char *file)
 {
     struct arena a;
     struct onnx_model m;
-    struct strbuf bytes;
     arena_init(&a);
     onnx_begin(&m, &a, 13);
     onnx_input(&m.graph, "x", ONNX_F32, "1,3,33,31");
@@ -125,8 +122,7 @@ static void write_conv(const char *file)
     onnx_node(&m.graph, "Relu", "h", "r", "");
     onnx_node(&m.graph, "Conv", "r,v", "y", "pads=[1,1,1,1]");
     onnx_output(&m.graph, "y", ONNX_F32, "1,16,17,16");
-    onnx_end(&m, &bytes);
-    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+    finish_net(&m, file);
     arena_done(&a);
 }
 
@@ -136,7 +132,7 @@ static void write_concat(const char *file)
     enum { N_INPUTS = 600 };
     struct arena a;
     struct onnx_model m;
-    struct strbuf bytes, names;
+    struct strbuf names;
     arena_init(&a);
     onnx_begin(&m, &a, 13);
     strbuf_init(&names, &a);
@@ -146,8 +142,7 @@ static void write_concat(const char *file)
     }
     onnx_node(&m.graph, "Concat", strbuf_text(&names), "y", "axis=0");
     onnx_output(&m.graph, "y", ONNX_F32, support_printf("%d", 3 * N_INPUTS));
-    onnx_end(&m, &bytes);
-    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+    finish_net(&m, file);
     arena_done(&a);
 }
 

@@ -121,10 +121,7 @@ static const char ANY_SCHEDULE[] = "";
 /* Whether the schedule has these words, or, where there are none, has no tile registers. */
 static bool is_scheduled(struct compiled *c, const char *words, struct error *err)
 {
-    struct strbuf text;
-    strbuf_init(&text, &c->arena);
-    emit_schedules_print(c->schedules, &text);
-    const char *got = strbuf_text(&text);
+    const char *got = compiled_schedules(c);
     if (words ? strstr(got, words) != NULL : strstr(got, "dot tile") == NULL)
         return true;
     return error_set(err, SHEAF_ERROR_CODEGEN, "'%s' is wanted, not: %s",

@@ -99,22 +99,10 @@ static void weights_only(void **state)
 static void assert_schedule(const struct conv *conv, const char *x, const char *w, const char *cpu,
                             const char *want)
 {
-    struct compiled c;
-    struct error err;
-    error_init(&err);
     struct arena a;
     arena_init(&a);
-    bool ok = compiled_open_kernel(&c, conv_text(&a, conv, x, w, "i32", SUMS), cpu, &err);
-    struct strbuf out;
-    strbuf_init(&out, &a);
-    if (ok)
-        emit_schedules_print(c.schedules, &out);
-    bool found = ok && strstr(strbuf_text(&out), want) != NULL;
-    if (!found)
-        print_error("%s: '%s' is not in:\n%s%s", cpu, want, err.text, strbuf_text(&out));
-    compiled_close(&c);
+    compiled_expect_schedule(conv_text(&a, conv, x, w, "i32", SUMS), cpu, want);
     arena_done(&a);
-    assert_true(found);
 }
 
 static void bytes_take_the_best_instruction(void **state)

@@ -17,12 +17,9 @@ static void assert_schedule(const char *text, const char *cpu, const char *line)
 {
     struct compiled net;
     compiled_must_open(&net, text, cpu);
-    struct strbuf out;
-    strbuf_init(&out, &net.arena);
-    emit_schedules_print(net.schedules, &out);
-    bool found = strstr(strbuf_text(&out), line) != NULL;
+    bool found = strstr(compiled_schedules(&net), line) != NULL;
     if (!found)
-        print_error("'%s' is not in:\n%s", line, strbuf_text(&out));
+        print_error("'%s' is not in:\n%s", line, compiled_schedules(&net));
     compiled_close(&net);
     assert_true(found);
 }

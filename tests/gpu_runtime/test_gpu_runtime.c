@@ -116,8 +116,7 @@ static void branches_are_taken(void **state)
     (void)state;
     sheaf_bundle *b = open_gpu("branch");
     assert_true(has_step(b, SHEAF_STEP_IF, 0));
-    for (int64_t n = 0; n < 4; n++)
-        compare_y(b, "branch", (float)n - 2, n % 2, 0);
+    compare_branches(b);
     sheaf_close(b);
     expect_nothing_left();
 }
@@ -129,8 +128,7 @@ static void loops_end_when_they_should(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         sheaf_bundle *b = open_gpu(names[i]);
         assert_true(has_step(b, SHEAF_STEP_LOOP, 0));
-        for (int64_t n = 0; n < 5; n++)
-            compare_y(b, names[i], 1, n, (float)(3 * n));
+        compare_rounds(b, names[i]);
         sheaf_close(b);
     }
     expect_nothing_left();

@@ -4,38 +4,15 @@
  */
 #define _XOPEN_SOURCE 700
 #include "tests/gpu_runtime/gpu_bundles.h"
+#include "tests/loader/host_steps.h"
 
 static int make_host_bundles(void **state)
 {
     (void)state;
-    write_all_nets();
-    static const char *const nets[] = {"net",   "chain", "branch", "counted",
-                                       "fixed", "until", "ever"};
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
-        compile(support_printf("-m %s.onnx -emit-bundle cpu", nets[i]));
+    make_host_nets("-gpu -ptxas=none");
     open_simulator();
     use_device();
     return 0;
-}
-
-/* NET.onnx, with these nodes on the host. */
-static sheaf_bundle *open_host(const char *net, const char *nodes, const char *more)
-{
-    static int n;
-    const char *folder = support_printf("host%d", n++);
-    compile(support_printf("-m %s.onnx -gpu -ptxas=none -host-nodes=%s %s -emit-bundle %s", net,
-                           nodes, more, folder));
-    struct linked_entry o = entry_of(folder, net);
-    return open_linked(&o);
-}
-
-static uint32_t count_steps(const sheaf_bundle *b, enum sheaf_step_kind kind)
-{
-    const struct sheaf_plan *p = sheaf_info(b)->plan;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < p->n_steps; i++)
-        n += p->steps[i].kind == (uint32_t)kind;
-    return n;
 }
 
 /* What a run does beside copying inputs and outputs; b and y of the chain are one kernel where both
@@ -82,29 +59,6 @@ static void a_step_between_two_of_the_device(void **state)
     assert_int_equal(sheaf_info(b)->plan->host_bytes, 2 * bytes);
     sheaf_close(b);
     expect_nothing_left();
-}
-
-static void give_chain(float *x, int seed)
-{
-    for (int i = 0; i < CHAIN_ELEMENTS; i++)
-        x[i] = (float)((i * 7 + seed) % 9 - 4);
-}
-
-static void expect_chain(const sheaf_bundle *b, int seed)
-{
-    struct linked_entry o = entry_of("cpu", "chain");
-    give_chain(tensor_of(&o, "x"), seed);
-    assert_int_equal(o.entry(o.constants, o.mutables, o.activations), SHEAF_OK);
-    assert_memory_equal(tensor(b, "y").data, tensor_of(&o, "y"), CHAIN_BYTES);
-}
-
-static void run_chain(sheaf_bundle *b)
-{
-    for (int seed = 1; seed < 4; seed++) {
-        give_chain(tensor(b, "x").data, seed);
-        run_bundle(b);
-        expect_chain(b, seed);
-    }
 }
 
 /* Nothing goes to and fro between neighbours; constants are there, inputs are fetched. */
@@ -169,28 +123,18 @@ static void branches_are_taken(void **state)
     static const char *const nodes[] = {"Neg", "Abs", "Neg,Abs,Add", "chosen"};
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
         sheaf_bundle *b = open_host("branch", nodes[i], "");
-        assert_true(count_steps(b, SHEAF_STEP_HOST) > 0);
-        for (int64_t n = 0; n < 4; n++)
-            compare_y(b, "branch", (float)n - 2, n % 2, 0);
+        compare_branches(b);
         sheaf_close(b);
     }
     expect_nothing_left();
 }
 
-/* The condition and the number of the round cross over, too. */
 static void loops_end_when_they_should(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *nodes;
-    } nets[] = {{"counted", "Cast"}, {"counted", "Neg"},  {"until", "Less,Cast"},
-                {"until", "Add"},    {"ever", "end"},     {"ever", "w"},
-                {"fixed", "end"},    {"fixed", "Neg,Add"}};
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
-        sheaf_bundle *b = open_host(nets[i].name, nets[i].nodes, "");
-        assert_true(count_steps(b, SHEAF_STEP_HOST) > 0);
-        for (int64_t n = 0; n < 5; n++)
-            compare_y(b, nets[i].name, 1, n, (float)(3 * n));
+    for (size_t i = 0; i < N_HOST_LOOPS; i++) {
+        sheaf_bundle *b = open_host(HOST_LOOPS[i].net, HOST_LOOPS[i].nodes, "");
+        compare_rounds(b, HOST_LOOPS[i].net);
         sheaf_close(b);
     }
     expect_nothing_left();
@@ -342,12 +286,7 @@ static void objects_for_another_host_need_nothing(void **state)
     (void)state;
     compile("-m net.onnx -gpu -ptxas=none -host-nodes=Relu,MatMul -target=aarch64 "
             "-emit-bundle other");
-    char *out, *errors;
-    int status = tool_run("-audit other/net.o", &out, &errors);
-    if (status)
-        fail_msg("%s%s", out, errors);
-    free(out);
-    free(errors);
+    tool_must_run("-audit other/net.o");
 }
 
 int main(void)

@@ -40,20 +40,10 @@ static int write_files(void **state)
     return 0;
 }
 
-/* What it prints; it must succeed. */
-static char *said(const char *args)
-{
-    char *out, *errors;
-    int status = tool_run(args, &out, &errors);
-    if (status)
-        fail_msg("'%s' exits with %d: %s", args, status, errors);
-    free(errors);
-    return out;
-}
-
 static void same_on_both(const char *args)
 {
-    char *cpu = said(support_printf("%s -cpu", args)), *gpu = said(support_printf("%s -gpu", args));
+    char *cpu = tool_said(support_printf("%s -cpu", args)),
+         *gpu = tool_said(support_printf("%s -gpu", args));
     assert_true(*cpu != 0);
     support_assert_same_text(args, gpu, cpu);
     free(cpu);
@@ -77,15 +67,15 @@ static const char *values_of(const char *file)
 static void profiles_are_the_same(void **state)
 {
     (void)state;
-    free(said("-m net.onnx -input=x=x.bin -cpu -dump-profile=cpu.yml"));
-    free(said("-m net.onnx -input=x=x.bin -gpu -dump-profile=gpu.yml"));
+    tool_must_run("-m net.onnx -input=x=x.bin -cpu -dump-profile=cpu.yml");
+    tool_must_run("-m net.onnx -input=x=x.bin -gpu -dump-profile=gpu.yml");
     support_assert_same_text("gpu.yml", values_of("gpu.yml"), values_of("cpu.yml"));
     same_on_both("-m net.onnx -input=x=x.bin -load-profile=gpu.yml");
     same_on_both("-m net.onnx -input=x=x.bin -load-profile=cpu.yml");
-    free(said("-m net.onnx -input=x=x.bin -cpu -load-profile=cpu.yml "
-              "-quantization-report=cpu.txt"));
-    free(said("-m net.onnx -input=x=x.bin -gpu -load-profile=cpu.yml "
-              "-quantization-report=gpu.txt"));
+    tool_must_run("-m net.onnx -input=x=x.bin -cpu -load-profile=cpu.yml "
+                  "-quantization-report=cpu.txt");
+    tool_must_run("-m net.onnx -input=x=x.bin -gpu -load-profile=cpu.yml "
+                  "-quantization-report=gpu.txt");
     char *cpu = support_read_file(path_of("cpu.txt"), NULL);
     char *gpu = support_read_file(path_of("gpu.txt"), NULL);
     support_assert_same_text("gpu.txt", gpu, cpu);
@@ -97,11 +87,11 @@ static void labels_are_counted(void **state)
 {
     (void)state;
     const char *image = support_printf(IMAGE, tool_absolute(support_source()));
-    char *text = said(support_printf("%s -cpu", image)), *label = strstr(text, "Label-K1: ");
+    char *text = tool_said(support_printf("%s -cpu", image)), *label = strstr(text, "Label-K1: ");
     assert_non_null(label);
     int class = atoi(label + strlen("Label-K1: "));
     free(text);
-    free(said(support_printf("%s -gpu -dump-profile=image.yml", image)));
+    tool_must_run(support_printf("%s -gpu -dump-profile=image.yml", image));
     same_on_both(support_printf("%s -load-profile=image.yml -quantize-until=0.1 "
                                 "-expected-labels=%d",
                                 image, class));
@@ -117,7 +107,8 @@ static void modes_of_quantized_models_are_compared(void **state)
     const char *args = support_printf("-m '%s/model.onnx' -input='serving_default_input:0="
                                       "%s/test_data_set_0/input_0.pb' -compare-qdq",
                                       path, path);
-    char *cpu = said(support_printf("%s -cpu", args)), *gpu = said(support_printf("%s -gpu", args));
+    char *cpu = tool_said(support_printf("%s -cpu", args)),
+         *gpu = tool_said(support_printf("%s -gpu", args));
     const char *sum = strstr(cpu, "of one kernel, "), *gpu_sum = strstr(gpu, "1 run: ");
     assert_non_null(sum);
     assert_non_null(gpu_sum);
@@ -154,7 +145,7 @@ static void compiled_code_can_be_read(void **state)
                  {"-dump-schedule", "threads"},
                  {"-dump-llvm-ir", "nvptx64"}};
     for (size_t i = 0; i < sizeof dumps / sizeof *dumps; i++) {
-        char *text = said(support_printf("-m net.onnx -gpu %s", dumps[i].option));
+        char *text = tool_said(support_printf("-m net.onnx -gpu %s", dumps[i].option));
         if (!strstr(text, dumps[i].words))
             fail_msg("%s prints no '%s': %s", dumps[i].option, dumps[i].words, text);
         free(text);

@@ -46,18 +46,10 @@ static void open_kernel(const char *text, const char *target)
         fail_msg("%s", err.text);
 }
 
-static const char *schedules(void)
-{
-    struct strbuf s;
-    strbuf_init(&s, &c.arena);
-    emit_schedules_print(c.schedules, &s);
-    return strbuf_text(&s);
-}
-
 static void assert_schedule(const char *part)
 {
-    if (!strstr(schedules(), part))
-        fail_msg("no '%s' in\n%s", part, schedules());
+    if (!strstr(compiled_schedules(&c), part))
+        fail_msg("no '%s' in\n%s", part, compiled_schedules(&c));
 }
 
 static const char *code(void)
@@ -194,10 +186,10 @@ static void test_map_lanes(void **state)
     assert_true(count(code(), "ld.global.nc.v4") == 1 && count(code(), "st.global.v4") == 1);
     compiled_close(&c);
     open_kernel(support_printf(text, 512, 255, 512, 255, 512, 255), "nvidia");
-    assert_null(strstr(schedules(), "vector"));
+    assert_null(strstr(compiled_schedules(&c), "vector"));
     compiled_close(&c);
     open_kernel(support_printf(text, 4, 256, 4, 256, 4, 256), "nvidia");
-    assert_null(strstr(schedules(), "vector"));
+    assert_null(strstr(compiled_schedules(&c), "vector"));
 }
 
 /* Bytes of the memory that the block's threads have in common, from the code. */

@@ -14,19 +14,7 @@
 
 static void assert_schedule(const char *text, const char *want)
 {
-    struct compiled c;
-    struct error err;
-    error_init(&err);
-    bool ok = compiled_open_kernel(&c, text, "nvidia", &err);
-    struct strbuf out;
-    strbuf_init(&out, &c.arena);
-    if (ok)
-        emit_schedules_print(c.schedules, &out);
-    bool found = ok && strstr(strbuf_text(&out), want) != NULL;
-    if (!found)
-        print_error("'%s' is not in:\n%s%s", want, err.text, strbuf_text(&out));
-    compiled_close(&c);
-    assert_true(found);
+    compiled_expect_schedule(text, "nvidia", want);
 }
 
 /* The sum over an image per channel. */

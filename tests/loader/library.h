@@ -5,15 +5,10 @@
 #ifndef SHEAF_TESTS_LOADER_LIBRARY_H
 #define SHEAF_TESTS_LOADER_LIBRARY_H
 
-#include "tests/loader/tool.h"
+#include "tests/loader/small_networks.h"
 
-#include "tests/loader/pb_write.h"
+#include "loader/deploy.h"
 #include "tests/support/fixture.h"
-
-static inline const char *lib_path(const char *name)
-{
-    return support_printf("%s/%s", support_tmp(), name);
-}
 
 /* Runs a command in the folder of this test; *out_text may be NULL. */
 static inline int lib_run(const char *command, char **out_text)
@@ -39,13 +34,6 @@ static inline bool lib_has_program(const char *name)
 
 /* ---- networks ---- */
 
-static inline void lib_finish(struct onnx_model *m, const char *name)
-{
-    struct strbuf bytes;
-    onnx_end(m, &bytes);
-    support_write_file(lib_path(name), strbuf_text(&bytes), bytes.len);
-}
-
 /* y = relu(x + w), w = 0 .. 7: a network with weights. */
 static inline void lib_write_one(void)
 {
@@ -57,7 +45,7 @@ static inline void lib_write_one(void)
     onnx_node(&m.graph, "Add", "x,w", "s", "");
     onnx_node(&m.graph, "Relu", "s", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "2,8");
-    lib_finish(&m, "one.onnx");
+    finish_net(&m, "one.onnx");
 }
 
 /* sum = a b + b's first row, and where each of its rows is largest.  The names are no parameters in
@@ -72,7 +60,7 @@ static inline void lib_write_two(void)
     onnx_node(&m.graph, "ArgMax", "int64_t", "top:1", "axis=1 keepdims=0");
     onnx_output(&m.graph, "int64_t", ONNX_F32, "2,3");
     onnx_output(&m.graph, "top:1", ONNX_I64, "2");
-    lib_finish(&m, "two.onnx");
+    finish_net(&m, "two.onnx");
 }
 
 /* Where x is not zero: how many that are is known after a run. */
@@ -85,7 +73,7 @@ static inline void lib_write_sized(void)
     onnx_node(&m.graph, "Neg", "x", "y", "");
     onnx_output(&m.graph, "places", ONNX_I64, "2,n");
     onnx_output(&m.graph, "y", ONNX_F32, "2,5");
-    lib_finish(&m, "sized.onnx");
+    finish_net(&m, "sized.onnx");
 }
 
 static inline void lib_write_random(void)
@@ -96,7 +84,7 @@ static inline void lib_write_random(void)
     onnx_node(&m.graph, "RandomUniform", "", "u", "shape=[8] dtype=1");
     onnx_node(&m.graph, "Add", "x,u", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "8");
-    lib_finish(&m, "random.onnx");
+    finish_net(&m, "random.onnx");
 }
 
 /* next = x + sum, for -bind=next=sum.  The outputs are not in the order of the nodes. */
@@ -112,25 +100,32 @@ static inline void lib_write_state(void)
     onnx_output(&m.graph, "next", ONNX_F32, "4");
     onnx_output(&m.graph, "b", ONNX_F32, "4");
     onnx_output(&m.graph, "a", ONNX_F32, "4");
-    lib_finish(&m, "state.onnx");
+    finish_net(&m, "state.onnx");
 }
 
-/* Any number of items. */
-static inline void lib_write_items(void)
+/* The path of a trained network; in.bin is an input for it, want.bin what the tool makes of that
+   with these options, in this environment. */
+static inline const char *lib_trained(const char *environment, const char *options)
 {
-    struct onnx_model m;
-    onnx_begin(&m, &arena, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "n,4");
-    onnx_node(&m.graph, "Neg", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "n,4");
-    lib_finish(&m, "items.onnx");
+    const char *model = support_model("onnx-mnist_8/model.onnx");
+    SUPPORT_NEED(model, "models/onnx-mnist_8");
+    model = tool_absolute(model);
+    float in[28 * 28];
+    for (int i = 0; i < 28 * 28; i++)
+        in[i] = (float)(i * 37 % 256);
+    support_write_file(path_of("in.bin"), in, sizeof in);
+    const char *command =
+        support_printf("%s '%s' %s -m '%s' -input=Input3=in.bin -output=Plus214_Output_0=want.bin",
+                       environment, tool_absolute(support_loader()), options, model);
+    lib_must_run(command, NULL);
+    return model;
 }
 
 static inline int lib_setup(void **state)
 {
     setup(state);
     lib_write_state();
-    lib_write_items();
+    write_items_net(&arena);
     lib_write_one();
     lib_write_two();
     lib_write_sized();
@@ -144,21 +139,47 @@ enum kind { SHARED, STATIC };
 static const char *const KIND[] = {"shared", "static"};
 static const char *const ENDING[] = {"so", "a"};
 
-/* Writes library lib<name>, functions <name>.., of <name>.onnx into the folder `dir`. */
+/* Writes library lib<name>, functions <name>.., of <name>.onnx into the folder `dir`; the tool says
+   what to link with, `more` behind it. */
+static inline void lib_make(enum kind kind, const char *name, const char *dir, const char *options,
+                            const char *more)
+{
+    tool_expect(support_printf("-m %s.onnx -emit-lib=%s -lib-name=%s -func-name=%s -path=%s %s",
+                               name, KIND[kind], name, name, dir, options),
+                0,
+                support_printf("Please link with:\n    -L%s\n    -l:lib%s.%s\n%s", dir, name,
+                               ENDING[kind], more));
+}
+
 static inline void lib_deploy(enum kind kind, const char *name, const char *dir,
                               const char *options)
 {
-    char *out, *errout;
-    const char *args = support_printf("-m %s.onnx -emit-lib=%s -lib-name=%s -func-name=%s -path=%s "
-                                      "%s",
-                                      name, KIND[kind], name, name, dir, options);
-    int status = tool_run(args, &out, &errout);
-    if (status != 0)
-        fail_msg("'%s': %s", args, errout);
-    assert_string_equal(out, support_printf("Please link with:\n    -L%s\n    -l:lib%s.%s\n", dir,
-                                            name, ENDING[kind]));
-    free(out);
-    free(errout);
+    lib_make(kind, name, dir, options, "");
+}
+
+/* The linker's option for it. */
+static inline const char *lib_of(enum kind kind, const char *name)
+{
+    return support_printf("-l:lib%s.%s", name, ENDING[kind]);
+}
+
+/* sheaf_deploy with these options writes the same static library of one.onnx as the tool has
+   written to the folder `tool`, and says `libraries` the same. */
+static inline void lib_expect_same_of_function(struct sheaf_deploy_options *o,
+                                               const char *libraries)
+{
+    char said[1024];
+    o->struct_size = sizeof *o;
+    o->target = "static_lib";
+    o->model = path_of("one.onnx");
+    o->lib_name = "libone";
+    o->func_name = "one";
+    o->path = path_of("call");
+    if (sheaf_deploy(o, said, sizeof said) != SHEAF_OK)
+        fail_msg("%s", said);
+    assert_string_equal(said,
+                        support_printf("Please link with:\n    -L%s\n%s", o->path, libraries));
+    lib_must_run("cmp tool/libone.a call/libone.a && cmp tool/libone.h call/libone.h", "");
 }
 
 static const char STRICT[] = "-Wall -Wextra -Wpedantic -Wconversion -Werror";
@@ -167,7 +188,7 @@ static const char STRICT[] = "-Wall -Wextra -Wpedantic -Wconversion -Werror";
 static inline void lib_build(const char *compiler, const char *source, const char *text,
                              const char *dir, const char *libraries)
 {
-    support_write_file(lib_path(source), text, strlen(text));
+    support_write_file(path_of(source), text, strlen(text));
     lib_must_run(support_printf("%s %s -I%s %s -o %s/main -L%s %s -Wl,-rpath,'$ORIGIN' -pthread",
                                 compiler, STRICT, dir, source, dir, dir, libraries),
                  NULL);
@@ -179,5 +200,21 @@ static inline void lib_build(const char *compiler, const char *source, const cha
     "#include <string.h>\n"                                                                        \
     "#define CHECK(x) do { if (!(x)) { printf(\"line %d: %s\\n\", __LINE__, #x); exit(1); } } "    \
     "while (0)\n"
+
+/* Behind it, for programs with threads: work(&number) in n of them, which have numbers from 0. */
+#define THREADS_MACRO                                                                              \
+    "#include <pthread.h>\n"                                                                       \
+    "static void run_threads(int n, void *(*work)(void *))\n"                                      \
+    "{\n"                                                                                          \
+    "    pthread_t thread[16];\n"                                                                  \
+    "    int number[16];\n"                                                                        \
+    "    CHECK(n <= 16);\n"                                                                        \
+    "    for (int i = 0; i < n; i++) {\n"                                                          \
+    "        number[i] = i;\n"                                                                     \
+    "        CHECK(pthread_create(&thread[i], NULL, work, &number[i]) == 0);\n"                    \
+    "    }\n"                                                                                      \
+    "    for (int i = 0; i < n; i++)\n"                                                            \
+    "        pthread_join(thread[i], NULL);\n"                                                     \
+    "}\n"
 
 #endif

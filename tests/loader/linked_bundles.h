@@ -122,6 +122,19 @@ static inline void compare_y(sheaf_bundle *b, const char *name, float x, int64_t
     assert_memory_equal(tensor(b, "y").data, tensor_of(&o, "y"), sizeof xs);
 }
 
+/* Bundles of write_branch_net, and of write_loop_net as NAME. */
+static inline void compare_branches(sheaf_bundle *b)
+{
+    for (int64_t n = 0; n < 4; n++)
+        compare_y(b, "branch", (float)n - 2, n % 2, 0);
+}
+
+static inline void compare_rounds(sheaf_bundle *b, const char *name)
+{
+    for (int64_t n = 0; n < 5; n++)
+        compare_y(b, name, 1, n, (float)(3 * n));
+}
+
 /* A program with FOLDER/net.h and nothing of the device, which sheaf_plan names so, and `more`. */
 static inline void expect_header_suits(const char *folder, const char *device, const char *more)
 {

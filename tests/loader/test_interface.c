@@ -23,16 +23,6 @@ static const char *in_tmp(const char *name)
     return support_printf("%s/%s", support_tmp(), name);
 }
 
-static void run_tool(const char *args)
-{
-    char *out, *errout;
-    int status = tool_run(args, &out, &errout);
-    if (status != 0)
-        fail_msg("'%s' exits with %d: %s", args, status, errout);
-    free(out);
-    free(errout);
-}
-
 static void run_or_fail(const char *command)
 {
     char *out;
@@ -142,21 +132,21 @@ static void test_pixels(void **state)
                                  "-use-imagenet-normalization -image-channel-order=BGR",
                                  "-image-mode=neg128to127 -mean=1,2,3 -stddev=1.5"};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        run_tool(support_printf("%s %s noise.png -output=dense=a.npy", net, modes[i]));
-        run_tool(support_printf("%s %s -fold-preprocessing noise.png -output=dense=b.npy", net,
-                                modes[i]));
+        tool_must_run(support_printf("%s %s noise.png -output=dense=a.npy", net, modes[i]));
+        tool_must_run(support_printf("%s %s -fold-preprocessing noise.png -output=dense=b.npy", net,
+                                     modes[i]));
         assert_floats_near("a.npy", "b.npy", 2, 1e-4);
-        run_tool(support_printf("%s %s noise.png -dump-profile=a.yml", net, modes[i]));
-        run_tool(support_printf("%s %s -fold-preprocessing noise.png -dump-profile=b.yml", net,
-                                modes[i]));
+        tool_must_run(support_printf("%s %s noise.png -dump-profile=a.yml", net, modes[i]));
+        tool_must_run(support_printf("%s %s -fold-preprocessing noise.png -dump-profile=b.yml", net,
+                                     modes[i]));
         run_or_fail(support_printf("cmp '%s' '%s'", in_tmp("a.yml"), in_tmp("b.yml")));
-        run_tool(support_printf("%s %s -load-profile=a.yml noise.png -output=dense=a.npy", net,
-                                modes[i]));
-        run_tool(support_printf("%s %s -load-profile=a.yml -fold-preprocessing -overlay-io "
-                                "noise.png -iterations=2 -output=dense=b.npy",
-                                net, modes[i]));
+        tool_must_run(support_printf("%s %s -load-profile=a.yml noise.png -output=dense=a.npy", net,
+                                     modes[i]));
+        tool_must_run(support_printf("%s %s -load-profile=a.yml -fold-preprocessing -overlay-io "
+                                     "noise.png -iterations=2 -output=dense=b.npy",
+                                     net, modes[i]));
         run_or_fail(support_printf("cmp '%s' '%s'", in_tmp("a.npy"), in_tmp("b.npy")));
-        run_tool(
+        tool_must_run(
             support_printf("%s %s -load-profile=a.yml -fold-preprocessing -verify", net, modes[i]));
     }
 }
@@ -166,17 +156,17 @@ static void test_pixels(void **state)
 /* Input of a step, made by the tool itself. */
 static void write_steps(const char *net)
 {
-    run_tool(support_printf("%s -bind tf_op_layer_stack_2=input_3 -verify", net));
+    tool_must_run(support_printf("%s -bind tf_op_layer_stack_2=input_3 -verify", net));
     float x[DTLN_STEP] = {0}, state[2 * 128 * 2] = {0};
     for (int i = 0; i < DTLN_STEP; i++)
         x[i] = (float)(i * 37 % 101) / 100;
     support_write_file(in_tmp("x.bin"), x, sizeof x);
     support_write_file(in_tmp("s0.bin"), state, sizeof state);
     for (int i = 0; i < 3; i++)
-        run_tool(support_printf("%s -input=input_2=x.bin -input=input_3=s%d.bin "
-                                "-output=activation_2=y%d.npy "
-                                "-output=tf_op_layer_stack_2=s%d.bin",
-                                net, i, i, i + 1));
+        tool_must_run(support_printf("%s -input=input_2=x.bin -input=input_3=s%d.bin "
+                                     "-output=activation_2=y%d.npy "
+                                     "-output=tf_op_layer_stack_2=s%d.bin",
+                                     net, i, i, i + 1));
 }
 
 static void test_state(void **state)
@@ -189,24 +179,17 @@ static void test_state(void **state)
     const char *bound = support_printf("%s -bind tf_op_layer_stack_2=input_3", net);
     static const char *const more[] = {"", "-interpreter", "-overlay-io"};
     for (size_t i = 0; i < 3; i++) {
-        run_tool(support_printf("%s %s -input=input_2=x.bin -iterations=3 "
-                                "-output=activation_2=b.npy",
-                                bound, more[i]));
+        tool_must_run(support_printf("%s %s -input=input_2=x.bin -iterations=3 "
+                                     "-output=activation_2=b.npy",
+                                     bound, more[i]));
         assert_floats_near("y2.npy", "b.npy", DTLN_STEP, i == 1 ? 1e-5 : 0);
     }
     /* Items follow each other, or start anew. */
     support_write_file(in_tmp("list"), "x.bin\nx.bin\nx.bin\n", 18);
-    char *kept, *reset, *errout, *once;
-    assert_int_equal(tool_run(support_printf("%s -input-list=input_2=list", bound), &kept, &errout),
-                     0);
-    free(errout);
-    assert_int_equal(tool_run(support_printf("%s -reset-state -input-list=input_2=list", bound),
-                              &reset, &errout),
-                     0);
-    free(errout);
+    char *kept = tool_said(support_printf("%s -input-list=input_2=list", bound));
+    char *reset = tool_said(support_printf("%s -reset-state -input-list=input_2=list", bound));
+    char *once = tool_said(support_printf("%s -input=input_2=x.bin", bound));
     assert_string_not_equal(kept, reset);
-    assert_int_equal(tool_run(support_printf("%s -input=input_2=x.bin", bound), &once, &errout), 0);
-    free(errout);
     const char *tensor = strstr(once, "activation_2");
     assert_non_null(tensor);
     int n = 0;
@@ -279,9 +262,9 @@ static void test_bundle(void **state)
     SUPPORT_NEED(model, "nets/dtln_1");
     const char *net = support_printf("-m '%s'", tool_absolute(model));
     write_steps(net);
-    run_tool(support_printf("%s -bind tf_op_layer_stack_2=input_3 -overlay-io -mcpu=native "
-                            "-network-name=dtln -emit-bundle=.",
-                            net));
+    tool_must_run(support_printf("%s -bind tf_op_layer_stack_2=input_3 -overlay-io -mcpu=native "
+                                 "-network-name=dtln -emit-bundle=.",
+                                 net));
     run_or_fail(
         support_printf("cd '%s' && %s -shared dtln.o -o libdtln.so", support_tmp(), support_cc()));
     sheaf_bundle *b = NULL;
@@ -325,8 +308,9 @@ static void test_items(void **state)
     for (int i = 0; i < MOST * AD_ITEM; i++)
         x[i] = (float)(i * 131 % 997) / 500 - 1;
     const char *net = support_printf("-m '%s' -mcpu=native", tool_absolute(model));
-    run_tool(support_printf("%s '-onnx-define-symbol=N<=4' -network-name=ad -emit-bundle=.", net));
-    run_tool(support_printf("%s '-onnx-define-symbol=N<=4' -verify", net));
+    tool_must_run(
+        support_printf("%s '-onnx-define-symbol=N<=4' -network-name=ad -emit-bundle=.", net));
+    tool_must_run(support_printf("%s '-onnx-define-symbol=N<=4' -verify", net));
     run_or_fail(
         support_printf("cd '%s' && %s -shared ad.o -o libad.so", support_tmp(), support_cc()));
     sheaf_bundle *b = NULL;
@@ -342,9 +326,9 @@ static void test_items(void **state)
     }
     for (int n = 1; n <= MOST; n++) {
         support_write_file(in_tmp("ad.bin"), x, (size_t)n * AD_ITEM * sizeof *x);
-        run_tool(support_printf("%s -onnx-define-symbol=N,%d -input=input_1=ad.bin "
-                                "-output='%s=ad.npy'",
-                                net, n, out));
+        tool_must_run(support_printf("%s -onnx-define-symbol=N,%d -input=input_1=ad.bin "
+                                     "-output='%s=ad.npy'",
+                                     net, n, out));
         memcpy(tensor_of(b, "input_1").data, x, sizeof x);
         assert_int_equal(sheaf_set_extent(b, "N", n, &err), SHEAF_OK);
         assert_int_equal(sheaf_run(b, &err), SHEAF_OK);
@@ -389,8 +373,8 @@ static void test_items_of_a_fixed_batch(void **state)
     for (int i = 0; i < MOST * ITEM; i++)
         x[i] = (float)(i * 7 % 5);
     write_fixed("fixed.onnx", "1", "1,6");
-    run_tool("-m fixed.onnx '-onnx-define-symbol=batch<=3' -verify");
-    run_tool("-m fixed.onnx '-onnx-define-symbol=batch<=3' -mcpu=native -emit-bundle=.");
+    tool_must_run("-m fixed.onnx '-onnx-define-symbol=batch<=3' -verify");
+    tool_must_run("-m fixed.onnx '-onnx-define-symbol=batch<=3' -mcpu=native -emit-bundle=.");
     run_or_fail(support_printf("cd '%s' && %s -shared fixed.o -o libfixed.so", support_tmp(),
                                support_cc()));
     sheaf_bundle *b = NULL;
@@ -405,7 +389,7 @@ static void test_items_of_a_fixed_batch(void **state)
         assert_int_equal(y.dims[0], n);
         for (int i = 0; i < n; i++) {
             support_write_file(in_tmp("item.bin"), x + i * ITEM, ITEM * sizeof *x);
-            run_tool("-m fixed.onnx -mcpu=native -input=x=item.bin -output=y=item.npy");
+            tool_must_run("-m fixed.onnx -mcpu=native -input=x=item.bin -output=y=item.npy");
             const float *want = read_floats("item.npy", ITEM);
             assert_memory_equal((const float *)y.data + i * ITEM, want, ITEM * sizeof *want);
             free((void *)(uintptr_t)want);

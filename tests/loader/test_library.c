@@ -3,6 +3,7 @@
  * linked with what the tool wrote, and run.
  */
 #include "tests/loader/library.h"
+#include "tests/loader/library_programs.h"
 
 /* ---- the deployment text's own program, in C and C++ ---- */
 
@@ -28,7 +29,7 @@ static void a_program_of_the_text(void **state)
 {
     (void)state;
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        const char *library = support_printf("-l:libone.%s", ENDING[kind]);
+        const char *library = lib_of(kind, "one");
         lib_deploy(kind, "one", KIND[kind], "");
         lib_build(support_printf("%s -std=c99", support_cc()), "seed.c", seed_program, KIND[kind],
                   library);
@@ -63,31 +64,13 @@ static const char digit_program[] =
 static void it_computes_what_the_tool_computes(void **state)
 {
     (void)state;
-    const char *model = support_model("onnx-mnist_8/model.onnx");
-    SUPPORT_NEED(model, "models/onnx-mnist_8");
-    model = tool_absolute(model);
-    float in[28 * 28];
-    for (int i = 0; i < 28 * 28; i++)
-        in[i] = (float)(i * 37 % 256);
-    support_write_file(lib_path("in.bin"), in, sizeof in);
-    char *out, *errout;
-    assert_int_equal(tool_run(support_printf("-m '%s' -input=Input3=in.bin "
-                                             "-output=Plus214_Output_0=want.bin",
-                                             model),
-                              &out, &errout),
-                     0);
-    free(out);
-    free(errout);
+    const char *model = lib_trained("", "");
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        assert_int_equal(tool_run(support_printf("-m '%s' -emit-lib=%s -lib-name=libNN "
-                                                 "-func-name=predict -path=digit",
-                                                 model, KIND[kind]),
-                                  &out, &errout),
-                         0);
-        free(out);
-        free(errout);
+        tool_must_run(support_printf("-m '%s' -emit-lib=%s -lib-name=libNN "
+                                     "-func-name=predict -path=digit",
+                                     model, KIND[kind]));
         lib_build(support_printf("%s -std=c99", support_cc()), "digit.c", digit_program, "digit",
-                  support_printf("-l:libNN.%s", ENDING[kind]));
+                  lib_of(kind, "NN"));
         lib_must_run("rm -f out.bin && digit/main && cmp out.bin want.bin", "");
     }
 }
@@ -133,10 +116,10 @@ static void several_inputs_and_outputs(void **state)
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
         lib_deploy(kind, "two", KIND[kind], "");
         lib_build(support_printf("%s -std=c11", support_cc()), "two.c", two_program, KIND[kind],
-                  support_printf("-l:libtwo.%s", ENDING[kind]));
+                  lib_of(kind, "two"));
         lib_must_run(support_printf("%s/main", KIND[kind]), "");
     }
-    char *header = support_read_file(lib_path("static/libtwo.h"), NULL);
+    char *header = support_read_file(path_of("static/libtwo.h"), NULL);
     assert_non_null(strstr(header, "void two(void *ctx, const float *L0, const float *L1, "
                                    "float **L2, int64_t **L3);"));
     assert_non_null(strstr(header, "int two_run(void *ctx_1, const float *ctx, const float *in_b, "
@@ -144,64 +127,26 @@ static void several_inputs_and_outputs(void **state)
     free(header);
 }
 
-static const char sized_program[] =
-    CHECK_MACRO "#include \"libsized.h\"\n"
-                "int main(void)\n"
-                "{\n"
-                "    float x[10] = {0, 1, 0, 0, 2, 0, 0, 3, 0, 0}, y[10], *py;\n"
-                "    static const int64_t want[6] = {0, 0, 1, 1, 4, 2};\n"
-                "    int64_t places[20], dims[2] = {-1, -1}, *p;\n"
-                "    CHECK(sized_run_sized(NULL, x, places, dims, y) == 0);\n"
-                "    CHECK(dims[0] == 2 && dims[1] == 3);\n"
-                "    CHECK(memcmp(places, want, sizeof want) == 0 && y[4] == -2);\n"
-                "    CHECK(sized_run_sized(NULL, x, places, NULL, y) == 0);\n"
-                "    sized(NULL, x, &p, &py);\n"
-                "    CHECK(memcmp(p, want, sizeof want) == 0 && py[4] == -2);\n"
-                "    free(p);\n"
-                "    free(py);\n"
-                "    memset(x, 0, sizeof x);\n"
-                "    CHECK(sized_run_sized(NULL, x, places, dims, y) == 0);\n"
-                "    CHECK(dims[0] == 2 && dims[1] == 0);\n"
-                "    /* An empty output is a block, too. */\n"
-                "    sized(NULL, x, &p, &py);\n"
-                "    CHECK(p != NULL);\n"
-                "    free(p);\n"
-                "    free(py);\n"
-                "    return sized_run(NULL, x, places, y);\n"
-                "}\n";
-
 /* Reading and writing beyond the caller's arrays ends the program.  gcc brings what that takes. */
 #define WATCHED "gcc -std=c11 -fsanitize=address"
+
+/* Of static/lib<name>, whose contexts hold nothing. */
+static void run_program(const char *compiler, const char *program, const char *name)
+{
+    static const char prelude[] = CHECK_MACRO "#define DONE(function) (void)memory\n";
+    lib_build(compiler, "program.c", support_printf("%s%s", prelude, program), "static",
+              lib_of(STATIC, name));
+    lib_must_run("static/main", "");
+}
 
 static void extents_known_after_the_run(void **state)
 {
     (void)state;
     lib_deploy(STATIC, "sized", "static", "");
-    lib_build(WATCHED, "sized.c", sized_program, "static", "-l:libsized.a");
-    lib_must_run("static/main", "");
+    run_program(WATCHED, sized_program, "sized");
 }
 
 /* ---- state, and a number of items ---- */
-
-static const char state_program[] =
-    CHECK_MACRO "#include \"libstate.h\"\n"
-                "int main(void)\n"
-                "{\n"
-                "    static const float x[4] = {1, 2, 3, 4};\n"
-                "    float a[4], b[4];\n"
-                "    void *memory = malloc(state_context_size());\n"
-                "    CHECK(memory && state_context_init(memory) == 0);\n"
-                "    for (int i = 1; i <= 3; i++) {\n"
-                "        CHECK(state_run(memory, x, b, a) == 0);\n"
-                "        CHECK(b[1] == 2 * (float)i && a[1] == -2 * (float)i);\n"
-                "    }\n"
-                "    CHECK(state_context_init(memory) == 0 && state_run(memory, x, b, a) == 0);\n"
-                "    CHECK(b[3] == 4);\n"
-                "    for (int i = 0; i < 2; i++)\n"
-                "        CHECK(state_run(NULL, x, b, a) == 0 && b[3] == 4);\n"
-                "    free(memory);\n"
-                "    return 0;\n"
-                "}\n";
 
 static void a_context_holds_the_state(void **state)
 {
@@ -209,71 +154,24 @@ static void a_context_holds_the_state(void **state)
     static const char *const options[] = {"-bind=next=sum", "-bind=next=sum -overlay-io"};
     for (size_t i = 0; i < 2; i++) {
         lib_deploy(STATIC, "state", "static", options[i]);
-        lib_build(support_printf("%s -std=c11", support_cc()), "state.c", state_program, "static",
-                  "-l:libstate.a");
-        lib_must_run("static/main", "");
+        run_program(support_printf("%s -std=c11", support_cc()), state_program, "state");
     }
 }
-
-/* The arrays have room for what is used and no more. */
-static const char items_program[] =
-    CHECK_MACRO "#include \"libitems.h\"\n"
-                "int main(void)\n"
-                "{\n"
-                "    for (int64_t n = 1; n <= 8; n++) {\n"
-                "        float *x = calloc((size_t)n, 16), *y = calloc((size_t)n, 16), *z;\n"
-                "        int64_t dims[2];\n"
-                "        x[4 * n - 1] = (float)n;\n"
-                "        CHECK(items_run_sized(NULL, x, &n, y, dims) == 0);\n"
-                "        CHECK(dims[0] == n && dims[1] == 4 && y[4 * n - 1] == -(float)n);\n"
-                "        items(NULL, x, &n, &z);\n"
-                "        CHECK(memcmp(y, z, (size_t)n * 16) == 0);\n"
-                "        free(x);\n"
-                "        free(y);\n"
-                "        free(z);\n"
-                "    }\n"
-                "    for (int64_t n = -1; n <= 9; n += n == 0 ? 9 : 1)\n"
-                "        CHECK(items_run(NULL, &(float){0}, &n, &(float){0}) == "
-                "SHEAF_ERROR_SHAPE);\n"
-                "    return 0;\n"
-                "}\n";
 
 static void the_caller_says_how_many_items(void **state)
 {
     (void)state;
     lib_deploy(STATIC, "items", "static", "'-onnx-define-symbol=n<=8'");
-    lib_build(WATCHED, "items.c", items_program, "static", "-l:libitems.a");
-    lib_must_run("static/main", "");
+    run_program(WATCHED, items_program, "items");
 }
 
 /* ---- random numbers ---- */
-
-static const char random_program[] =
-    CHECK_MACRO "#include \"librandom.h\"\n"
-                "static float a[8], b[8], zero[8];\n"
-                "static int same(void) { return memcmp(a, b, sizeof a) == 0; }\n"
-                "int main(void)\n"
-                "{\n"
-                "    char *memory = malloc(random_context_size());\n"
-                "    CHECK(memory && random_run(NULL, zero, a) == 0);\n"
-                "    CHECK(random_run(NULL, zero, b) == 0 && !same());\n"
-                "    CHECK(random_seed(0) == 0 && random_run(NULL, zero, b) == 0 && same());\n"
-                "    CHECK(random_seed(5) == 0 && random_run(NULL, zero, b) == 0 && !same());\n"
-                "    /* A context goes on with its own. */\n"
-                "    CHECK(random_seed(5) == 0 && random_context_init(memory) == 0);\n"
-                "    CHECK(random_run(memory, zero, a) == 0 && same());\n"
-                "    CHECK(random_run(memory, zero, a) == 0 && !same());\n"
-                "    free(memory);\n"
-                "    return 0;\n"
-                "}\n";
 
 static void random_numbers_follow_from_the_seed(void **state)
 {
     (void)state;
     lib_deploy(STATIC, "random", "static", "");
-    lib_build(support_printf("%s -std=c11", support_cc()), "random.c", random_program, "static",
-              "-l:librandom.a");
-    lib_must_run("static/main", "");
+    run_program(support_printf("%s -std=c11", support_cc()), random_program, "random");
 }
 
 /* ---- memory ---- */
@@ -326,7 +224,7 @@ static void the_allocator_is_replaced(void **state)
         lib_deploy(kind, "one", KIND[kind], "");
         for (size_t i = 0; i < 2; i++) {
             lib_build(support_printf("%s -std=c11 %s", support_cc(), how[i]), "hooks.c",
-                      hooks_program, KIND[kind], support_printf("-l:libone.%s", ENDING[kind]));
+                      hooks_program, KIND[kind], lib_of(kind, "one"));
             lib_must_run(support_printf("%s/main", KIND[kind]), "");
         }
     }
@@ -336,8 +234,7 @@ static void the_allocator_is_replaced(void **state)
 
 /* All of them come to the first run at once; the file is opened by one. */
 static const char threads_program[] =
-    "#define _GNU_SOURCE\n" CHECK_MACRO "#include <pthread.h>\n"
-    "#include <fcntl.h>\n"
+    "#define _GNU_SOURCE\n" CHECK_MACRO THREADS_MACRO "#include <fcntl.h>\n"
     "#include <stdarg.h>\n"
     "#include <unistd.h>\n"
     "#include <sys/syscall.h>\n"
@@ -369,15 +266,8 @@ static const char threads_program[] =
     "}\n"
     "int main(void)\n"
     "{\n"
-    "    pthread_t thread[N];\n"
-    "    int number[N];\n"
     "    pthread_barrier_init(&start, NULL, N);\n"
-    "    for (int i = 0; i < N; i++) {\n"
-    "        number[i] = i;\n"
-    "        CHECK(pthread_create(&thread[i], NULL, work, &number[i]) == 0);\n"
-    "    }\n"
-    "    for (int i = 0; i < N; i++)\n"
-    "        pthread_join(thread[i], NULL);\n"
+    "    run_threads(N, work);\n"
     "    CHECK(n_opened == 1);\n"
     "    return 0;\n"
     "}\n";
@@ -390,7 +280,7 @@ static void sixteen_threads_begin_at_once(void **state)
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
         lib_deploy(kind, "one", KIND[kind], support_printf("-weights=%s/one.weights", KIND[kind]));
         lib_build(support_printf("%s -std=c11", support_cc()), "threads.c", threads_program,
-                  KIND[kind], support_printf("-l:libone.%s", ENDING[kind]));
+                  KIND[kind], lib_of(kind, "one"));
         lib_must_run(support_printf("%s/main", KIND[kind]), "");
     }
 }
@@ -421,19 +311,19 @@ static void weights_lie_beside(void **state)
     lib_build(support_printf("%s -std=c11", support_cc()), "weights.c", weights_program, "beside",
               "-l:libone.so");
     size_t size;
-    char *good = support_read_file(lib_path("beside/one.weights"), &size);
+    char *good = support_read_file(path_of("beside/one.weights"), &size);
     assert_non_null(good);
     lib_must_run("beside/main", "00 7\n");
     lib_must_run("beside/main /dev/null", "0000 7\n");
 
     good[size / 2] ^= 1; /* one bit */
-    support_write_file(lib_path("beside/one.weights"), good, size);
+    support_write_file(path_of("beside/one.weights"), good, size);
     lib_must_run("beside/main", "33 0\n");
     good[size / 2] ^= 1;
-    support_write_file(lib_path("good"), good, size);
+    support_write_file(path_of("good"), good, size);
     lib_must_run("beside/main good", "3300 7\n");
     lib_must_run("beside/main beside/one.weights", "3333 0\n");
-    support_write_file(lib_path("beside/one.weights"), good, size - 1);
+    support_write_file(path_of("beside/one.weights"), good, size - 1);
     lib_must_run("beside/main", "33 0\n");
     lib_must_run("rm beside/one.weights && beside/main", "22 0\n");
     lib_must_run("beside/main good", "2200 7\n");
@@ -529,10 +419,10 @@ static void other_machines(void **state)
             lib_deploy(kind, "one", dir,
                        support_printf("-device=%s -weights=%s/one.weights", dir, dir));
             lib_build(support_printf("%s -std=c11", CROSS[i].compiler), "two.c", two_program, dir,
-                      support_printf("-l:libtwo.%s", ENDING[kind]));
+                      lib_of(kind, "two"));
             lib_must_run(support_printf("%s -L %s %s/main", CROSS[i].qemu, CROSS[i].root, dir), "");
             lib_build(support_printf("%s -std=c11", CROSS[i].compiler), "weights.c",
-                      weights_program, dir, support_printf("-l:libone.%s", ENDING[kind]));
+                      weights_program, dir, lib_of(kind, "one"));
             lib_must_run(support_printf("%s -L %s %s/main", CROSS[i].qemu, CROSS[i].root, dir),
                          "00 7\n");
         }

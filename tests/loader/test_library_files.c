@@ -5,7 +5,6 @@
 #include "tests/loader/library.h"
 
 #include "bundle/read/object.h"
-#include "loader/deploy.h"
 
 /* ---- what a shared library is ---- */
 
@@ -39,9 +38,9 @@ static void weights_are_read_only(void **state)
     (void)state;
     lib_deploy(SHARED, "one", "shared", "-weights=shared/one.weights");
     size_t n_weights, size;
-    char *weights = support_read_file(lib_path("shared/one.weights"), &n_weights);
+    char *weights = support_read_file(path_of("shared/one.weights"), &n_weights);
     lib_deploy(SHARED, "one", "shared", "");
-    char *library = support_read_file(lib_path("shared/libone.so"), &size);
+    char *library = support_read_file(path_of("shared/libone.so"), &size);
     struct object o;
     assert_non_null(weights);
     assert_null(object_open(library, size, &o));
@@ -117,7 +116,7 @@ static void the_header_says_what_there_is(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lib_deploy(STATIC, cases[i].name, "said", cases[i].options);
         char *text =
-            support_read_file(lib_path(support_printf("said/lib%s.h", cases[i].name)), NULL);
+            support_read_file(path_of(support_printf("said/lib%s.h", cases[i].name)), NULL);
         assert_non_null(text);
         if (!strstr(text, cases[i].has) || strstr(text, cases[i].lacks))
             fail_msg("'%s' is not there, or '%s' is:\n%s", cases[i].has, cases[i].lacks, text);
@@ -138,7 +137,7 @@ static void further_objects_come_along(void **state)
                                               "    CHECK(one_status() == 0 && extra(1) == 2);\n"
                                               "    return 0;\n"
                                               "}\n";
-    support_write_file(lib_path("extra.c"), extra, strlen(extra));
+    support_write_file(path_of("extra.c"), extra, strlen(extra));
     lib_must_run(support_printf("mkdir -p a b && %s -fPIC -c extra.c -o a/extra.o && "
                                 "echo 'int other_;' | %s -fPIC -x c -c - -o b/extra.o",
                                 support_cc(), support_cc()),
@@ -146,7 +145,7 @@ static void further_objects_come_along(void **state)
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
         lib_deploy(kind, "one", KIND[kind], "-bundle-objects=a/extra.o,b/extra.o");
         lib_build(support_printf("%s -std=c11", support_cc()), "extra_main.c", program, KIND[kind],
-                  support_printf("-l:libone.%s", ENDING[kind]));
+                  lib_of(kind, "one"));
         lib_must_run(support_printf("%s/main", KIND[kind]), "");
     }
 }
@@ -157,8 +156,7 @@ static void further_objects_come_along(void **state)
 static const char many_program[] =
     "#ifndef _GNU_SOURCE\n"
     "#define _GNU_SOURCE\n"
-    "#endif\n" CHECK_MACRO "#include <pthread.h>\n"
-    "#include \"two.h\"\n"
+    "#endif\n" CHECK_MACRO THREADS_MACRO "#include \"two.h\"\n"
     "#include \"one.h\"\n"
     "#include \"libstate.h\"\n"
     "#include \"libsized.h\"\n"
@@ -230,18 +228,11 @@ static const char many_program[] =
     "}\n"
     "int main(void)\n"
     "{\n"
-    "    pthread_t thread[N];\n"
-    "    int number[N];\n"
     "    load(\"many/one.weights\", weights[0], ONE_CONSTANT_MEM_SIZE);\n"
     "    load(\"many/two.weights\", weights[1], TWO_CONSTANT_MEM_SIZE);\n"
     "    CHECK(one_info.config == &one_config && two_info.config == &two_config);\n"
     "    pthread_barrier_init(&start, NULL, N);\n"
-    "    for (int i = 0; i < N; i++) {\n"
-    "        number[i] = i;\n"
-    "        CHECK(pthread_create(&thread[i], NULL, work, &number[i]) == 0);\n"
-    "    }\n"
-    "    for (int i = 0; i < N; i++)\n"
-    "        pthread_join(thread[i], NULL);\n"
+    "    run_threads(N, work);\n"
     "    return 0;\n"
     "}\n";
 
@@ -328,24 +319,11 @@ static void the_function_does_what_the_tool_does(void **state)
 {
     (void)state;
     const char *argument = "-mattr=-fma";
-    struct sheaf_deploy_options o = {0};
+    struct sheaf_deploy_options o = {
+        .device = "x86", .march = "haswell", .arguments = &argument, .n_arguments = 1};
     char said[1024];
     lib_deploy(STATIC, "one", "tool", "-device=x86 -march=haswell -mattr=-fma");
-    o.struct_size = sizeof o;
-    o.target = "static_lib";
-    o.model = lib_path("one.onnx");
-    o.lib_name = "libone";
-    o.func_name = "one";
-    o.path = lib_path("function");
-    o.device = "x86";
-    o.march = "haswell";
-    o.arguments = &argument;
-    o.n_arguments = 1;
-    if (sheaf_deploy(&o, said, sizeof said) != SHEAF_OK)
-        fail_msg("%s", said);
-    assert_string_equal(said,
-                        support_printf("Please link with:\n    -L%s\n    -l:libone.a\n", o.path));
-    lib_must_run("cmp tool/libone.a function/libone.a && cmp tool/libone.h function/libone.h", "");
+    lib_expect_same_of_function(&o, "    -l:libone.a\n");
 
     o.march = "z80";
     assert_int_equal(sheaf_deploy(&o, said, sizeof said), SHEAF_ERROR_ARGUMENT);
@@ -386,7 +364,7 @@ static void objects_that_pass_floats_otherwise(void **state)
         print_message("left out for want of clang\n");
         return;
     }
-    support_write_file(lib_path("plain.s"), plain, sizeof plain - 1);
+    support_write_file(path_of("plain.s"), plain, sizeof plain - 1);
     lib_must_run("clang --target=armv7-linux-gnueabihf -c plain.s", "");
     lib_deploy(STATIC, "one", "floats", "-device=armv7 -bundle-objects=plain.o");
     lib_must_run(

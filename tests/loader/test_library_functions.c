@@ -6,21 +6,6 @@
 
 #include "bundle/bundle.h"
 
-/* Whole numbers, others for each seed. */
-static void put_weights(struct strbuf *graph, const char *name, const char *dims, size_t n,
-                        uint32_t seed)
-{
-    struct strbuf t;
-    float *v = arena_array(&arena, n, sizeof *v);
-    for (size_t i = 0; i < n; i++) {
-        seed = seed * 1664525 + 1013904223;
-        v[i] = (float)(seed >> 28) - 7;
-    }
-    onnx_tensor_begin(&t, &arena, name, ONNX_F32, dims);
-    pb_bytes(&t, 9, v, n * sizeof *v);
-    pb_sub(graph, 5, &t);
-}
-
 enum { N_SHARED = 16 * 64 };
 
 /* y = x w v: w is the same in all, v of n columns another one for each seed. */
@@ -35,7 +20,7 @@ static void write_product(const char *file, int n, uint32_t seed)
     onnx_node(&m.graph, "Relu", "h", "r", "");
     onnx_node(&m.graph, "MatMul", "r,v", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, support_printf("1,%d", n));
-    lib_finish(&m, file);
+    finish_net(&m, file);
 }
 
 static int setup_functions(void **state)
@@ -46,22 +31,11 @@ static int setup_functions(void **state)
     return 0;
 }
 
-static size_t size_of(const char *file)
-{
-    size_t n;
-    char *data = support_read_file(lib_path(file), &n);
-    if (!data)
-        fail_msg("%s was not written", file);
-    free(data);
-    return n;
-}
-
 /* ---- several functions ---- */
 
 /* The functions of libab, of libraries of their own, and of a network with state. */
 static const char several_program[] =
-    "#define _GNU_SOURCE\n" CHECK_MACRO "#include <pthread.h>\n"
-    "#include \"libab.h\"\n"
+    "#define _GNU_SOURCE\n" CHECK_MACRO THREADS_MACRO "#include \"libab.h\"\n"
     "#include \"liba.h\"\n"
     "#include \"libb.h\"\n"
     "enum { N = 16, ROUNDS = 50 };\n"
@@ -91,15 +65,8 @@ static const char several_program[] =
     "}\n"
     "int main(void)\n"
     "{\n"
-    "    pthread_t thread[N];\n"
-    "    int number[N];\n"
     "    pthread_barrier_init(&start, NULL, N);\n"
-    "    for (int i = 0; i < N; i++) {\n"
-    "        number[i] = i;\n"
-    "        CHECK(pthread_create(&thread[i], NULL, work, &number[i]) == 0);\n"
-    "    }\n"
-    "    for (int i = 0; i < N; i++)\n"
-    "        pthread_join(thread[i], NULL);\n"
+    "    run_threads(N, work);\n"
     "    CHECK(first_status() == 0 && second_status() == 0);\n"
     "    return 0;\n"
     "}\n";
@@ -215,13 +182,13 @@ static const char beside_program[] =
 static void weights_are_found_beside_the_library(void **state)
 {
     (void)state;
-    const char *here = lib_path("moved/main");
+    const char *here = path_of("moved/main");
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
         lib_must_run("rm -rf made moved && mkdir made", "");
         lib_deploy(kind, "a", "made", "-weights=made/a.weights");
         lib_build(support_printf("%s -std=c99", support_cc()), "beside.c", beside_program, "made",
-                  support_printf("-l:liba.%s", ENDING[kind]));
-        char *header = support_read_file(lib_path("made/liba.h"), NULL);
+                  lib_of(kind, "a"));
+        char *header = support_read_file(path_of("made/liba.h"), NULL);
         assert_non_null(strstr(header, "SHEAF_ERROR_IO where the file \"made/a.weights\" cannot"));
         free(header);
         lib_must_run("made/main", "0 \n"); /* as given */
@@ -237,7 +204,7 @@ static void weights_are_found_beside_the_library(void **state)
     lib_build(support_printf("%s -std=c99 -static", support_cc()), "beside.c", beside_program,
               "made", "-l:liba.a");
     lib_must_run("made/main", "0 \n");
-    const char *path = lib_path("elsewhere.weights");
+    const char *path = path_of("elsewhere.weights");
     lib_deploy(SHARED, "a", "made", support_printf("-weights='%s'", path));
     lib_build(support_printf("%s -std=c99", support_cc()), "beside.c", beside_program, "made",
               "-l:liba.so");
@@ -272,9 +239,9 @@ static char *output_of(const char *command)
 static void damage(const char *file, size_t back)
 {
     size_t n;
-    char *data = support_read_file(lib_path(file), &n);
+    char *data = support_read_file(path_of(file), &n);
     data[n - back] ^= 1;
-    support_write_file(lib_path(file), data, n);
+    support_write_file(path_of(file), data, n);
     free(data);
 }
 
@@ -295,7 +262,7 @@ static void later_weights_run_in_the_same_library(void **state)
                            KIND[kind]),
             0, support_printf("Please link with:\n    -Llater\n    -l:libnet.%s\n", ENDING[kind]));
         lib_build(support_printf("%s -std=c99", support_cc()), "later.c", repack_program, "later",
-                  support_printf("-l:libnet.%s", ENDING[kind]));
+                  lib_of(kind, "net"));
         lib_must_run(support_printf("cp later/libnet.%s before", ENDING[kind]), "");
         char *first = output_of("later/main");
 

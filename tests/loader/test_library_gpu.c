@@ -51,20 +51,7 @@ static const char seed_program[] =
 static void a_program_of_the_text(void **state)
 {
     (void)state;
-    bool cxx = lib_has_program("g++");
-    for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        gpu_deploy(kind, "one", KIND[kind], "");
-        gpu_build(support_printf("%s -std=c99", support_cc()), seed_program, KIND[kind],
-                  gpu_library_of(kind, "one"));
-        gpu_must_run("", KIND[kind], "");
-        if (!cxx)
-            continue;
-        gpu_build("g++ -std=c++11 -x c++", seed_program, KIND[kind],
-                  support_printf("-x none %s", gpu_library_of(kind, "one")));
-        gpu_must_run("", KIND[kind], "");
-    }
-    if (!cxx)
-        print_message("left out for want of g++\n");
+    device_expect_text(seed_program);
 }
 
 /* ---- a trained network ---- */
@@ -89,24 +76,13 @@ static const char digit_program[] =
 static void it_computes_what_the_tool_computes(void **state)
 {
     (void)state;
-    const char *model = support_model("onnx-mnist_8/model.onnx"), *sim = gpu_simulator();
-    SUPPORT_NEED(model, "models/onnx-mnist_8");
-    model = tool_absolute(model);
-    float in[28 * 28];
-    for (int i = 0; i < 28 * 28; i++)
-        in[i] = (float)(i * 37 % 256);
-    support_write_file(lib_path("in.bin"), in, sizeof in);
-    lib_must_run(support_printf("LD_LIBRARY_PATH='%.*s' '%s' -gpu -m '%s' -input=Input3=in.bin "
-                                "-output=Plus214_Output_0=want.bin",
-                                (int)(strrchr(sim, '/') - sim), sim,
-                                tool_absolute(support_loader()), model),
-                 NULL);
-    lib_must_run(support_printf("'%s' -m '%s' -emit-lib=shared -device=nvidia -lib-name=libNN "
-                                "-func-name=predict -path=digit",
-                                tool_absolute(support_loader()), model),
-                 "Please link with:\n    -Ldigit\n    -l:libNN.so\n");
-    gpu_build_c(digit_program, "digit", "-l:libNN.so");
-    gpu_must_run("", "digit", "");
+    const char *model = lib_trained(device_simulated(""), "-gpu");
+    tool_expect(support_printf("-m '%s' -emit-lib=shared -device=nvidia -lib-name=libNN "
+                               "-func-name=predict -path=digit",
+                               model),
+                0, "Please link with:\n    -Ldigit\n    -l:libNN.so\n");
+    device_build_c(digit_program, "digit", "-l:libNN.so");
+    device_must_run("", "digit", "");
     lib_must_run("cmp out.bin want.bin", "");
 }
 
@@ -162,14 +138,7 @@ static const char two_program[] =
 static void several_inputs_and_outputs(void **state)
 {
     (void)state;
-    for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        gpu_deploy(kind, "two", KIND[kind], "");
-        gpu_build_c(two_program, KIND[kind], gpu_library_of(kind, "two"));
-        gpu_must_run("", KIND[kind], "");
-    }
-    char *header = support_read_file(lib_path("static/libtwo.h"), NULL);
-    assert_non_null(strstr(header, "void two(void *ctx, const float *L0, const float *L1, "
-                                   "float **L2, int64_t **L3);"));
+    char *header = device_expect_two(two_program);
     assert_non_null(strstr(header, "int two_queue(void *ctx_1, void *stream, const float *ctx, "
                                    "const float *in_b, float *int64_t_,\n"
                                    "        int64_t *top_1);"));
@@ -298,20 +267,7 @@ static const char random_program[] =
 static void what_a_run_leaves_and_needs(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *program, *options;
-    } cases[] = {
-        {"sized", sized_program, ""},
-        {"items", items_program, "'-onnx-define-symbol=n<=8'"},
-        {"state", state_program, "-bind=next=sum"},
-        {"state", state_program, "-bind=next=sum -overlay-io"},
-        {"random", random_program, ""},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        gpu_deploy(STATIC, cases[i].name, "static", cases[i].options);
-        gpu_build_c(cases[i].program, "static", gpu_library_of(STATIC, cases[i].name));
-        gpu_must_run("", "static", "");
-    }
+    device_expect_runs(sized_program, items_program, state_program, random_program);
 }
 
 /* ---- queued runs ---- */
@@ -359,9 +315,9 @@ static const char queue_program[] =
 static void a_run_is_queued_on_a_stream(void **state)
 {
     (void)state;
-    gpu_deploy(SHARED, "one", "shared", "");
-    gpu_build_c(queue_program, "shared", gpu_library_of(SHARED, "one"));
-    gpu_must_run("SHEAF_SIM_DEFER=1", "shared", "");
+    device_deploy(SHARED, "one", "shared", "");
+    device_build_c(queue_program, "shared", lib_of(SHARED, "one"));
+    device_must_run("SHEAF_SIM_DEFER=1", "shared", "");
 }
 
 /* ---- the allocator ---- */
@@ -405,14 +361,7 @@ static const char hooks_program[] =
 static void the_allocator_is_replaced(void **state)
 {
     (void)state;
-    for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        gpu_deploy(kind, "one", KIND[kind], "");
-        for (int strong = 0; strong < 2; strong++) {
-            gpu_build(support_printf("%s -std=c11 %s", support_cc(), strong ? "-DSTRONG" : ""),
-                      hooks_program, KIND[kind], gpu_library_of(kind, "one"));
-            gpu_must_run("", KIND[kind], "");
-        }
-    }
+    device_expect_hooks(hooks_program);
 }
 
 /* A network for the processor and one for the device: each has its own memory. */
@@ -441,13 +390,13 @@ static void a_library_for_the_processor_beside_it(void **state)
 {
     (void)state;
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        const char *one = gpu_library_of(kind, "one"), *two = gpu_library_of(kind, "two");
-        gpu_deploy(kind, "one", KIND[kind], "");
+        const char *one = lib_of(kind, "one"), *two = lib_of(kind, "two");
+        device_deploy(kind, "one", KIND[kind], "");
         lib_deploy(kind, "two", KIND[kind], "");
         for (int order = 0; order < 2; order++) {
-            gpu_build_c(both_program, KIND[kind],
-                        support_printf("%s %s", order ? one : two, order ? two : one));
-            gpu_must_run("", KIND[kind], "");
+            device_build_c(both_program, KIND[kind],
+                           support_printf("%s %s", order ? one : two, order ? two : one));
+            device_must_run("", KIND[kind], "");
         }
     }
 }
@@ -455,9 +404,7 @@ static void a_library_for_the_processor_beside_it(void **state)
 /* ---- threads ---- */
 
 static const char threads_program[] =
-    "#include <pthread.h>\n"
-    "#include \"libone.h\"\n"
-    "enum { N = 8, ROUNDS = 20 };\n"
+    "#include \"libone.h\"\n" THREADS_MACRO "enum { N = 8, ROUNDS = 20 };\n"
     "static void *work(void *arg)\n"
     "{\n"
     "    float me = (float)*(int *)arg, x0[16], got[16], *x, *out;\n"
@@ -486,16 +433,9 @@ static const char threads_program[] =
     "}\n"
     "int main(void)\n"
     "{\n"
-    "    pthread_t thread[N];\n"
-    "    int number[N];\n"
     "    struct sim_counters c;\n"
     "    begin();\n"
-    "    for (int i = 0; i < N; i++) {\n"
-    "        number[i] = i;\n"
-    "        CHECK(pthread_create(&thread[i], NULL, work, &number[i]) == 0);\n"
-    "    }\n"
-    "    for (int i = 0; i < N; i++)\n"
-    "        pthread_join(thread[i], NULL);\n"
+    "    run_threads(N, work);\n"
     "    sim_counters(&c);\n"
     "    CHECK(c.module_loads == 1 && c.streams <= N);\n"
     "    return 0;\n"
@@ -504,9 +444,9 @@ static const char threads_program[] =
 static void threads_begin_at_once(void **state)
 {
     (void)state;
-    gpu_deploy(SHARED, "one", "shared", "");
-    gpu_build_c(threads_program, "shared", gpu_library_of(SHARED, "one"));
-    gpu_must_run("", "shared", "");
+    device_deploy(SHARED, "one", "shared", "");
+    device_build_c(threads_program, "shared", lib_of(SHARED, "one"));
+    device_must_run("", "shared", "");
 }
 
 /* ---- steps on the host ---- */
@@ -514,9 +454,7 @@ static void threads_begin_at_once(void **state)
 /* As before, with an addition on the host, whose constant lies in the library: in threads at once,
    and where work is put off. */
 static const char host_program[] =
-    "#include <pthread.h>\n"
-    "#include \"libone.h\"\n"
-    "enum { N = 6 };\n"
+    "#include \"libone.h\"\n" THREADS_MACRO "enum { N = 6 };\n"
     "static void *work(void *arg)\n"
     "{\n"
     "    float in[2 * 8], got[2 * 8], *x, *out;\n"
@@ -535,13 +473,9 @@ static const char host_program[] =
     "}\n"
     "int main(void)\n"
     "{\n"
-    "    pthread_t thread[N];\n"
     "    struct sim_counters c;\n"
     "    begin();\n"
-    "    for (int i = 0; i < N; i++)\n"
-    "        CHECK(pthread_create(&thread[i], NULL, work, NULL) == 0);\n"
-    "    for (int i = 0; i < N; i++)\n"
-    "        pthread_join(thread[i], NULL);\n"
+    "    run_threads(N, work);\n"
     "    sim_counters(&c);\n"
     "    CHECK(c.host_calls == N * N);\n"
     "    return 0;\n"
@@ -552,10 +486,10 @@ static void steps_stay_on_the_host(void **state)
     (void)state;
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
         const char *dir = support_printf("host_%s", KIND[kind]);
-        gpu_deploy(kind, "one", dir, "-host-nodes=Add");
-        gpu_build_c(host_program, dir, support_printf("%s -pthread", gpu_library_of(kind, "one")));
-        gpu_must_run("", dir, "");
-        gpu_must_run("SHEAF_SIM_DEFER=1", dir, "");
+        device_deploy(kind, "one", dir, "-host-nodes=Add");
+        device_build_c(host_program, dir, support_printf("%s -pthread", lib_of(kind, "one")));
+        device_must_run("", dir, "");
+        device_must_run("SHEAF_SIM_DEFER=1", dir, "");
     }
 }
 

@@ -4,8 +4,6 @@
  */
 #include "tests/loader/library_gpu.h"
 
-#include "loader/deploy.h"
-
 /* ---- faults, devices ---- */
 
 /* The program has nothing of the driver itself. */
@@ -24,49 +22,30 @@ static const char status_program[] =
                 "    return 0;\n"
                 "}\n";
 
-static void expect_status(const char *environment, const char *args, const char *want)
-{
-    const char *sim = gpu_simulator();
-    char *out;
-    lib_run(support_printf("ulimit -c 0; LD_LIBRARY_PATH='%.*s' %s static/main %s 2>&1",
-                           (int)(strrchr(sim, '/') - sim), sim, environment, args),
-            &out);
-    if (!strstr(out, want))
-        fail_msg("'%s' '%s': %s, not: %s", environment, args, out, want);
-    free(out);
-}
-
 static void there_is_no_device(void **state)
 {
     (void)state;
-    gpu_deploy(STATIC, "one", "static", "");
-    lib_build(support_printf("%s -std=c11%s", support_cc(), GPU_CHECKED), "status.c",
-              status_program, "static", "-l:libone.a -ldl");
-    expect_status("SHEAF_SIM_DEVICES=0", "",
-                  "11"
-                  "11"
-                  "11 no NVIDIA GPU can be used: ");
-    expect_status("SHEAF_SIM_FAIL_LOAD=1", "",
-                  "11"
-                  "11"
-                  "11 one_network: the driver cannot translate the code");
-    expect_status("SHEAF_SIM_MEMORY=16", "", "666 one_network: allocating 64 bytes");
-    expect_status("LD_LIBRARY_PATH=/nowhere", "",
-                  "11"
-                  "11"
-                  "11 there is no NVIDIA driver on this machine: ");
+    device_deploy(STATIC, "one", "static", "");
+    device_build_status(status_program);
+    device_expect_status("SHEAF_SIM_DEVICES=0", "",
+                         "11"
+                         "11"
+                         "11 no NVIDIA GPU can be used: ");
+    device_expect_status("SHEAF_SIM_FAIL_LOAD=1", "",
+                         "11"
+                         "11"
+                         "11 one_network: the driver cannot translate the code");
+    device_expect_status("SHEAF_SIM_MEMORY=16", "", "666 one_network: allocating 64 bytes");
+    device_expect_status("LD_LIBRARY_PATH=/nowhere", "",
+                         "11"
+                         "11"
+                         "11 there is no NVIDIA driver on this machine: ");
     /* The device that is asked for, and after a fault another one. */
-    expect_status("", "1", "111 there is no GPU number 1, only 1");
-    expect_status("", "1 0", "01");
-    expect_status("SHEAF_SIM_DEVICES=2", "1", "01");
-    expect_status("", "0 7", "01");
-    /* Without a status there is no other way, and nothing is said. */
-    char *out;
-    int status = lib_run("(ulimit -c 0; LD_LIBRARY_PATH=/nowhere static/main >/dev/null; "
-                         "[ $? = 134 ]) 2>&1",
-                         &out);
-    assert_int_equal(status, 0);
-    free(out);
+    device_expect_status("", "1", "111 there is no GPU number 1, only 1");
+    device_expect_status("", "1 0", "01");
+    device_expect_status("SHEAF_SIM_DEVICES=2", "1", "01");
+    device_expect_status("", "0 7", "01");
+    device_expect_abort();
 }
 
 static const char fault_program[] =
@@ -86,9 +65,9 @@ static const char fault_program[] =
 static void a_kernel_fails(void **state)
 {
     (void)state;
-    gpu_deploy(SHARED, "one", "shared", "");
-    gpu_build_c(fault_program, "shared", gpu_library_of(SHARED, "one"));
-    gpu_must_run("SHEAF_SIM_FAIL_LAUNCH=1", "shared", "");
+    device_deploy(SHARED, "one", "shared", "");
+    device_build_c(fault_program, "shared", lib_of(SHARED, "one"));
+    device_must_run("SHEAF_SIM_FAIL_LAUNCH=1", "shared", "");
 }
 
 /* ---- weights ---- */
@@ -110,31 +89,23 @@ static const char weights_program[] = "#include \"libone.h\"\n"
                                       "    return 0;\n"
                                       "}\n";
 
-static void run_program(const char *dir, const char *args, const char *want)
-{
-    const char *sim = gpu_simulator();
-    lib_must_run(support_printf("LD_LIBRARY_PATH='%.*s' %s/main %s", (int)(strrchr(sim, '/') - sim),
-                                sim, dir, args),
-                 want);
-}
-
 static void run_weights(const char *args, const char *want)
 {
-    run_program("beside", args, want);
+    lib_must_run(device_simulated(support_printf("beside/main %s", args)), want);
 }
 
 static void weights_lie_beside(void **state)
 {
     (void)state;
-    gpu_deploy(SHARED, "one", "beside", "-weights=beside/one.weights");
-    gpu_build_c(weights_program, "beside", gpu_library_of(SHARED, "one"));
+    device_deploy(SHARED, "one", "beside", "-weights=beside/one.weights");
+    device_build_c(weights_program, "beside", lib_of(SHARED, "one"));
     size_t size;
-    char *good = support_read_file(lib_path("beside/one.weights"), &size);
+    char *good = support_read_file(path_of("beside/one.weights"), &size);
     assert_non_null(good);
     run_weights("", "00 7\n");
-    support_write_file(lib_path("good"), good, size);
+    support_write_file(path_of("good"), good, size);
     good[size / 2] ^= 1; /* one bit */
-    support_write_file(lib_path("beside/one.weights"), good, size);
+    support_write_file(path_of("beside/one.weights"), good, size);
     run_weights("", "33 0\n");
     run_weights("good", "300 7\n");
     lib_must_run("rm beside/one.weights", "");
@@ -147,18 +118,18 @@ static void weights_lie_beside(void **state)
 static void later_weights_are_taken(void **state)
 {
     (void)state;
-    gpu_deploy(SHARED, "one", "later", "-weights=later/w -replaceable-weights");
-    gpu_build_c(weights_program, "later", gpu_library_of(SHARED, "one"));
-    run_program("later", "", "00 7\n");
+    device_deploy(SHARED, "one", "later", "-weights=later/w -replaceable-weights");
+    device_build_c(weights_program, "later", lib_of(SHARED, "one"));
+    device_must_run("", "later", "00 7\n");
     lib_must_run("cp later/w first && rm later/w", "");
     tool_expect("-m one.onnx -emit-lib=shared -device=nvidia -lib-name=one -func-name=one "
                 "-path=later -weights=later/w -repack-weights",
                 0, "");
     lib_must_run("cmp later/w first", "");
-    run_program("later", "", "00 7\n");
-    gpu_deploy(SHARED, "one", "beside", "-weights=beside/one.weights");
+    device_must_run("", "later", "00 7\n");
+    device_deploy(SHARED, "one", "beside", "-weights=beside/one.weights");
     lib_must_run("cp beside/one.weights later/w", "");
-    run_program("later", "", "33 0\n");
+    device_must_run("", "later", "33 0\n");
 }
 
 /* ---- several functions ---- */
@@ -196,25 +167,10 @@ static const char several_program[] =
     "    return 0;\n"
     "}\n";
 
-static void write_minus(void)
-{
-    struct onnx_model m;
-    onnx_begin(&m, &arena, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "8");
-    onnx_node(&m.graph, "Neg", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "8");
-    lib_finish(&m, "minus.onnx");
-}
-
 static void each_network_is_a_function(void **state)
 {
     (void)state;
-    write_minus();
-    tool_expect("-m one.onnx -add-entry=second=one.onnx -add-entry=other=minus.onnx "
-                "-emit-lib=shared -gpu -lib-name=ab -func-name=first -path=several",
-                0, "Please link with:\n    -Lseveral\n    -l:libab.so\n");
-    gpu_build_c(several_program, "several", "-l:libab.so");
-    gpu_must_run("", "several", "");
+    device_expect_functions(several_program);
 }
 
 /* ---- the tool's options ---- */
@@ -222,18 +178,15 @@ static void each_network_is_a_function(void **state)
 static void it_needs_and_shows_little(void **state)
 {
     (void)state;
-    gpu_deploy(SHARED, "one", "shared", "-cc=80,90");
-    lib_must_run("nm -D --defined-only shared/libone.so | sed 's/.* //' | LC_ALL=C sort",
-                 "one\none_context_done\none_context_init\none_context_size\none_init\n"
-                 "one_message\none_queue\none_run\none_seed\none_status\nsheaf_gpu_ext_free\n"
-                 "sheaf_gpu_ext_malloc\nsheaf_gpu_ext_set_allocator\nsol_ext_free\n"
-                 "sol_ext_malloc\n");
-    lib_must_run("readelf -d shared/libone.so | grep -c -e libc.so.6 -e libdl.so.2", "2\n");
-    lib_must_run("readelf -d shared/libone.so | grep -c -e NEEDED", "2\n");
-    lib_must_run("readelf -d shared/libone.so | grep -c -e TEXTREL || true", "0\n");
+    device_deploy(SHARED, "one", "shared", "-cc=80,90");
+    device_expect_names(
+        "one\none_context_done\none_context_init\none_context_size\none_init\n"
+        "one_message\none_queue\none_run\none_seed\none_status\nsheaf_gpu_ext_free\n"
+        "sheaf_gpu_ext_malloc\nsheaf_gpu_ext_set_allocator\nsol_ext_free\n"
+        "sol_ext_malloc\n");
     /* The same options give the same bytes. */
     lib_must_run("mv shared/libone.so first.so", "");
-    gpu_deploy(SHARED, "one", "shared", "-cc=80,90");
+    device_deploy(SHARED, "one", "shared", "-cc=80,90");
     lib_must_run("cmp shared/libone.so first.so && ls shared | grep -c '[.]s$' || true", "0\n");
 }
 
@@ -295,21 +248,10 @@ static void the_options_of_the_tool(void **state)
 static void the_function_does_what_the_tool_does(void **state)
 {
     (void)state;
-    gpu_deploy(STATIC, "one", "tool", "-cc=80,90 -host=auto");
-    struct sheaf_deploy_options o = {.struct_size = sizeof o};
+    device_deploy(STATIC, "one", "tool", "-cc=80,90 -host=auto");
+    struct sheaf_deploy_options o = {.device = "nvidia", .host = "auto", .cc = "80,90"};
     char said[1024];
-    o.target = "static_lib";
-    o.model = lib_path("one.onnx");
-    o.lib_name = "libone";
-    o.func_name = "one";
-    o.path = lib_path("call");
-    o.device = "nvidia";
-    o.host = "auto";
-    o.cc = "80,90";
-    if (sheaf_deploy(&o, said, sizeof said) != SHEAF_OK)
-        fail_msg("%s", said);
-    assert_non_null(strstr(said, "    -l:libone.a\n    -ldl\n"));
-    lib_must_run("cmp tool/libone.a call/libone.a && cmp tool/libone.h call/libone.h", "");
+    lib_expect_same_of_function(&o, "    -l:libone.a\n    -ldl\n");
     o.cc = "65";
     assert_int_equal(sheaf_deploy(&o, said, sizeof said), SHEAF_ERROR_UNSUPPORTED);
     assert_non_null(strstr(said, "compute capability 65 is below 80"));

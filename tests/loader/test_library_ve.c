@@ -2,77 +2,29 @@
  * Libraries for the Vector Engine as applications use them: programs in C and C++ that are written
  * from the header, linked with what the tool wrote, and run in the simulator (tests/sim/veo.h).
  */
-#include "tests/loader/library.h"
+#include "tests/loader/library_device.h"
+#include "tests/loader/library_programs.h"
 
 #include "bundle/bundle.h"
-#include "loader/deploy.h"
 
 /* The simulator's counters beside the library. */
-static const char prelude[] = CHECK_MACRO "#ifdef __cplusplus\n"
-                                          "extern \"C\" {\n"
-                                          "#endif\n"
-                                          "#include \"tests/sim/veo.h\"\n"
-                                          "#ifdef __cplusplus\n"
-                                          "}\n"
-                                          "#endif\n"
-                                          "__attribute__((unused)) static struct sim_veo_counters "
-                                          "counters(void)\n"
-                                          "{\n"
-                                          "    struct sim_veo_counters c;\n"
-                                          "    sim_veo_counters(&c);\n"
-                                          "    return c;\n"
-                                          "}\n";
+static const char prelude[] =
+    CHECK_MACRO "#ifdef __cplusplus\n"
+                "extern \"C\" {\n"
+                "#endif\n"
+                "#include \"tests/sim/veo.h\"\n"
+                "#ifdef __cplusplus\n"
+                "}\n"
+                "#endif\n"
+                "__attribute__((unused)) static struct sim_veo_counters counters(void)\n"
+                "{\n"
+                "    struct sim_veo_counters c;\n"
+                "    sim_veo_counters(&c);\n"
+                "    return c;\n"
+                "}\n"
+                "#define DONE(function) function##_context_done(memory)\n";
 
-/* The simulator is compiled as this program is, and needs the same of those that load it. */
-#ifdef __SANITIZE_ADDRESS__
-#define CHECKED " -fsanitize=address,undefined"
-#else
-#define CHECKED ""
-#endif
-
-static const char *simulator(void)
-{
-    return tool_absolute(support_printf("%s/tests/libveo.so.1", support_build()));
-}
-
-/* As lib_deploy; a static library opens others at run time. */
-static void deploy(enum kind kind, const char *name, const char *dir, const char *options)
-{
-    tool_expect(support_printf("-m %s.onnx -emit-lib=%s -device=ve -lib-name=%s -func-name=%s "
-                               "-path=%s %s",
-                               name, KIND[kind], name, name, dir, options),
-                0,
-                support_printf("Please link with:\n    -L%s\n    -l:lib%s.%s\n%s", dir, name,
-                               ENDING[kind], kind == STATIC ? "    -ldl\n" : ""));
-}
-
-static const char *library_of(enum kind kind, const char *name)
-{
-    return support_printf("-l:lib%s.%s", name, ENDING[kind]);
-}
-
-/* The program dir/main of the prelude and `text`. */
-static void build_with(const char *compiler, const char *text, const char *dir,
-                       const char *libraries)
-{
-    lib_build(support_printf("%s%s -I'%s'", compiler, CHECKED, tool_absolute(".")), "program.c",
-              support_printf("%s%s", prelude, text), dir,
-              support_printf("%s '%s' -ldl", libraries, simulator()));
-}
-
-static void build(const char *text, const char *dir, const char *libraries)
-{
-    build_with(support_printf("%s -std=c11", support_cc()), text, dir, libraries);
-}
-
-/* Runs it in the simulator. */
-static void must_run(const char *environment, const char *dir, const char *want)
-{
-    const char *sim = simulator();
-    lib_must_run(support_printf("LD_LIBRARY_PATH='%.*s' %s %s/main", (int)(strrchr(sim, '/') - sim),
-                                sim, environment, dir),
-                 want);
-}
+static const struct library_device DEVICE = {"ve", "-ve", "libveo.so.1", prelude};
 
 /* ---- the deployment text's own program, in C and C++ ---- */
 
@@ -106,20 +58,7 @@ static const char text_program[] =
 static void a_program_of_the_text(void **state)
 {
     (void)state;
-    bool cxx = lib_has_program("g++");
-    for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        deploy(kind, "one", KIND[kind], "");
-        build_with(support_printf("%s -std=c99", support_cc()), text_program, KIND[kind],
-                   library_of(kind, "one"));
-        must_run("", KIND[kind], "");
-        if (!cxx)
-            continue;
-        build_with("g++ -std=c++11 -x c++", text_program, KIND[kind],
-                   support_printf("-x none %s", library_of(kind, "one")));
-        must_run("", KIND[kind], "");
-    }
-    if (!cxx)
-        print_message("left out for want of g++\n");
+    device_expect_text(text_program);
 }
 
 /* ---- several inputs and outputs; the checked entry; contexts ---- */
@@ -162,14 +101,7 @@ static const char two_program[] =
 static void several_inputs_and_outputs(void **state)
 {
     (void)state;
-    for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        deploy(kind, "two", KIND[kind], "");
-        build(two_program, KIND[kind], library_of(kind, "two"));
-        must_run("", KIND[kind], "");
-    }
-    char *header = support_read_file(lib_path("static/libtwo.h"), NULL);
-    assert_non_null(strstr(header, "void two(void *ctx, const float *L0, const float *L1, "
-                                   "float **L2, int64_t **L3);"));
+    char *header = device_expect_two(two_program);
     assert_non_null(strstr(header, " * Device:    NEC Vector Engine (SX-Aurora TSUBASA)\n"));
     assert_null(strstr(header, "two_queue")); /* there are no streams */
     assert_null(strstr(header, "NVIDIA"));
@@ -178,114 +110,10 @@ static void several_inputs_and_outputs(void **state)
 
 /* ---- extents, items, state, random numbers ---- */
 
-static const char sized_program[] =
-    "#include \"libsized.h\"\n"
-    "int main(void)\n"
-    "{\n"
-    "    static const float x[10] = {0, 1, 0, 0, 2, 0, 0, 3, 0, 0}, zero[10] = {0};\n"
-    "    static const int64_t want[6] = {0, 0, 1, 1, 4, 2};\n"
-    "    float y[10], *py;\n"
-    "    int64_t places[20] = {0}, dims[2] = {-1, -1}, *p;\n"
-    "    CHECK(sized_run_sized(NULL, x, places, dims, y) == 0 && dims[0] == 2 && dims[1] == 3);\n"
-    "    CHECK(memcmp(places, want, sizeof want) == 0 && y[4] == -2);\n"
-    "    CHECK(sized_run_sized(NULL, x, places, NULL, y) == 0 && sized_run(NULL, x, places, y) == "
-    "0);\n"
-    "    sized(NULL, x, &p, &py);\n"
-    "    CHECK(memcmp(p, want, sizeof want) == 0);\n"
-    "    free(p);\n"
-    "    free(py);\n"
-    "    CHECK(sized_run_sized(NULL, zero, places, dims, y) == 0 && dims[1] == 0);\n"
-    "    /* An empty output is a block, too. */\n"
-    "    sized(NULL, zero, &p, &py);\n"
-    "    CHECK(p != NULL);\n"
-    "    free(p);\n"
-    "    free(py);\n"
-    "    return 0;\n"
-    "}\n";
-
-/* The arrays have room for what is used and no more, which the sanitizers watch. */
-static const char items_program[] =
-    "#include \"libitems.h\"\n"
-    "int main(void)\n"
-    "{\n"
-    "    for (int64_t n = 1; n <= 8; n++) {\n"
-    "        size_t bytes = (size_t)n * 16;\n"
-    "        float *x = calloc(1, bytes), *y = malloc(bytes), *z;\n"
-    "        int64_t dims[2];\n"
-    "        CHECK(x && y);\n"
-    "        x[4 * n - 1] = (float)n;\n"
-    "        CHECK(items_run_sized(NULL, x, &n, y, dims) == 0);\n"
-    "        CHECK(dims[0] == n && dims[1] == 4 && y[4 * n - 1] == -(float)n);\n"
-    "        items(NULL, x, &n, &z);\n"
-    "        CHECK(z[4 * n - 1] == -(float)n);\n"
-    "        free(x);\n"
-    "        free(y);\n"
-    "        free(z);\n"
-    "    }\n"
-    "    for (int64_t n = -1; n <= 9; n += n == 0 ? 9 : 1) {\n"
-    "        float x = 0;\n"
-    "        CHECK(items_run(NULL, &x, &n, &x) == SHEAF_ERROR_SHAPE);\n"
-    "    }\n"
-    "    return 0;\n"
-    "}\n";
-
-static const char state_program[] =
-    "#include \"libstate.h\"\n"
-    "int main(void)\n"
-    "{\n"
-    "    static const float x[4] = {1, 2, 3, 4};\n"
-    "    float a[4], b[4];\n"
-    "    void *memory = malloc(state_context_size());\n"
-    "    for (int k = 0; k < 2; k++) {\n"
-    "        CHECK(memory && state_context_init(memory) == 0);\n"
-    "        for (int i = 1; i <= 3; i++)\n"
-    "            CHECK(state_run(memory, x, b, a) == 0 && b[1] == 2 * (float)i);\n"
-    "        state_context_done(memory);\n"
-    "    }\n"
-    "    for (int i = 0; i < 2; i++)\n"
-    "        CHECK(state_run(NULL, x, b, a) == 0 && a[3] == -4);\n"
-    "    free(memory);\n"
-    "    return 0;\n"
-    "}\n";
-
-static const char random_program[] =
-    "#include \"librandom.h\"\n"
-    "static float a[8], b[8], zero[8];\n"
-    "static int same(void) { return memcmp(a, b, sizeof a) == 0; }\n"
-    "int main(void)\n"
-    "{\n"
-    "    char *memory = malloc(random_context_size());\n"
-    "    CHECK(memory && random_run(NULL, zero, a) == 0 && a[0] != a[1] && a[0] >= 0 && a[0] < "
-    "1);\n"
-    "    CHECK(random_run(NULL, zero, b) == 0 && !same());\n"
-    "    CHECK(random_seed(0) == 0 && random_run(NULL, zero, b) == 0 && same());\n"
-    "    CHECK(random_seed(5) == 0 && random_run(NULL, zero, b) == 0 && !same());\n"
-    "    /* A context goes on with its own. */\n"
-    "    CHECK(random_seed(5) == 0 && random_context_init(memory) == 0);\n"
-    "    CHECK(random_run(memory, zero, a) == 0 && same());\n"
-    "    CHECK(random_run(memory, zero, a) == 0 && !same());\n"
-    "    random_context_done(memory);\n"
-    "    free(memory);\n"
-    "    return 0;\n"
-    "}\n";
-
 static void what_a_run_leaves_and_needs(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *program, *options;
-    } cases[] = {
-        {"sized", sized_program, ""},
-        {"items", items_program, "'-onnx-define-symbol=n<=8'"},
-        {"state", state_program, "-bind=next=sum"},
-        {"state", state_program, "-bind=next=sum -overlay-io"},
-        {"random", random_program, ""},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        deploy(STATIC, cases[i].name, "static", cases[i].options);
-        build(cases[i].program, "static", library_of(STATIC, cases[i].name));
-        must_run("", "static", "");
-    }
+    device_expect_runs(sized_program, items_program, state_program, random_program);
 }
 
 /* ---- memory of the engine ---- */
@@ -351,11 +179,11 @@ static void tensors_lie_in_the_engine(void **state)
 {
     (void)state;
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        deploy(kind, "one", KIND[kind], "");
-        deploy(kind, "items", KIND[kind], "'-onnx-define-symbol=n<=8'");
-        build(there_program, KIND[kind],
-              support_printf("%s %s", library_of(kind, "one"), library_of(kind, "items")));
-        must_run("", KIND[kind], "");
+        device_deploy(kind, "one", KIND[kind], "");
+        device_deploy(kind, "items", KIND[kind], "'-onnx-define-symbol=n<=8'");
+        device_build_c(there_program, KIND[kind],
+                       support_printf("%s %s", lib_of(kind, "one"), lib_of(kind, "items")));
+        device_must_run("", KIND[kind], "");
     }
 }
 
@@ -395,14 +223,7 @@ static const char hooks_program[] =
 static void the_allocator_is_replaced(void **state)
 {
     (void)state;
-    for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        deploy(kind, "one", KIND[kind], "");
-        for (int strong = 0; strong < 2; strong++) {
-            build_with(support_printf("%s -std=c11 %s", support_cc(), strong ? "-DSTRONG" : ""),
-                       hooks_program, KIND[kind], library_of(kind, "one"));
-            must_run("", KIND[kind], "");
-        }
-    }
+    device_expect_hooks(hooks_program);
 }
 
 /* Networks for the engine, the processor and a GPU in one program; that one has no GPU. */
@@ -430,27 +251,21 @@ static void libraries_for_others_beside_it(void **state)
 {
     (void)state;
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
-        deploy(kind, "one", KIND[kind], "");
+        device_deploy(kind, "one", KIND[kind], "");
         lib_deploy(kind, "two", KIND[kind], "");
-        tool_expect(support_printf("-m state.onnx -bind=next=sum -emit-lib=%s -device=nvidia "
-                                   "-ptxas=none -lib-name=state -func-name=state -path=%s",
-                                   KIND[kind], KIND[kind]),
-                    0,
-                    support_printf("Please link with:\n    -L%s\n    -l:libstate.%s\n%s",
-                                   KIND[kind], ENDING[kind], kind == STATIC ? "    -ldl\n" : ""));
-        build(beside_program, KIND[kind],
-              support_printf("%s %s %s", library_of(kind, "one"), library_of(kind, "two"),
-                             library_of(kind, "state")));
-        must_run("SHEAF_SIM_DEVICES=0", KIND[kind], "");
+        lib_make(kind, "state", KIND[kind], "-bind=next=sum -device=nvidia -ptxas=none",
+                 kind == STATIC ? "    -ldl\n" : "");
+        device_build_c(beside_program, KIND[kind],
+                       support_printf("%s %s %s", lib_of(kind, "one"), lib_of(kind, "two"),
+                                      lib_of(kind, "state")));
+        device_must_run("SHEAF_SIM_DEVICES=0", KIND[kind], "");
     }
 }
 
 /* ---- threads ---- */
 
 static const char threads_program[] =
-    "#include <pthread.h>\n"
-    "#include \"libone.h\"\n"
-    "enum { N = 6, ROUNDS = 8 };\n"
+    "#include \"libone.h\"\n" THREADS_MACRO "enum { N = 6, ROUNDS = 8 };\n"
     "static void *work(void *arg)\n"
     "{\n"
     "    float me = (float)*(int *)arg, x[16], got[16], *out;\n"
@@ -475,14 +290,7 @@ static const char threads_program[] =
     "}\n"
     "int main(void)\n"
     "{\n"
-    "    pthread_t thread[N];\n"
-    "    int number[N];\n"
-    "    for (int i = 0; i < N; i++) {\n"
-    "        number[i] = i;\n"
-    "        CHECK(pthread_create(&thread[i], NULL, work, &number[i]) == 0);\n"
-    "    }\n"
-    "    for (int i = 0; i < N; i++)\n"
-    "        pthread_join(thread[i], NULL);\n"
+    "    run_threads(N, work);\n"
     "    CHECK(counters().library_loads == 1 && counters().processes_created == 1);\n"
     "    CHECK(counters().most_contexts <= MOST);\n"
     "    return 0;\n"
@@ -491,13 +299,13 @@ static const char threads_program[] =
 static void threads_begin_at_once(void **state)
 {
     (void)state;
-    deploy(SHARED, "one", "shared", "");
-    build_with(support_printf("%s -std=c11 -DMOST=8", support_cc()), threads_program, "shared",
-               library_of(SHARED, "one"));
-    must_run("VE_OMP_NUM_THREADS=1", "shared", "");
-    build_with(support_printf("%s -std=c11 -DMOST=1", support_cc()), threads_program, "shared",
-               library_of(SHARED, "one"));
-    must_run("VE_OMP_NUM_THREADS=", "shared", "");
+    device_deploy(SHARED, "one", "shared", "");
+    device_build(support_printf("%s -std=c11 -DMOST=8", support_cc()), threads_program, "shared",
+                 lib_of(SHARED, "one"));
+    device_must_run("VE_OMP_NUM_THREADS=1", "shared", "");
+    device_build(support_printf("%s -std=c11 -DMOST=1", support_cc()), threads_program, "shared",
+                 lib_of(SHARED, "one"));
+    device_must_run("VE_OMP_NUM_THREADS=", "shared", "");
 }
 
 /* ---- several functions; steps on the host ---- */
@@ -521,25 +329,10 @@ static const char several_program[] =
     "    return 0;\n"
     "}\n";
 
-static void write_minus(void)
-{
-    struct onnx_model m;
-    onnx_begin(&m, &arena, 13);
-    onnx_input(&m.graph, "x", ONNX_F32, "8");
-    onnx_node(&m.graph, "Neg", "x", "y", "");
-    onnx_output(&m.graph, "y", ONNX_F32, "8");
-    lib_finish(&m, "minus.onnx");
-}
-
 static void each_network_is_a_function(void **state)
 {
     (void)state;
-    write_minus();
-    tool_expect("-m one.onnx -add-entry=second=one.onnx -add-entry=other=minus.onnx "
-                "-emit-lib=shared -ve -lib-name=ab -func-name=first -path=several",
-                0, "Please link with:\n    -Lseveral\n    -l:libab.so\n");
-    build(several_program, "several", "-l:libab.so");
-    must_run("", "several", "");
+    device_expect_functions(several_program);
 }
 
 /* The addition on the host, whose constant lies in the library. */
@@ -548,10 +341,10 @@ static void steps_stay_on_the_host(void **state)
     (void)state;
     for (enum kind kind = SHARED; kind <= STATIC; kind++) {
         const char *dir = support_printf("host_%s", KIND[kind]);
-        deploy(kind, "one", dir, "-host-nodes=Add");
-        build_with(support_printf("%s -std=c11 -DMOST=8", support_cc()), threads_program, dir,
-                   library_of(kind, "one"));
-        must_run("VE_OMP_NUM_THREADS=1", dir, "");
+        device_deploy(kind, "one", dir, "-host-nodes=Add");
+        device_build(support_printf("%s -std=c11 -DMOST=8", support_cc()), threads_program, dir,
+                     lib_of(kind, "one"));
+        device_must_run("VE_OMP_NUM_THREADS=1", dir, "");
     }
 }
 
@@ -569,53 +362,33 @@ static const char status_program[] =
                 "    return 0;\n"
                 "}\n";
 
-static void expect_status(const char *environment, const char *args, const char *want)
-{
-    const char *sim = simulator();
-    char *out;
-    lib_run(support_printf("LD_LIBRARY_PATH='%.*s' %s static/main %s 2>&1",
-                           (int)(strrchr(sim, '/') - sim), sim, environment, args),
-            &out);
-    if (!strstr(out, want))
-        fail_msg("'%s' '%s': %s, not: %s", environment, args, out, want);
-    free(out);
-}
-
 static void faults_have_a_status(void **state)
 {
     (void)state;
-    deploy(STATIC, "one", "static", "");
-    lib_build(support_printf("%s -std=c11%s", support_cc(), CHECKED), "status.c", status_program,
-              "static", "-l:libone.a -ldl");
-    expect_status("", "", "0 0 0 \n");
-    expect_status("LD_LIBRARY_PATH=/nowhere", "",
-                  "11 11 11 there is no AVEO on this machine: its library cannot be loaded");
-    expect_status("SHEAF_SIM_VE_NODES=0", "", "11 11 11 no Vector Engine can be used: ");
-    expect_status("SHEAF_SIM_VE_API=3", "", "8 8 8 AVEO is too old");
-    expect_status("SHEAF_SIM_VE_FAIL='alloc_mem 1'", "", "6 6 6 one_network: allocating 64 bytes");
-    expect_status("TMPDIR=/nowhere", "", "2 2 2 one_network: /nowhere/sheaf-ve-");
-    expect_status("SHEAF_SIM_VE_FAIL='load_library 1'", "",
-                  "11 11 11 one_network: loading the code on the Vector Engine failed");
+    device_deploy(STATIC, "one", "static", "");
+    device_build_status(status_program);
+    device_expect_status("", "", "0 0 0 \n");
+    device_expect_status("LD_LIBRARY_PATH=/nowhere", "",
+                         "11 11 11 there is no AVEO on this machine: its library cannot be loaded");
+    device_expect_status("SHEAF_SIM_VE_NODES=0", "", "11 11 11 no Vector Engine can be used: ");
+    device_expect_status("SHEAF_SIM_VE_API=3", "", "8 8 8 AVEO is too old");
+    device_expect_status("SHEAF_SIM_VE_FAIL='alloc_mem 1'", "",
+                         "6 6 6 one_network: allocating 64 bytes");
+    device_expect_status("TMPDIR=/nowhere", "", "2 2 2 one_network: /nowhere/sheaf-ve-");
+    device_expect_status("SHEAF_SIM_VE_FAIL='load_library 1'", "",
+                         "11 11 11 one_network: loading the code on the Vector Engine failed");
     /* The node that is asked for, and after a fault another one. */
-    expect_status("", "1", "cannot create a process on node 1");
-    expect_status("", "1 0", "0 0 0 \n");
-    expect_status("SHEAF_SIM_VE_NODES=2", "1", "0 0 0 \n");
-    expect_status("SHEAF_SIM_VE_NODES=2 VE_NODE_NUMBER=1", "", "0 0 0 \n");
-    expect_status("VE_NODE_NUMBER=1", "", "on node 1 (environment variable VE_NODE_NUMBER)");
-    expect_status("", "0 7", "0 0 0 \n");
+    device_expect_status("", "1", "cannot create a process on node 1");
+    device_expect_status("", "1 0", "0 0 0 \n");
+    device_expect_status("SHEAF_SIM_VE_NODES=2", "1", "0 0 0 \n");
+    device_expect_status("SHEAF_SIM_VE_NODES=2 VE_NODE_NUMBER=1", "", "0 0 0 \n");
+    device_expect_status("VE_NODE_NUMBER=1", "", "on node 1 (environment variable VE_NODE_NUMBER)");
+    device_expect_status("", "0 7", "0 0 0 \n");
     /* After an exception the process is gone, and stays so. */
-    expect_status("SHEAF_SIM_VE_EXCEPTION=1", "", "0 11 11 \n");
-    /* Without a status there is no other way, and nothing is said. */
-    lib_build(support_printf("%s -std=c11%s", support_cc(), CHECKED), "abort.c",
-              "#include \"libone.h\"\n"
-              "int main(void) { float x[16] = {0}, *y; one(0, x, &y); return 0; }\n",
-              "static", "-l:libone.a -ldl");
-    char *out;
-    int status = lib_run("(ulimit -c 0; LD_LIBRARY_PATH=/nowhere static/main "
-                         ">/dev/null; [ $? = 134 ]) 2>&1",
-                         &out);
-    assert_int_equal(status, 0);
-    free(out);
+    device_expect_status("SHEAF_SIM_VE_EXCEPTION=1", "", "0 11 11 \n");
+    device_build_status("#include \"libone.h\"\n"
+                        "int main(void) { float x[16] = {0}, *y; one(0, x, &y); return 0; }\n");
+    device_expect_abort();
 }
 
 /* ---- weights, files ---- */
@@ -632,24 +405,21 @@ static const char weights_program[] = "#include \"libone.h\"\n"
 static void weights_lie_beside(void **state)
 {
     (void)state;
-    deploy(SHARED, "one", "beside", "-weights=beside/one.weights");
-    build(weights_program, "beside", library_of(SHARED, "one"));
-    must_run("", "beside", "0 7\n");
+    device_deploy(SHARED, "one", "beside", "-weights=beside/one.weights");
+    device_build_c(weights_program, "beside", lib_of(SHARED, "one"));
+    device_must_run("", "beside", "0 7\n");
     lib_must_run("rm beside/one.weights", "");
-    must_run("", "beside", "2 0\n");
+    device_must_run("", "beside", "2 0\n");
 }
 
 static void it_needs_and_shows_little(void **state)
 {
     (void)state;
-    deploy(SHARED, "one", "shared", "");
-    lib_must_run("nm -D --defined-only shared/libone.so | sed 's/.* //' | LC_ALL=C sort",
-                 "one\none_context_done\none_context_init\none_context_size\none_init\n"
-                 "one_message\none_process\none_run\none_seed\none_status\nsheaf_ext_free\n"
-                 "sheaf_ext_malloc\nsheaf_ext_set_allocator\nsol_ext_free\nsol_ext_malloc\n");
-    lib_must_run("readelf -d shared/libone.so | grep -c -e libc.so.6 -e libdl.so.2", "2\n");
-    lib_must_run("readelf -d shared/libone.so | grep -c -e NEEDED", "2\n");
-    lib_must_run("readelf -d shared/libone.so | grep -c -e TEXTREL || true", "0\n");
+    device_deploy(SHARED, "one", "shared", "");
+    device_expect_names(
+        "one\none_context_done\none_context_init\none_context_size\none_init\n"
+        "one_message\none_process\none_run\none_seed\none_status\nsheaf_ext_free\n"
+        "sheaf_ext_malloc\nsheaf_ext_set_allocator\nsol_ext_free\nsol_ext_malloc\n");
     /* The same options give the same bytes, and -ve is another word. */
     lib_must_run("mv shared/libone.so first.so", "");
     tool_expect("-m one.onnx -emit-lib=shared -ve -lib-name=one -func-name=one -path=shared", 0,
@@ -681,19 +451,9 @@ static void the_options_of_the_tool(void **state)
 static void the_function_does_what_the_tool_does(void **state)
 {
     (void)state;
-    deploy(STATIC, "one", "tool", "-host=auto");
-    struct sheaf_deploy_options o = {.struct_size = sizeof o};
-    char said[1024];
-    o.target = "static_lib";
-    o.model = lib_path("one.onnx");
-    o.lib_name = "libone";
-    o.func_name = "one";
-    o.path = lib_path("call");
-    o.device = "ve";
-    if (sheaf_deploy(&o, said, sizeof said) != SHEAF_OK)
-        fail_msg("%s", said);
-    assert_non_null(strstr(said, "    -l:libone.a\n    -ldl\n"));
-    lib_must_run("cmp tool/libone.a call/libone.a && cmp tool/libone.h call/libone.h", "");
+    device_deploy(STATIC, "one", "tool", "-host=auto");
+    struct sheaf_deploy_options o = {.device = "ve"};
+    lib_expect_same_of_function(&o, "    -l:libone.a\n    -ldl\n");
 }
 
 int main(void)

@@ -29,31 +29,16 @@ static void need_lenet(void)
     SUPPORT_NEED(images, "images/glow_mnist");
     if (lenet)
         return;
-    char *out, *errout;
     const char *m = support_printf("-m '%s' -image_mode=0to1", tool_absolute(model));
     digits = support_printf("'%s'/*.png", tool_absolute(images));
-    if (tool_run(support_printf("%s %s -dump-profile=lenet.yml", digits, m), &out, &errout) != 0)
-        fail_msg("%s", errout);
-    free(out);
-    free(errout);
+    tool_must_run(support_printf("%s %s -dump-profile=lenet.yml", digits, m));
     support_run(support_printf("cd '%s' && cp lenet.yml twin.yml", support_tmp()), NULL);
     lenet = m;
 }
 
-/* Exit code 0; returns what is printed. */
-static char *run(const char *args)
-{
-    char *out, *errout;
-    int status = tool_run(args, &out, &errout);
-    if (status != 0)
-        fail_msg("'%s' exits with %d: %s%s", args, status, out, errout);
-    free(errout);
-    return out;
-}
-
 static void run_and_find(const char *args, const char *words)
 {
-    char *out = run(args);
+    char *out = tool_said(args);
     if (!strstr(out, words))
         fail_msg("'%s' prints\n%swithout: %s", args, out, words);
     free(out);
@@ -67,7 +52,7 @@ static void check_way(int schema, int precision, int bias, int calibration)
         "%s -load-profile=lenet.yml -quantization-schema=%s -quantization-precision=%s "
         "-quantization-precision-bias=%s -quantization-calibration=%s",
         lenet, schemas[schema], precisions[precision], biases[bias], calibrations[calibration]);
-    free(run(support_printf("%s %s %s", way, digits, labels)));
+    tool_must_run(support_printf("%s %s %s", way, digits, labels));
     run_and_find(support_printf("%s -verify $(ls %s | head -1)", way, digits),
                  "kernels agree with the evaluator");
 }
@@ -105,7 +90,7 @@ static void test_other_ways(void **state)
         "-convert-to-fp16 -convert-placeholders",
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i += support_quick() ? 4 : 1) {
-        free(run(support_printf("%s %s %s %s", lenet, ways[i], digits, labels)));
+        tool_must_run(support_printf("%s %s %s %s", lenet, ways[i], digits, labels));
         run_and_find(support_printf("%s %s -verify $(ls %s | head -1)", lenet, ways[i], digits),
                      "kernels agree with the evaluator");
     }
@@ -118,14 +103,13 @@ static void test_residual_network(void **state)
     const char *model = support_model("onnx-mlperf_resnet8/model.onnx");
     SUPPORT_NEED(model, "the model onnx-mlperf_resnet8");
     const char *sets = tool_absolute(support_model("onnx-mlperf_resnet8"));
-    char *text = run(support_printf("-m '%s' -dump-graph", tool_absolute(model)));
+    char *text = tool_said(support_printf("-m '%s' -dump-graph", tool_absolute(model)));
     const char *input = strstr(text, "input %") + 7;
     const char *name = support_printf("%.*s", (int)strcspn(input, " "), input);
     free(text);
-    text =
-        run(support_printf("-m '%s' -input '%s=%s/test_data_set_0/input_0.pb' -dump-profile=r.yml",
-                           tool_absolute(model), name, sets));
-    free(text);
+    tool_must_run(
+        support_printf("-m '%s' -input '%s=%s/test_data_set_0/input_0.pb' -dump-profile=r.yml",
+                       tool_absolute(model), name, sets));
     for (int precision = 0; precision < 2; precision++)
         for (int schema = 0; schema < (support_quick() ? 1 : 4); schema++)
             run_and_find(support_printf("-m '%s' -input '%s=%s/test_data_set_0/input_0.pb' "
@@ -188,7 +172,7 @@ static void test_missing_tensor(void **state)
 {
     (void)state;
     need_lenet();
-    free(run(support_printf("%s %s -dump-profile=full.yml", lenet, digits)));
+    tool_must_run(support_printf("%s %s -dump-profile=full.yml", lenet, digits));
     char *text = support_read_file(support_printf("%s/full.yml", support_tmp()), NULL);
     char *begin = strstr(text, "- Name: '1'"), *end = strstr(begin + 1, "- Name: ");
     memmove(begin, end, strlen(end) + 1);
@@ -256,10 +240,10 @@ static void test_quantized_already(void **state)
     tool_expect_fault(support_printf("%s -assert-all-nodes-quantized -emit-bundle=b", m),
                       "1 node stays in float: softmax 'StatefulPartitionedCall:0' (softmax has no "
                       "integer form)");
-    free(run(support_printf("%s -keep-original-precision-for-nodes=SoftMax", all)));
-    free(run(support_printf("%s -keep-original-precision-for-nodes=StatefulPartitionedCall:0 "
-                            "-qdq=strict",
-                            all)));
+    tool_must_run(support_printf("%s -keep-original-precision-for-nodes=SoftMax", all));
+    tool_must_run(support_printf("%s -keep-original-precision-for-nodes=StatefulPartitionedCall:0 "
+                                 "-qdq=strict",
+                                 all));
     need_lenet();
     tool_expect_fault(support_printf("%s %s -assert-all-nodes-quantized", lenet, digits),
                       "mnist_lenet: -assert-all-nodes-quantized needs -load-profile: the model is "
@@ -282,8 +266,8 @@ static sheaf_bundle *open_bundle(const char *options)
 {
     struct sheaf_error err;
     sheaf_bundle *b;
-    free(run(support_printf("%s -model-input=1,float,[1,1,28,28] %s -network-name=q -emit-bundle=q",
-                            lenet, options)));
+    tool_must_run(support_printf(
+        "%s -model-input=1,float,[1,1,28,28] %s -network-name=q -emit-bundle=q", lenet, options));
     const char *dir = support_printf("%s/q", support_tmp());
     assert_int_equal(
         support_run(support_printf("%s -shared '%s/q.o' -o '%s/q.so'", support_cc(), dir, dir),
@@ -319,9 +303,9 @@ static void check_bundle(const char *options, enum dtype dtype)
     const struct tensor *x;
     arena_init(&a);
     error_init(&err);
-    free(run(support_printf("%s -model-input=1,float,[1,1,28,28] %s -input '1=%s/input_0.pb' "
-                            "-output 26=y.npy",
-                            lenet, options, set)));
+    tool_must_run(support_printf("%s -model-input=1,float,[1,1,28,28] %s -input '1=%s/input_0.pb' "
+                                 "-output 26=y.npy",
+                                 lenet, options, set));
     const struct tensor *want = read_tensor(&a, "y.npy", dtype, 2, dims);
 
     sheaf_bundle *b = open_bundle(options);

@@ -195,14 +195,12 @@ static void write_named(const char *file, const char *x, const char *y, const ch
 {
     struct arena a;
     struct onnx_model m;
-    struct strbuf bytes;
     arena_init(&a);
     onnx_begin(&m, &a, 13);
     onnx_input(&m.graph, x, ONNX_F32, dims);
     onnx_node(&m.graph, "Neg", x, y, "");
     onnx_output(&m.graph, y, ONNX_F32, dims);
-    onnx_end(&m, &bytes);
-    support_write_file(path_of(file), strbuf_text(&bytes), bytes.len);
+    finish_net(&m, file);
     arena_done(&a);
 }
 
@@ -253,31 +251,21 @@ static void an_entry_has_its_own_inputs(void **state)
     expect_same(&got, &want);
 }
 
-/* Whatever it prints. */
-static void run_tool(const char *args)
-{
-    char *out, *errout;
-    if (tool_run(args, &out, &errout))
-        fail_msg("'%s': %s", args, errout);
-    free(out);
-    free(errout);
-}
-
 static void an_entry_has_its_own_profile(void **state)
 {
     (void)state;
     float x[N_ROWS * N_IN];
     fill_input(x, 4);
     support_write_file(path_of("x.bin"), x, sizeof x);
-    run_tool("-m second.onnx -input x=x.bin -dump-profile second.yaml");
+    tool_must_run("-m second.onnx -input x=x.bin -dump-profile second.yaml");
     tool_expect("-m first.onnx -add-entry=second=second.onnx -entry-profile=second=second.yaml "
                 "-emit-bundle quantized",
                 0,
                 "Quantized (second): 3 of 4 nodes; in float: non_zero 'where' (non_zero has no "
                 "integer form)\n");
-    run_tool("-m second.onnx -load-profile=second.yaml -emit-bundle quantized1");
-    run_tool("-m first.onnx -add-entry=second=second.onnx -entry-profile=second=second.yaml "
-             "-quantization-precision=Int16 -emit-bundle wider");
+    tool_must_run("-m second.onnx -load-profile=second.yaml -emit-bundle quantized1");
+    tool_must_run("-m first.onnx -add-entry=second=second.onnx -entry-profile=second=second.yaml "
+                  "-quantization-precision=Int16 -emit-bundle wider");
     struct linked_entry first = open_entry("quantized/first", "first"),
                         o = open_entry("quantized/first", "second"),
                         single = open_entry("quantized1/second", "second");

@@ -11,16 +11,10 @@
 
 #include "ir/dtype.h"
 #include "loader/profile/profile_file.h"
-#include "tests/loader/pb_write.h"
-#include "tests/loader/tool.h"
+#include "tests/loader/bundle_run.h"
 
 static struct arena arena;
 static struct error err;
-
-static const char *path_of(const char *name)
-{
-    return support_printf("%s/%s", support_tmp(), name);
-}
 
 static void write_floats(const char *name, const float *x, size_t n)
 {
@@ -28,13 +22,6 @@ static void write_floats(const char *name, const float *x, size_t n)
 }
 
 /* ---- networks ---- */
-
-static void finish(struct onnx_model *m, const char *name)
-{
-    struct strbuf bytes;
-    onnx_end(m, &bytes);
-    support_write_file(path_of(name), strbuf_text(&bytes), bytes.len);
-}
 
 /* sum = a + b, y = relu(sum), of `batch` rows of four. */
 static void write_sum_model(void)
@@ -46,7 +33,7 @@ static void write_sum_model(void)
     onnx_node(&m.graph, "Add", "a,b", "sum", "");
     onnx_node(&m.graph, "Relu", "sum", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "N,4");
-    finish(&m, "sum.onnx");
+    finish_net(&m, "sum.onnx");
 }
 
 /* One node from x to y, both of this type and these dimensions. */
@@ -57,7 +44,7 @@ static void write_unary(const char *op, int type, const char *dims, const char *
     onnx_input(&m.graph, "x", type, dims);
     onnx_node(&m.graph, op, "x", "y", "");
     onnx_output(&m.graph, "y", type, dims);
-    finish(&m, name);
+    finish_net(&m, name);
 }
 
 /* r = relu(x), y = its mean over height and width. */
@@ -69,7 +56,7 @@ static void write_picture_model(const char *name, const char *dims)
     onnx_node(&m.graph, "Relu", "x", "r", "");
     onnx_node(&m.graph, "GlobalAveragePool", "r", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "N,3,1,1");
-    finish(&m, name);
+    finish_net(&m, name);
 }
 
 /* A picture of noise, another one for each seed. */
@@ -259,7 +246,7 @@ static void test_mixed_inputs(void **state)
     onnx_input(&m.graph, "k", ONNX_F32, "1");
     onnx_node(&m.graph, "Mul", "x,k", "y", "");
     onnx_output(&m.graph, "y", ONNX_F32, "2,3,8,8");
-    finish(&m, "mixed.onnx");
+    finish_net(&m, "mixed.onnx");
     support_run(support_printf("mkdir -p '%s/ks'", support_tmp()), NULL);
     for (int i = 0; i < 4; i++)
         write_floats(support_printf("ks/%d.bin", i), (float[]){(float)i}, 1);
@@ -285,22 +272,14 @@ static void expect_merges(const char *model, const char *all, const char *const 
         "-merge-profile=pair.yml,s0.yml -dump_profile=m3.yml",
         "-merge-profile=m3.yml -dump_profile=m4.yml",
     };
-    char *out, *errout;
     for (int i = 0; i < 4; i++) {
         const char *args = support_printf("-m '%s' -image_mode=0to1 -dump_profile=%s %s", model,
                                           i < 3 ? support_printf("s%d.yml", i) : "all.yml",
                                           i < 3 ? shard[i] : all);
-        if (tool_run(args, &out, &errout) != 0)
-            fail_msg("%s: %s", args, errout);
-        free(out);
-        free(errout);
+        tool_must_run(args);
     }
-    for (size_t i = 0; i < sizeof merges / sizeof *merges; i++) {
-        if (tool_run(merges[i], &out, &errout) != 0)
-            fail_msg("%s: %s", merges[i], errout);
-        free(out);
-        free(errout);
-    }
+    for (size_t i = 0; i < sizeof merges / sizeof *merges; i++)
+        tool_must_run(merges[i]);
     for (int i = 0; i <= 4; i++)
         expect_same_files(support_printf("m%d.yml", i), "all.yml");
 }

@@ -60,15 +60,11 @@ static void debug_information_changes_no_code(void **state)
 static void libraries_are_small_too(void **state)
 {
     (void)state;
-    char *said, *errors;
     static const char *const names[] = {"libplain", "libsmall"};
     for (int i = 0; i < 2; i++) {
         const char *args = support_printf("-m net.onnx -emit-lib=static -lib-name=%s%s", names[i],
                                           i ? " -optimize-size" : "");
-        if (tool_run(args, &said, &errors) != 0)
-            fail_msg("%s: %s", args, errors);
-        free(said);
-        free(errors);
+        tool_must_run(args);
     }
     assert_true(size_of("libsmall.a") < size_of("libplain.a"));
 }
@@ -82,25 +78,12 @@ static const char *example(const char *file)
 
 static long code_bytes(const char *object)
 {
-    char *said, *errors;
-    if (tool_run(support_printf("-audit %s", object), &said, &errors) != 0)
-        fail_msg("%s", errors);
+    char *said = tool_said(support_printf("-audit %s", object));
     const char *line = strstr(said, "\nBytes: ");
     assert_non_null(line);
     long n = strtol(line + strlen("\nBytes: "), NULL, 10);
     free(said);
-    free(errors);
     return n;
-}
-
-/* Runs the tool and forgets what it prints. */
-static void run_tool(const char *args)
-{
-    char *said, *errors;
-    if (tool_run(args, &said, &errors) != 0)
-        fail_msg("%s: %s", args, errors);
-    free(said);
-    free(errors);
 }
 
 static void integers_are_the_same(void **state)
@@ -111,10 +94,10 @@ static void integers_are_the_same(void **state)
     const char *how[] = {"", "-optimize-size"}, *file[] = {"plain.npy", "small.npy"};
     size_t size[2];
     char *out[2];
-    run_tool(support_printf("%s -dump_profile=profile.yml", net));
+    tool_must_run(support_printf("%s -dump_profile=profile.yml", net));
     for (int i = 0; i < 2; i++) {
-        run_tool(support_printf("%s -load_profile=profile.yml %s -output gpu_0/softmax=%s", net,
-                                how[i], file[i]));
+        tool_must_run(support_printf("%s -load_profile=profile.yml %s -output gpu_0/softmax=%s",
+                                     net, how[i], file[i]));
         out[i] = support_read_file(path_of(file[i]), &size[i]);
         assert_non_null(out[i]);
     }

@@ -41,6 +41,24 @@ static inline int tool_run(const char *args, char **out, char **errout)
     return status;
 }
 
+/* Exit code 0; returns what is printed, which the caller frees. */
+static inline char *tool_said(const char *args)
+{
+    static char *out; /* where it ends with the function, gcc 12 warns of words found in the text */
+    char *errout;
+    int status = tool_run(args, &out, &errout);
+    if (status != 0)
+        fail_msg("'%s' exits with %d: %s%s", args, status, out, errout);
+    free(errout);
+    return out;
+}
+
+/* Whatever it prints. */
+static inline void tool_must_run(const char *args)
+{
+    free(tool_said(args));
+}
+
 static inline void tool_expect(const char *args, int want_status, const char *want)
 {
     char *out, *errout;

@@ -332,6 +332,28 @@ bool compiled_host_runs(const char *cpu)
     return runs;
 }
 
+const char *compiled_schedules(struct compiled *c)
+{
+    struct strbuf text;
+    strbuf_init(&text, &c->arena);
+    emit_schedules_print(c->schedules, &text);
+    return strbuf_text(&text);
+}
+
+void compiled_expect_schedule(const char *kernel_text, const char *cpu, const char *words)
+{
+    struct compiled c;
+    struct error err;
+    error_init(&err);
+    bool ok = compiled_open_kernel(&c, kernel_text, cpu, &err);
+    const char *got = ok ? compiled_schedules(&c) : err.text;
+    bool found = ok && strstr(got, words);
+    if (!found)
+        print_error("%s: '%s' is not in:\n%s", cpu, words, got);
+    compiled_close(&c);
+    assert_true(found);
+}
+
 void *compiled_input(struct compiled *c, size_t i)
 {
     return pipeline_run_data(&c->run, program_find_value(c->program, c->graph->body.in[i]));

@@ -56,6 +56,11 @@ bool compiled_target(struct arena *a, const char *cpu, const struct target **out
 /* Whether this machine can run code for the processor, or simulate the device. */
 bool compiled_host_runs(const char *cpu);
 
+/* What its kernels were scheduled to, as -dump-schedule prints it; lives as long as c. */
+const char *compiled_schedules(struct compiled *c);
+/* The test fails where those of this kernel (compiled_open_kernel) have no such words. */
+void compiled_expect_schedule(const char *kernel_text, const char *cpu, const char *words);
+
 /* Storage of the graph's input or output. */
 void *compiled_input(struct compiled *c, size_t i);
 void *compiled_output(struct compiled *c, size_t i);

@@ -2,7 +2,7 @@
  * test_ve_runtime_host.c: networks for the Vector Engine of which steps stay on the host: what
  * comes out, what is called there and copied, and when.
  */
-#include "tests/loader/linked_bundles.h"
+#include "tests/loader/host_steps.h"
 
 #include "cpu_runtime/cpu_runtime.h"
 #include "tests/ve_runtime/ve_simulator.h"
@@ -10,35 +10,11 @@
 static int make_host_bundles(void **state)
 {
     (void)state;
-    write_all_nets();
-    static const char *const nets[] = {"net",   "chain", "branch", "counted",
-                                       "fixed", "until", "ever"};
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
-        compile(support_printf("-m %s.onnx -emit-bundle cpu", nets[i]));
+    make_host_nets("-ve");
     simulate("TMPDIR", temporary_folder());
     simulate("VE_OMP_NUM_THREADS", "1");
     open_simulator();
     return 0;
-}
-
-/* NET.onnx, with these nodes on the host. */
-static sheaf_bundle *open_host(const char *net, const char *nodes, const char *more)
-{
-    static int n;
-    const char *folder = support_printf("host%d", n++);
-    compile(support_printf("-m %s.onnx -ve -host-nodes=%s %s -emit-bundle %s", net, nodes, more,
-                           folder));
-    struct linked_entry o = entry_of(folder, net);
-    return open_linked(&o);
-}
-
-static uint32_t count_steps(const sheaf_bundle *b, enum sheaf_step_kind kind)
-{
-    const struct sheaf_plan *p = sheaf_info(b)->plan;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < p->n_steps; i++)
-        n += p->steps[i].kind == (uint32_t)kind;
-    return n;
 }
 
 /* What a run does, with the copies of inputs and outputs. */
@@ -79,20 +55,6 @@ static void a_step_between_two_of_the_engine(void **state)
     expect_cost(b, (struct cost){.calls = 2 * 3, .to_device = 2, .to_host = 4});
     sheaf_close(b);
     expect_nothing_left();
-}
-
-static void run_chain(sheaf_bundle *b)
-{
-    for (int seed = 1; seed < 4; seed++) {
-        struct linked_entry o = entry_of("cpu", "chain");
-        float *x = tensor(b, "x").data;
-        for (int i = 0; i < CHAIN_ELEMENTS; i++)
-            x[i] = (float)((i * 7 + seed) % 9 - 4);
-        memcpy(tensor_of(&o, "x"), x, CHAIN_BYTES);
-        run_bundle(b);
-        assert_int_equal(o.entry(o.constants, o.mutables, o.activations), SHEAF_OK);
-        assert_memory_equal(tensor(b, "y").data, tensor_of(&o, "y"), CHAIN_BYTES);
-    }
 }
 
 /* Nothing goes to and fro between neighbours; constants are there, inputs are fetched. */
@@ -146,31 +108,21 @@ static void branches_are_taken(void **state)
     static const char *const nodes[] = {"Neg", "Abs", "Neg,Abs,Add", "chosen", "Add"};
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
         sheaf_bundle *b = open_host("branch", nodes[i], "");
-        assert_true(count_steps(b, SHEAF_STEP_HOST) > 0);
         /* Without such steps in it a branch is part of a call. */
         assert_int_equal(count_steps(b, SHEAF_STEP_IF), strcmp(nodes[i], "Add") != 0);
-        for (int64_t n = 0; n < 4; n++)
-            compare_y(b, "branch", (float)n - 2, n % 2, 0);
+        compare_branches(b);
         sheaf_close(b);
     }
     expect_nothing_left();
 }
 
-/* The condition and the number of the round cross over, too. */
 static void loops_end_when_they_should(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name, *nodes;
-    } nets[] = {{"counted", "Cast"}, {"counted", "Neg"},  {"until", "Less,Cast"},
-                {"until", "Add"},    {"ever", "end"},     {"ever", "w"},
-                {"fixed", "end"},    {"fixed", "Neg,Add"}};
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
-        sheaf_bundle *b = open_host(nets[i].name, nets[i].nodes, "");
-        assert_true(count_steps(b, SHEAF_STEP_HOST) > 0);
+    for (size_t i = 0; i < N_HOST_LOOPS; i++) {
+        sheaf_bundle *b = open_host(HOST_LOOPS[i].net, HOST_LOOPS[i].nodes, "");
         set_cores(b, 1 + (uint32_t)i % 3);
-        for (int64_t n = 0; n < 5; n++)
-            compare_y(b, nets[i].name, 1, n, (float)(3 * n));
+        compare_rounds(b, HOST_LOOPS[i].net);
         sheaf_close(b);
     }
     expect_nothing_left();

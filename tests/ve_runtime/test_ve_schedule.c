@@ -30,18 +30,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static const char *schedules(void)
-{
-    struct strbuf s;
-    strbuf_init(&s, &c.arena);
-    emit_schedules_print(c.schedules, &s);
-    return strbuf_text(&s);
-}
-
 static void expect_divided(bool is_divided)
 {
-    if (is_divided != (strstr(schedules(), ": launch d") != NULL))
-        fail_msg("%s", schedules());
+    if (is_divided != (strstr(compiled_schedules(&c), ": launch d") != NULL))
+        fail_msg("%s", compiled_schedules(&c));
 }
 
 /* Of a network of one step. */
@@ -62,7 +54,7 @@ static void full_vectors_are_divided(void **state)
 {
     (void)state;
     expect_divided_graph(true, "input %x f32 [1757]\n%y = relu (%x)\nreturn %y");
-    assert_non_null(strstr(schedules(), "launch d0 vector 251"));
+    assert_non_null(strstr(compiled_schedules(&c), "launch d0 vector 251"));
     compiled_close(&c);
     expect_divided_graph(false, "input %x f32 [1021]\n%y = relu (%x)\nreturn %y");
     compiled_close(&c);
