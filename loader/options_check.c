@@ -496,10 +496,11 @@ static bool parse_symbols(struct arena *a, struct loader_options *opt, struct er
         const char *end = comma ? comma : bound;
         struct import_symbol *s = &opt->symbols[i];
         if (!end || end == text || !option_parse_int(end + (comma ? 1 : 2), &s->value) ||
-            s->value < 1 || s->value > INT32_MAX)
+            s->value < (comma ? 0 : 1) || s->value > INT32_MAX)
             return error_set(err, SHEAF_ERROR_ARGUMENT,
-                             "-onnx-define-symbol '%s': a name, a comma (or <=) and a positive "
-                             "whole number below 2^31 are needed, as in batch,1 or batch<=8",
+                             "-onnx-define-symbol '%s': a name, a comma and a whole number below "
+                             "2^31 are needed, or a name, <= and a positive one, as in batch,1 or "
+                             "batch<=8",
                              text);
         s->name = arena_strndup(a, text, (size_t)(end - text));
         if (!comma && !leave_open(opt, s, err))

@@ -303,8 +303,10 @@ static const Caffe2__NetDef *read_net(struct importer *im, const char *path)
     struct file_map map;
     if (!file_map(path, WIRE_MAX_FILE_BYTES, &map, im->err))
         return NULL;
-    const Caffe2__NetDef *net = (const Caffe2__NetDef *)wire_unpack(
-        im->arena, &caffe2__net_def__descriptor, path, "a Caffe2 net", map.data, map.size, im->err);
+    static const struct wire_kind kind = {"a Caffe2 net", &caffe2__net_def__descriptor,
+                                          &caffe2__net_text__descriptor};
+    const Caffe2__NetDef *net =
+        (const Caffe2__NetDef *)wire_unpack(im->arena, &kind, path, map.data, map.size, im->err);
     file_unmap(&map);
     return net;
 }

@@ -21,17 +21,21 @@ enum { ONNX_NEWEST_OPSET = 28 };
 struct onnx_scope {
     struct onnx_scope *parent;
     struct name_map values;       /* struct value */
+    struct name_map left_out;     /* parameters of a function that its caller did not give */
     struct name_map initializers; /* Onnx__TensorProto: becomes a value when it is first used */
     struct name_map declared;     /* Onnx__TypeProto that the model states for a name */
 };
 
 struct onnx_files;
+struct onnx_call;
 
 struct onnx {
     struct importer im;
     int64_t opset;
-    struct name_map used;    /* every name that some node takes as input or some graph returns */
-    struct name_map symbols; /* struct import_symbol: from the options, or set to the batch */
+    struct name_map used;      /* every name that some node takes as input or some graph returns */
+    struct name_map symbols;   /* struct import_symbol: from the options, or set to the batch */
+    struct name_map functions; /* Onnx__FunctionProto: the model's own */
+    const struct onnx_call *call; /* the function in work; NULL: the model's graph */
     struct onnx_files *files;
     struct onnx_scope *scope; /* of the graph in work */
 };
@@ -126,10 +130,36 @@ onnx_adapt_fn onnx_adapt_axes, onnx_adapt_reshape, onnx_adapt_split, onnx_adapt_
     onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat, onnx_adapt_top_k,
     onnx_adapt_constant;                      /* onnx_adapt_shape.c */
 onnx_adapt_fn onnx_adapt_if, onnx_adapt_loop; /* onnx_control.c */
+onnx_adapt_fn onnx_adapt_sequence_empty, onnx_adapt_sequence_construct, onnx_adapt_sequence_insert,
+    onnx_adapt_sequence_erase, onnx_adapt_sequence_length, onnx_adapt_sequence_at,
+    onnx_adapt_concat_from_sequence, onnx_adapt_split_to_sequence, onnx_adapt_sequence_map,
+    onnx_adapt_optional, onnx_adapt_optional_has_element, onnx_adapt_optional_get_element,
+    onnx_adapt_identity; /* onnx_sequence.c */
 onnx_adapt_fn onnx_adapt_plain, onnx_adapt_qlinear_binary, onnx_adapt_qlinear_concat,
     onnx_adapt_qlinear_sigmoid, onnx_adapt_qlinear_leaky_relu, onnx_adapt_qlinear_softmax,
     onnx_adapt_qlinear_global_pool, onnx_adapt_qlinear_average_pool, onnx_adapt_qlinear_reduce_mean,
     onnx_adapt_qlinear_where, onnx_adapt_qgemm; /* onnx_adapt_quantized.c */
+
+/* ---- onnx_control.c ---- */
+
+const Onnx__GraphProto *onnx_graph_attr(const struct draft *d, const char *name); /* or NULL */
+/* The inner graph's nodes where the node stands, with these inputs, and its outputs; a name that is
+   left out has an input of NULL. */
+bool onnx_inline_graph(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
+                       struct value *const *in, struct value **out);
+
+/* ---- onnx_sequence.c: lists of values, which exist only while a model is read ---- */
+
+bool onnx_is_sequence(const struct value *v); /* a list or an optional that holds nothing */
+bool onnx_is_nothing(const struct value *v);
+size_t onnx_sequence_length(const struct value *v);
+struct value *onnx_sequence_element(const struct value *v, size_t i);
+struct value *onnx_sequence(struct onnx *o, struct value *const *elements, size_t n);
+struct value *onnx_nothing(struct onnx *o);
+/* The operator looks at sequences, or passes them on. */
+bool onnx_takes_sequences(const char *op_type);
+/* A Loop that carries a sequence: its rounds one behind the other. */
+bool onnx_unroll_loop(struct onnx *o, struct draft *d, const Onnx__GraphProto *body);
 
 /* ---- onnx_shape.c: declared types and symbolic dimensions ---- */
 
@@ -149,8 +179,28 @@ void onnx_compare_declared(struct onnx *o, const struct value *v, const Onnx__Va
 /* The nodes in topological order, as they stand where they are in one already. */
 bool onnx_order(struct onnx *o, const Onnx__GraphProto *p, const Onnx__NodeProto ***out_nodes);
 
+/* ---- onnx_function.c: functions that the model itself defines ---- */
+
+bool onnx_declare_functions(struct onnx *o, const Onnx__ModelProto *m);
+/* NULL: the node calls none. */
+const Onnx__FunctionProto *onnx_function_of(const struct onnx *o, const Onnx__NodeProto *n);
+/* The function's nodes with the draft's inputs, in place of the node. */
+bool onnx_call_function(struct onnx *o, struct draft *d, const Onnx__FunctionProto *f);
+/* The node with what its attributes refer to in the function in work, else the node itself. */
+const Onnx__NodeProto *onnx_resolve_attributes(struct onnx *o, const Onnx__NodeProto *n);
+
 /* ---- onnx_graph.c ---- */
 
+struct onnx_surroundings {
+    struct block *block;
+    struct onnx_scope *scope;
+};
+
+/* A new scope inside of `parent`, and nodes go to `block`, until onnx_leave restores what was. */
+struct onnx_surroundings onnx_enter(struct onnx *o, struct block *block, struct onnx_scope *parent);
+void onnx_leave(struct onnx *o, struct onnx_surroundings s);
+/* The version of the default operator set among these; 0: none. */
+int64_t onnx_default_opset(Onnx__OperatorSetIdProto *const *sets, size_t n);
 struct value *onnx_lookup(struct onnx *o,
                           const char *name); /* NULL: no such name; err may be set */
 /* Nodes of `p` into o->im.block, names into o->scope. */

@@ -5,7 +5,7 @@
 
 #include "loader/import/onnx.h"
 
-static const Onnx__GraphProto *graph_attr(const struct draft *d, const char *name)
+const Onnx__GraphProto *onnx_graph_attr(const struct draft *d, const char *name)
 {
     for (size_t i = 0; i < d->proto->n_attribute; i++) {
         const Onnx__AttributeProto *a = d->proto->attribute[i];
@@ -13,28 +13,6 @@ static const Onnx__GraphProto *graph_attr(const struct draft *d, const char *nam
             return a->g;
     }
     return NULL;
-}
-
-/* What is restored when an inner graph ends. */
-struct surroundings {
-    struct block *block;
-    struct onnx_scope *scope;
-};
-
-static struct surroundings enter(struct onnx *o, struct block *block)
-{
-    struct surroundings s = {o->im.block, o->scope};
-    struct onnx_scope *inner = arena_new(o->im.arena, struct onnx_scope);
-    inner->parent = o->scope;
-    o->scope = inner;
-    o->im.block = block;
-    return s;
-}
-
-static void leave(struct onnx *o, struct surroundings s)
-{
-    o->im.block = s.block;
-    o->scope = s.scope;
 }
 
 static struct value *inner_output(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
@@ -58,6 +36,10 @@ static bool fill_block(struct onnx *o, const struct draft *d, const Onnx__GraphP
         struct value *v = inner_output(o, d, p, i);
         if (!v)
             return false;
+        if (onnx_is_sequence(v))
+            return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                               "its inner graph gives a sequence, which is supported only where "
+                               "the condition or the number of rounds is constant");
         block_add_output(o->im.g, block, v);
     }
     return true;
@@ -95,6 +77,21 @@ static bool no_inputs(struct onnx *o, const struct draft *d, const Onnx__GraphPr
            draft_error(o, d, SHEAF_ERROR_FORMAT, "a branch of If has %zu inputs", p->n_input);
 }
 
+bool onnx_inline_graph(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
+                       struct value *const *in, struct value **out)
+{
+    struct onnx_surroundings around = onnx_enter(o, o->im.block, o->scope);
+    bool ok = onnx_declare(o, p);
+    for (size_t i = 0; i < p->n_input; i++)
+        if (p->input[i]->name && *p->input[i]->name && in[i])
+            name_map_put(&o->scope->values, o->im.arena, p->input[i]->name, in[i]);
+    ok = ok && onnx_nodes(o, p);
+    for (size_t i = 0; ok && i < p->n_output; i++)
+        ok = (out[i] = inner_output(o, d, p, i)) != NULL;
+    onnx_leave(o, around);
+    return ok;
+}
+
 /* The condition is known: the nodes of the branch stand in for the If. */
 static bool take_branch(struct onnx *o, struct draft *d, const Onnx__GraphProto *p)
 {
@@ -102,20 +99,18 @@ static bool take_branch(struct onnx *o, struct draft *d, const Onnx__GraphProto 
         return draft_error(o, d, SHEAF_ERROR_FORMAT, "If has %zu outputs, its branch %zu", d->n_out,
                            p->n_output);
     struct value **out = arena_array(o->im.arena, p->n_output, sizeof *out);
-    struct surroundings around = enter(o, o->im.block);
-    bool ok = onnx_declare(o, p) && onnx_nodes(o, p);
-    for (size_t i = 0; ok && i < d->n_out; i++)
-        ok = (out[i] = inner_output(o, d, p, i)) != NULL;
-    leave(o, around);
-    for (size_t i = 0; ok && i < d->n_out; i++)
+    if (!onnx_inline_graph(o, d, p, NULL, out))
+        return false;
+    for (size_t i = 0; i < d->n_out; i++)
         draft_bind(o, d, i, out[i]);
-    d->done = ok;
-    return ok;
+    d->done = true;
+    return true;
 }
 
 bool onnx_adapt_if(struct onnx *o, struct draft *d)
 {
-    const Onnx__GraphProto *branch[] = {graph_attr(d, "then_branch"), graph_attr(d, "else_branch")};
+    const Onnx__GraphProto *branch[] = {onnx_graph_attr(d, "then_branch"),
+                                        onnx_graph_attr(d, "else_branch")};
     const struct value *cond = draft_input(d, 0);
     if (!branch[0] || !branch[1] || !cond || d->n_in != 1)
         return draft_error(o, d, SHEAF_ERROR_FORMAT,
@@ -127,9 +122,9 @@ bool onnx_adapt_if(struct onnx *o, struct draft *d)
     struct block *blocks[2];
     for (int i = 0; i < 2; i++) {
         blocks[i] = graph_add_block(o->im.g);
-        struct surroundings around = enter(o, blocks[i]);
+        struct onnx_surroundings around = onnx_enter(o, blocks[i], o->scope);
         bool ok = onnx_declare(o, branch[i]) && fill_block(o, d, branch[i], blocks[i]);
-        leave(o, around);
+        onnx_leave(o, around);
         if (!ok)
             return false;
     }
@@ -162,7 +157,7 @@ static bool add_argument(struct onnx *o, const struct draft *d, const Onnx__Grap
 
 bool onnx_adapt_loop(struct onnx *o, struct draft *d)
 {
-    const Onnx__GraphProto *body = graph_attr(d, "body");
+    const Onnx__GraphProto *body = onnx_graph_attr(d, "body");
     if (!body)
         return draft_error(o, d, SHEAF_ERROR_FORMAT, "Loop has no body");
     while (d->n_in < CARRIED)
@@ -172,12 +167,15 @@ bool onnx_adapt_loop(struct onnx *o, struct draft *d)
                            "the body of Loop has %zu inputs and %zu outputs, which do not suit its "
                            "%zu inputs",
                            body->n_input, body->n_output, d->n_in);
+    for (size_t i = CARRIED; i < d->n_in; i++)
+        if (onnx_is_sequence(d->in[i]))
+            return onnx_unroll_loop(o, d, body);
     struct block *block = graph_add_block(o->im.g);
-    struct surroundings around = enter(o, block);
+    struct onnx_surroundings around = onnx_enter(o, block, o->scope);
     bool ok = onnx_declare(o, body);
     for (size_t i = 0; ok && i < body->n_input; i++)
         ok = add_argument(o, d, body, block, i);
     ok = ok && fill_block(o, d, body, block);
-    leave(o, around);
+    onnx_leave(o, around);
     return ok && emit(o, d, &block, 1, body->n_output - 1);
 }

@@ -74,8 +74,8 @@ static bool add_attr(struct onnx *o, struct draft *d, const Onnx__AttributeProto
     struct arena *arena = o->im.arena;
     const char *name = p->name ? p->name : "";
     if (p->ref_attr_name && *p->ref_attr_name)
-        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
-                           "attribute '%s' refers to one of a model-local function", name);
+        return draft_error(o, d, SHEAF_ERROR_FORMAT,
+                           "attribute '%s' refers to one of a function, and it is in none", name);
     Onnx__AttributeProto__AttributeType type = attr_type(p);
     if (type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH)
         return true; /* found in the protobuf form by the operators that have one */

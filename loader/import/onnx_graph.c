@@ -22,6 +22,22 @@ static struct value *initializer_value(struct onnx *o, const char *name, const O
     return graph_add_constant(o->im.g, name, t);
 }
 
+struct onnx_surroundings onnx_enter(struct onnx *o, struct block *block, struct onnx_scope *parent)
+{
+    struct onnx_surroundings s = {o->im.block, o->scope};
+    struct onnx_scope *inner = arena_new(o->im.arena, struct onnx_scope);
+    inner->parent = parent;
+    o->scope = inner;
+    o->im.block = block;
+    return s;
+}
+
+void onnx_leave(struct onnx *o, struct onnx_surroundings s)
+{
+    o->im.block = s.block;
+    o->scope = s.scope;
+}
+
 struct value *onnx_lookup(struct onnx *o, const char *name)
 {
     for (struct onnx_scope *s = o->scope; s; s = s->parent) {
@@ -75,11 +91,13 @@ static bool default_domain(const char *domain)
     return !domain || !*domain || !strcmp(domain, "ai.onnx");
 }
 
-static void survey_graph(struct survey *s, const Onnx__GraphProto *p)
+static void survey_graph(struct survey *s, const Onnx__GraphProto *p);
+
+static void survey_nodes(struct survey *s, Onnx__NodeProto **nodes, size_t n_nodes)
 {
     struct arena *a = s->o->im.arena;
-    for (size_t i = 0; i < p->n_node; i++) {
-        Onnx__NodeProto *n = p->node[i];
+    for (size_t i = 0; i < n_nodes; i++) {
+        Onnx__NodeProto *n = nodes[i];
         if (!n->op_type)
             n->op_type = arena_strdup(a, "");
         for (size_t j = 0; j < n->n_input; j++)
@@ -88,7 +106,7 @@ static void survey_graph(struct survey *s, const Onnx__GraphProto *p)
             if (n->attribute[j]->g)
                 survey_graph(s, n->attribute[j]->g);
         const char *type = onnx_op_type(a, n);
-        if (onnx_is_supported(type))
+        if (onnx_is_supported(type) || onnx_function_of(s->o, n))
             continue;
         const char *name = n->name && *n->name ? n->name : n->n_output ? n->output[0] : "";
         strbuf_printf(&s->unsupported, "%s'%s' (", s->n_unsupported++ ? ", " : "", type);
@@ -96,16 +114,31 @@ static void survey_graph(struct survey *s, const Onnx__GraphProto *p)
             strbuf_printf(&s->unsupported, "opset %lld, ", (long long)s->o->opset);
         strbuf_printf(&s->unsupported, "node '%s')", name);
     }
+}
+
+static void survey_graph(struct survey *s, const Onnx__GraphProto *p)
+{
+    struct arena *a = s->o->im.arena;
+    survey_nodes(s, p->node, p->n_node);
     for (size_t i = 0; i < p->n_output; i++)
         if (p->output[i]->name)
             name_map_put(&s->o->used, a, p->output[i]->name, p->output[i]);
 }
 
-static bool survey_model(struct onnx *o, const Onnx__GraphProto *p)
+static void survey_function(struct survey *s, const Onnx__FunctionProto *f)
+{
+    survey_nodes(s, f->node, f->n_node);
+    for (size_t i = 0; i < f->n_output; i++)
+        name_map_put(&s->o->used, s->o->im.arena, f->output[i], f->output[i]);
+}
+
+static bool survey_model(struct onnx *o, const Onnx__ModelProto *m)
 {
     struct survey s = {.o = o};
     strbuf_init(&s.unsupported, o->im.arena);
-    survey_graph(&s, p);
+    survey_graph(&s, m->graph);
+    for (size_t i = 0; i < m->n_functions; i++)
+        survey_function(&s, m->functions[i]);
     if (!s.n_unsupported)
         return true;
     return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED, "%zu %s not supported: %s",
@@ -120,7 +153,7 @@ static bool resolve_inputs(struct onnx *o, struct draft *d)
     for (size_t i = 0; i < d->proto->n_input; i++) {
         const char *name = d->proto->input[i];
         struct value *v = *name ? onnx_lookup(o, name) : NULL;
-        if (*name && !v)
+        if (*name && !v && !name_map_get(&o->scope->left_out, name))
             return draft_error(o, d, SHEAF_ERROR_FORMAT,
                                "its input '%s' is neither computed before it nor given", name);
         draft_set_input(o, d, i, v);
@@ -144,8 +177,18 @@ static bool check_outputs(struct onnx *o, const struct draft *d)
 static bool import_node(struct onnx *o, const Onnx__NodeProto *p)
 {
     struct draft d;
-    return draft_init(o, p, &d) && resolve_inputs(o, &d) && check_outputs(o, &d) &&
-           onnx_adapt(o, &d) && (d.done || draft_emit(o, &d));
+    const Onnx__FunctionProto *f = onnx_function_of(o, p);
+    p = onnx_resolve_attributes(o, p);
+    if (!draft_init(o, p, &d) || !resolve_inputs(o, &d) || !check_outputs(o, &d))
+        return false;
+    if (f)
+        return onnx_call_function(o, &d, f);
+    for (size_t i = 0; i < d.n_in && !onnx_takes_sequences(d.op_type); i++)
+        if (onnx_is_sequence(d.in[i]))
+            return draft_error(o, &d, SHEAF_ERROR_SHAPE,
+                               "its input '%s' is a sequence, and %s takes none", p->input[i],
+                               d.op_type);
+    return onnx_adapt(o, &d) && (d.done || draft_emit(o, &d));
 }
 
 bool onnx_nodes(struct onnx *o, const Onnx__GraphProto *p)
@@ -178,6 +221,27 @@ static bool import_inputs(struct onnx *o, const Onnx__GraphProto *p)
     return import_check_inputs(&o->im);
 }
 
+static bool output(struct onnx *o, struct value *v, const Onnx__ValueInfoProto *p)
+{
+    if (!build_graph_output(&o->im, v, p->name))
+        return false;
+    onnx_compare_declared(o, o->im.g->body.out[o->im.g->body.n_out - 1], p);
+    return true;
+}
+
+/* Tensor i of sequence NAME is the output NAME_i. */
+static bool sequence_outputs(struct onnx *o, const struct value *v, const char *name)
+{
+    size_t n = onnx_sequence_length(v);
+    import_note(&o->im, "%s: output '%s' is a sequence of %zu tensors: %s_0 and so on", o->im.path,
+                name, n, name);
+    for (size_t i = 0; i < n; i++)
+        if (!build_graph_output(&o->im, onnx_sequence_element(v, i),
+                                arena_printf(o->im.arena, "%s_%zu", name, i)))
+            return false;
+    return true;
+}
+
 static bool import_outputs(struct onnx *o, const Onnx__GraphProto *p)
 {
     if (!p->n_output)
@@ -188,20 +252,23 @@ static bool import_outputs(struct onnx *o, const Onnx__GraphProto *p)
         if (!v)
             return import_error(&o->im, SHEAF_ERROR_FORMAT,
                                 "the model's output '%s' is neither computed nor given", name);
-        if (!build_graph_output(&o->im, v, name))
+        if (onnx_is_sequence(v) ? !sequence_outputs(o, v, name) : !output(o, v, p->output[i]))
             return false;
-        onnx_compare_declared(o, o->im.g->body.out[i], p->output[i]);
     }
+    if (!o->im.g->body.n_out)
+        return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
+                            "the outputs of the model are sequences without tensors, or optionals "
+                            "that hold nothing");
     return true;
 }
 
-/* The version of the default operator set; 0: the model does not use it. */
-static void find_opset(struct onnx *o, const Onnx__ModelProto *m)
+int64_t onnx_default_opset(Onnx__OperatorSetIdProto *const *sets, size_t n)
 {
-    o->opset = m->n_opset_import ? 0 : 1; /* files of IR versions 1 and 2 do not say */
-    for (size_t i = 0; i < m->n_opset_import; i++)
-        if (default_domain(m->opset_import[i]->domain))
-            o->opset = m->opset_import[i]->version;
+    int64_t version = 0;
+    for (size_t i = 0; i < n; i++)
+        if (default_domain(sets[i]->domain))
+            version = sets[i]->version;
+    return version;
 }
 
 static bool check_opset(struct onnx *o)
@@ -223,9 +290,11 @@ static bool import_graph(struct onnx *o, const Onnx__ModelProto *m)
         return import_error(&o->im, SHEAF_ERROR_FORMAT,
                             "this is not an ONNX model: it has no "
                             "graph");
-    find_opset(o, m);
-    return survey_model(o, m->graph) && check_opset(o) && onnx_declare(o, m->graph) &&
-           import_inputs(o, m->graph) && onnx_nodes(o, m->graph) && import_outputs(o, m->graph);
+    /* Files of IR versions 1 and 2 do not say. */
+    o->opset = m->n_opset_import ? onnx_default_opset(m->opset_import, m->n_opset_import) : 1;
+    return onnx_declare_functions(o, m) && survey_model(o, m) && check_opset(o) &&
+           onnx_declare(o, m->graph) && import_inputs(o, m->graph) && onnx_nodes(o, m->graph) &&
+           import_outputs(o, m->graph);
 }
 
 struct graph *onnx_import(struct importer *im, const char *path)
@@ -234,9 +303,10 @@ struct graph *onnx_import(struct importer *im, const char *path)
     im->path = path;
     if (!file_map(path, WIRE_MAX_FILE_BYTES, &map, im->err))
         return NULL;
+    static const struct wire_kind kind = {"an ONNX model", &onnx__model_proto__descriptor,
+                                          &onnx__model_proto__descriptor};
     const Onnx__ModelProto *m =
-        (const Onnx__ModelProto *)wire_unpack(im->arena, &onnx__model_proto__descriptor, path,
-                                              "an ONNX model", map.data, map.size, im->err);
+        (const Onnx__ModelProto *)wire_unpack(im->arena, &kind, path, map.data, map.size, im->err);
     file_unmap(&map);
     if (!m)
         return NULL;

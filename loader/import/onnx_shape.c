@@ -2,7 +2,8 @@
  * Declared types and symbolic dimensions.
  *
  * A symbol has one value in the whole model: what -onnx-define-symbol says, else what a
- * -model-input puts in its place, else, if it is the first dimension of an input, the batch.
+ * -model-input puts in its place, else, if it is the first dimension of an input, the batch.  The
+ * name of an input that is a sequence or an optional is a symbol, too: how many tensors it has.
  */
 #include <string.h>
 
@@ -43,9 +44,16 @@ static void define_symbol(struct onnx *o, const char *name, int64_t value)
     name_map_put(&o->symbols, o->im.arena, name, s);
 }
 
+static bool is_list(const Onnx__TypeProto *type)
+{
+    return type && (type->sequence_type || type->optional_type);
+}
+
 static bool has_symbol(const Onnx__GraphProto *p, const char *name)
 {
     for (size_t i = 0; i < p->n_input; i++) {
+        if (is_list(p->input[i]->type) && p->input[i]->name && !strcmp(p->input[i]->name, name))
+            return true;
         const Onnx__TypeProto__Tensor *t = tensor_type(p->input[i]->type);
         for (size_t d = 0; t && t->shape && d < t->shape->n_dim; d++) {
             const char *symbol = symbol_of(t->shape->dim[d]);
@@ -77,8 +85,8 @@ static bool define_options(struct onnx *o, const Onnx__GraphProto *p)
             continue;
         if (!has)
             return import_error(&o->im, SHEAF_ERROR_NOT_FOUND,
-                                "no input of the model has a dimension '%s', which "
-                                "-onnx-define-symbol sets",
+                                "no input of the model has a dimension '%s', and none is a "
+                                "sequence of that name, which -onnx-define-symbol sets",
                                 s->name);
         define_symbol(o, s->name, s->value);
     }
@@ -194,12 +202,79 @@ static bool input_shape(struct onnx *o, const Onnx__ValueInfoProto *p,
     return true;
 }
 
+/* ---- sequences and optionals ---- */
+
+enum { MAX_LENGTH = 4096 };
+
+static bool list_length(struct onnx *o, const Onnx__ValueInfoProto *p, int64_t most, int64_t *out)
+{
+    const struct import_symbol *s = name_map_get(&o->symbols, p->name);
+    if (!s)
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "input '%s' is %s: how many tensors it has must be given, as in "
+                            "-onnx-define-symbol=%s,1",
+                            p->name, most == 1 ? "an optional" : "a sequence", p->name);
+    if (s->value < 0 || s->value > most)
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "-onnx-define-symbol gives input '%s' %lld tensors, it can have %lld",
+                            p->name, (long long)s->value, (long long)most);
+    *out = s->value;
+    return true;
+}
+
+/* An input of another type, and the value or sequence that it gives. */
+static struct value *input_part(struct onnx *o, const char *name, Onnx__TypeProto *type)
+{
+    Onnx__ValueInfoProto part = ONNX__VALUE_INFO_PROTO__INIT;
+    struct onnx_surroundings around = onnx_enter(o, o->im.block, NULL);
+    part.name = arena_strdup(o->im.arena, name);
+    part.type = type;
+    bool ok = onnx_add_input(o, &part);
+    struct value *v = ok ? name_map_get(&o->scope->values, name) : NULL;
+    onnx_leave(o, around);
+    return v;
+}
+
+/* Tensor i of sequence NAME is the input NAME_i. */
+static struct value *sequence_input(struct onnx *o, const Onnx__ValueInfoProto *p)
+{
+    int64_t n;
+    if (!list_length(o, p, MAX_LENGTH, &n))
+        return NULL;
+    struct value **element = arena_array(o->im.arena, (size_t)n, sizeof *element);
+    for (int64_t i = 0; i < n; i++) {
+        const char *name = arena_printf(o->im.arena, "%s_%lld", p->name, (long long)i);
+        element[i] = input_part(o, name, p->type->sequence_type->elem_type);
+        if (!element[i])
+            return NULL;
+    }
+    return onnx_sequence(o, element, (size_t)n);
+}
+
+/* An optional sequence takes its length from the same symbol, so its presence is not asked for. */
+static struct value *optional_input(struct onnx *o, const Onnx__ValueInfoProto *p)
+{
+    Onnx__TypeProto *type = p->type->optional_type->elem_type;
+    int64_t n = 1;
+    if (!is_list(type) && !list_length(o, p, 1, &n))
+        return NULL;
+    if (is_list(type) && !name_map_get(&o->symbols, p->name))
+        n = 0;
+    return n ? input_part(o, p->name, type) : onnx_nothing(o);
+}
+
 bool onnx_add_input(struct onnx *o, const Onnx__ValueInfoProto *p)
 {
     if (!p->name || !*p->name)
         return import_error(&o->im, SHEAF_ERROR_FORMAT, "an input of the model has no name");
     if (name_map_get(&o->scope->values, p->name))
         return import_error(&o->im, SHEAF_ERROR_FORMAT, "the model has two inputs '%s'", p->name);
+    if (is_list(p->type)) {
+        struct value *list = p->type->sequence_type ? sequence_input(o, p) : optional_input(o, p);
+        if (list)
+            name_map_put(&o->scope->values, o->im.arena, p->name, list);
+        return list != NULL;
+    }
     const struct import_input *said = import_find_input(&o->im, p->name);
     if (said && said->constant) {
         name_map_put(&o->scope->values, o->im.arena, p->name,

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "loader/import/text_form.h"
+
 void wire_init(struct wire *w, const uint8_t *data, size_t size)
 {
     w->at = data;
@@ -221,26 +223,37 @@ static bool looks_like_text(const uint8_t *data, size_t size)
     return punctuation;
 }
 
-ProtobufCMessage *wire_unpack(struct arena *a, const ProtobufCMessageDescriptor *desc,
-                              const char *path, const char *what, const uint8_t *data, size_t size,
-                              struct error *err)
+/* The file in wire format, which is checked whatever it was made of. */
+static ProtobufCMessage *unpack(struct arena *a, const struct wire_kind *kind, const char *path,
+                                const uint8_t *data, size_t size, struct error *err)
 {
-    if (looks_like_text(data, size)) {
-        error_set(
-            err, SHEAF_ERROR_UNSUPPORTED,
-            "%s: the file is text, perhaps in protobuf text form; %s is needed in binary form",
-            path, what);
-        return NULL;
-    }
     struct check c = {.start = data};
-    if (!check_message(&c, desc, data, size, 0)) {
+    if (!check_message(&c, kind->message, data, size, 0)) {
         error_set(err, SHEAF_ERROR_FORMAT, "%s: this is not %s, or it is damaged: %s, at byte %zu",
-                  path, what, c.fault, c.fault_at);
+                  path, kind->what, c.fault, c.fault_at);
         return NULL;
     }
     ProtobufCAllocator allocator = {unpack_alloc, unpack_free, a};
-    ProtobufCMessage *m = protobuf_c_message_unpack(desc, &allocator, size, data);
+    ProtobufCMessage *m = protobuf_c_message_unpack(kind->message, &allocator, size, data);
     if (!m)
-        error_set(err, SHEAF_ERROR_FORMAT, "%s: this is not %s, or it is damaged", path, what);
+        error_set(err, SHEAF_ERROR_FORMAT, "%s: this is not %s, or it is damaged", path,
+                  kind->what);
     return m;
+}
+
+ProtobufCMessage *wire_unpack(struct arena *a, const struct wire_kind *kind, const char *path,
+                              const uint8_t *data, size_t size, struct error *err)
+{
+    if (!looks_like_text(data, size))
+        return unpack(a, kind, path, data, size, err);
+    struct strbuf bytes;
+    struct text_fault fault;
+    strbuf_init(&bytes, a);
+    if (!text_form_to_wire(kind->text, a, (const char *)data, size, &bytes, &fault)) {
+        error_set(err, SHEAF_ERROR_FORMAT,
+                  "%s: this is not %s in protobuf's text form, or it is damaged: %s, in line %zu",
+                  path, kind->what, fault.what, fault.line);
+        return NULL;
+    }
+    return unpack(a, kind, path, (const uint8_t *)strbuf_text(&bytes), bytes.len, err);
 }

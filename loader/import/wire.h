@@ -42,10 +42,17 @@ bool wire_next(struct wire *w, struct wire_field *out_field);
 /* One element of a packed list of varints. */
 bool wire_varint(struct wire *w, uint64_t *out_value);
 
-/* The file as a message in the arena, checked before; NULL with a sentence in `err`, which starts
-   with `path`.  `what` names the kind of file: "an ONNX model". */
-ProtobufCMessage *wire_unpack(struct arena *a, const ProtobufCMessageDescriptor *desc,
-                              const char *path, const char *what, const uint8_t *data, size_t size,
-                              struct error *err);
+/* A kind of file. */
+struct wire_kind {
+    const char *what; /* "an ONNX model" */
+    const ProtobufCMessageDescriptor *message;
+    /* The same message where a text is read: what the other leaves unread as bytes is a message. */
+    const ProtobufCMessageDescriptor *text;
+};
+
+/* The file, in binary or text form, as a message in the arena, checked before; NULL with a sentence
+   in `err`, which starts with `path`. */
+ProtobufCMessage *wire_unpack(struct arena *a, const struct wire_kind *kind, const char *path,
+                              const uint8_t *data, size_t size, struct error *err);
 
 #endif

@@ -368,8 +368,11 @@ static void files_that_are_no_nets(void **state)
     (void)state;
     struct strbuf net = new_net(), init = new_net(), text, damaged;
     strbuf_init(&text, &arena);
-    strbuf_add(&text, "name: \"resnet50\"\nop {\n}\n");
-    expect_error(import_caffe2(&text, &init, (struct import_options){0}), "the file is text");
+    strbuf_add(&text, "name: \"resnet50\"\nop {\n\n");
+    expect_error(
+        import_caffe2(&text, &init, (struct import_options){0}),
+        "a Caffe2 net in protobuf's text form, or it is damaged: it ends inside a message, in "
+        "line 4");
     error_init(&err);
     expect_error(import_caffe2(&net, &init, (struct import_options){0}),
                  "the net has no operators");

@@ -382,7 +382,7 @@ static void files_that_are_no_models(void **state)
         const char *bytes, *want;
     } cases[] = {
         {"", "it has no graph"},
-        {"ir_version: 8\ngraph {\n}\n", "the file is text"},
+        {"ir_version: 8\ngraph\n}\n", "this is not an ONNX model in protobuf's text form"},
         {"\x89PNG\r\n\x1a\n", "this is not an ONNX model, or it is damaged"},
         {"\x3a\x05\x01", "a length reaches past the end, at byte"},
     };

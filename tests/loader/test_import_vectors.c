@@ -237,9 +237,10 @@ static void nets_without_weights(void **state)
     const char *in_text[] = {text, other}, *wrong[] = {net, other};
     struct import_options opt = {.paths = in_text, .n_paths = 2};
     assert_null(import_model(&arena, &opt, NULL, &err));
-    assert_non_null(strstr(err.text, "the file is text"));
+    if (!strstr(err.text, "tensors that the net reads are not in the weights"))
+        fail_msg("%s", err.text);
     assert_null(import(folder));
-    assert_non_null(strstr(err.text, "predict_net.pbtxt: the file is text"));
+    assert_non_null(strstr(err.text, "init_net.pb: cannot open the file"));
     error_init(&err);
     opt.paths = wrong;
     assert_null(import_model(&arena, &opt, NULL, &err));

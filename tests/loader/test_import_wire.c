@@ -11,9 +11,10 @@
 static const Onnx__ModelProto *unpack(const struct strbuf *b)
 {
     error_init(&err);
-    return (const Onnx__ModelProto *)wire_unpack(&arena, &onnx__model_proto__descriptor, "m.onnx",
-                                                 "an ONNX model", (const uint8_t *)strbuf_text(b),
-                                                 b->len, &err);
+    static const struct wire_kind kind = {"an ONNX model", &onnx__model_proto__descriptor,
+                                          &onnx__model_proto__descriptor};
+    return (const Onnx__ModelProto *)wire_unpack(&arena, &kind, "m.onnx",
+                                                 (const uint8_t *)strbuf_text(b), b->len, &err);
 }
 
 static void expect_fault(const struct strbuf *b, const char *want)

@@ -88,7 +88,7 @@ static void test_faults(void **state)
     tool_expect_fault("-m a.onnx -input-type=a,int8 -input-type=a,int16", "names 'a' twice");
     tool_expect_fault("-m a.onnx -input-layout=a,CHW", "NHWC or NCHW");
     tool_expect_fault("-m a.onnx -output-layout=a,NHWC -output-layout=a,NCHW", "names 'a' twice");
-    tool_expect_fault("-m a.onnx '-onnx-define-symbol=a<=0'", "a positive whole number");
+    tool_expect_fault("-m a.onnx '-onnx-define-symbol=a<=0'", "<= and a positive one");
     tool_expect_fault("-m a.onnx '-onnx-define-symbol=a<=2' '-onnx-define-symbol=b<=2'",
                       "leaves both 'a' and 'b' open");
     tool_expect_fault("-m a.onnx -reset-state -emit-bundle=b", "exclude each other");

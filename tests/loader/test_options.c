@@ -374,12 +374,13 @@ static void test_named_values(void **state)
     bad("-m n -input x.npy", "-input 'x.npy': the name of a tensor, '=' and a file are needed");
     bad("-m n -output y=", "-output 'y=': the name of a tensor, '=' and a file are needed");
     bad("-m n -input a=1.npy -input a=2.npy", "option -input names 'a' twice");
-    bad("-m n -onnx-define-symbol=batch",
-        "-onnx-define-symbol 'batch': a name, a comma (or <=) and a positive whole number "
-        "below 2^31 are needed, as in batch,1 or batch<=8");
+    bad("-m n -onnx-define-symbol=batch", "-onnx-define-symbol 'batch': a name, a comma and a "
+                                          "whole number below 2^31 are needed, or a "
+                                          "name, <= and a positive one, as in batch,1 or batch<=8");
     bad("-m n -onnx-define-symbol=batch<=2147483648",
-        "-onnx-define-symbol 'batch<=2147483648': a name, a comma (or <=) and a positive whole "
-        "number below 2^31 are needed, as in batch,1 or batch<=8");
+        "-onnx-define-symbol 'batch<=2147483648': a name, a comma and a whole number below 2^31 "
+        "are "
+        "needed, or a name, <= and a positive one, as in batch,1 or batch<=8");
     bad("-m n -onnx-define-symbol=n,1 -onnx-define-symbol=n,2",
         "option -onnx-define-symbol names 'n' twice");
 }
