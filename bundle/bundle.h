@@ -79,8 +79,8 @@ enum sheaf_status {
 
 /*
  * Element types.  The numbers are those of ONNX's TensorProto.DataType (onnx/onnx.proto), so that
- * a client which knows ONNX knows them.  4-bit types are packed two per byte, first element in the
- * low nibble.
+ * a client which knows ONNX knows them.  Types of 4 bits are packed two per byte, those of
+ * 2 bits four, the first element in the lowest bits.
  */
 enum sheaf_dtype {
     SHEAF_FLOAT32 = 1,
@@ -96,8 +96,16 @@ enum sheaf_dtype {
     SHEAF_UINT32 = 12,
     SHEAF_UINT64 = 13,
     SHEAF_BFLOAT16 = 16,
+    SHEAF_FLOAT8E4M3FN = 17,
+    SHEAF_FLOAT8E4M3FNUZ = 18,
+    SHEAF_FLOAT8E5M2 = 19,
+    SHEAF_FLOAT8E5M2FNUZ = 20,
     SHEAF_UINT4 = 21,
-    SHEAF_INT4 = 22
+    SHEAF_INT4 = 22,
+    SHEAF_FLOAT4E2M1 = 23,
+    SHEAF_FLOAT8E8M0 = 24,
+    SHEAF_UINT2 = 25,
+    SHEAF_INT2 = 26
 };
 
 enum sheaf_role {

@@ -66,6 +66,11 @@ bool dtype_is_integer(enum dtype t)
     return dtype_kind(t) == DTYPE_KIND_INT || dtype_kind(t) == DTYPE_KIND_UINT;
 }
 
+bool dtype_is_coded(enum dtype t)
+{
+    return dtype_kind(t) == DTYPE_KIND_CODED;
+}
+
 int64_t dtype_bytes(enum dtype t, int64_t elems)
 {
     unsigned bits = dtype_bits(t);

@@ -256,14 +256,39 @@ void kernel_contract_prologue_end(struct kernel *k, kval value);
 kval kernel_contract_epilogue(struct kernel *k); /* the accumulator */
 void kernel_contract_end(struct kernel *k);
 
-/* ---- kernel_math.c: functions made of the primitives, the same on every target.  f32 unless
-   said; each states its error bound there. ---- */
+/* ---- kernel_math.c: functions made of the primitives, the same on every target, of any float
+   type; each states its error bound there. ---- */
 kval kernel_exp(struct kernel *k, kval x);
+kval kernel_expm1(struct kernel *k, kval x); /* e^x - 1 */
 kval kernel_log(struct kernel *k, kval x);
+kval kernel_log1p(struct kernel *k, kval x); /* log(1 + x) */
 kval kernel_tanh(struct kernel *k, kval x);
 kval kernel_sigmoid(struct kernel *k, kval x);
 kval kernel_erf(struct kernel *k, kval x);
 kval kernel_pow(struct kernel *k, kval x, kval y);
+/* kernel_trig.c */
+kval kernel_sin(struct kernel *k, kval x);
+kval kernel_cos(struct kernel *k, kval x);
+kval kernel_tan(struct kernel *k, kval x);
+/* kernel_arc.c */
+kval kernel_asin(struct kernel *k, kval x);
+kval kernel_acos(struct kernel *k, kval x);
+kval kernel_atan(struct kernel *k, kval x);
+/* kernel_hyperbolic.c */
+kval kernel_sinh(struct kernel *k, kval x);
+kval kernel_cosh(struct kernel *k, kval x);
+kval kernel_asinh(struct kernel *k, kval x);
+kval kernel_acosh(struct kernel *k, kval x);
+kval kernel_atanh(struct kernel *k, kval x);
+
+/* ---- kernel_coded.c: conversions of coded types (dtype.h), the same on every target ---- */
+enum kernel_round { KERNEL_ROUND_NEAREST, KERNEL_ROUND_UP, KERNEL_ROUND_DOWN };
+struct kernel_encoding {
+    bool saturate;           /* else what is too large becomes infinity or NaN; not of f4e2m1 */
+    enum kernel_round round; /* of f8e8m0 (nearest: halves up); all others go to the nearest even */
+};
+/* kernel_cast, and of and to coded types as well. */
+kval kernel_convert(struct kernel *k, enum dtype to, kval x, struct kernel_encoding how);
 
 /* ---- kernel_walk.c ---- */
 /* Calls fn for every instruction, outer before inner, in order; fn returns false to stop. */

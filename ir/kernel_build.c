@@ -106,6 +106,7 @@ kval kernel_select(struct kernel *k, kval c, kval a, kval b)
 
 kval kernel_cast(struct kernel *k, enum dtype to, kval a)
 {
+    assert(to == type_of(k, a) || !(dtype_is_coded(to) || dtype_is_coded(type_of(k, a))));
     return emit_folded(k, KOP_CAST, to, 1, &a);
 }
 

@@ -21,11 +21,34 @@ static bool find_store(const struct kernel *k, const struct kregion *r, kval *ou
     return *out_store != 0;
 }
 
+struct stores {
+    int buf;
+    int n; /* to it, in the whole kernel */
+};
+
+static bool count_store(const struct kernel *k, kval v, void *arg)
+{
+    struct stores *s = arg;
+    const struct kinst *i = kernel_inst(k, v);
+    s->n += i->op == KOP_STORE && i->buf == s->buf;
+    return true;
+}
+
+/* Whether nobody else stores to the buffer of that store: what a state holds, for one, changes
+   after it was filled. */
+static bool is_only_store(const struct kernel *k, kval store)
+{
+    struct stores s = {.buf = kernel_inst(k, store)->buf};
+    kernel_walk(k, count_store, &s);
+    return s.n == 1;
+}
+
 bool kernel_raw_fill(const struct kernel *k, kval map, struct kfill *out_fill)
 {
     const struct kregion *r = kernel_inst(k, map)->region;
     struct kfill f;
-    if (kernel_inst(k, map)->op != KOP_MAP || !find_store(k, r, &f.store))
+    if (kernel_inst(k, map)->op != KOP_MAP || !find_store(k, r, &f.store) ||
+        !is_only_store(k, f.store))
         return false;
     const struct kinst *st = kernel_inst(k, f.store);
     const struct kbuf *t = &k->bufs[st->buf];

@@ -4,8 +4,10 @@
  *
  * Each reduces its argument and evaluates a polynomial by Horner's rule, product and sum rounded
  * separately.  The coefficients are weighted minimax fits of our own (iteratively reweighted least
- * squares in 50 digits) over the ranges stated beside them.  Both sides of a case distinction are
- * computed and one selected: no branches, so that the code runs in vectors.
+ * squares in 45 digits or more) over the ranges stated beside them.  Both sides of a case
+ * distinction are computed and one selected: no branches, so that the code runs in vectors.  Those
+ * of the last three files are computed in f64, for types up to f32 with shorter polynomials, as pow
+ * is.
  *
  * f16 and bf16 are computed in f32 and rounded.  Error bounds in units in the last place of the
  * result, measured by tests/ir/test_kernel_math.c (f32 over samples of all floats; f64 over random
@@ -13,31 +15,29 @@
  *
  *               f32   f64
  *     exp       1     1
+ *     expm1     2     2
  *     log       1     1
+ *     log1p     2     1
  *     tanh      2     2
  *     sigmoid   2.5   2.5
  *     erf       2     2
  *     pow       1     see kernel_pow
+ *     sin       1     1      kernel_trig.c
+ *     cos       1     1
+ *     tan       1     2.5
+ *     asin      1     1      kernel_arc.c
+ *     acos      1     1.5
+ *     atan      1     1.5
+ *     sinh      1     2      kernel_hyperbolic.c
+ *     cosh      1     2
+ *     asinh     1     2.5
+ *     acosh     1     3
+ *     atanh     1     2
  */
-#include "ir/kernel.h"
+#include "ir/kernel_math.h"
 
 #include <assert.h>
 #include <math.h>
-
-/* ln 2 in two parts: the first has so few bits that its product with any exponent is exact. */
-struct format {
-    enum dtype type, bits; /* bits: the signed integer of the same width */
-    int mantissa;          /* stored bits */
-    int64_t bias;
-    double ln2_hi, ln2_lo;
-    double shifter;             /* 1.5 * 2^mantissa: adding it rounds to an integer */
-    double exp_min, exp_max;    /* beyond, exp is 0 and infinite */
-    double min_normal, rescale; /* rescale: 2^mantissa */
-    int64_t sqrt_half;          /* bits of sqrt(1/2) */
-    const double *exp, *log, *tanh, *erf, *log_erfc;
-    int n_exp, n_log, n_tanh, n_erf, n_log_erfc;
-    double tanh_split, erfc_max;
-};
 
 /* (e^r - 1 - r) / r^2 for |r| <= ln(2)/2 */
 static const double exp_f32[] = {0.5, 0.166665733, 0.0416663662, 0.00836377591, 0.00139420677};
@@ -84,8 +84,6 @@ static const double log_erfc_f64[] = {
     0x1.209c6358a77e8p-18,  -0x1.c5a0689c68312p-21, 0x1.0bfbff61ed887p-23,  -0x1.d07306bb2bae6p-27,
     0x1.1772dbbe537b7p-30,  -0x1.a1c5d66a9701fp-35, 0x1.2451684bc6355p-40};
 
-#define COUNT(a) (int)(sizeof(a) / sizeof(a)[0])
-
 static const struct format f32_format = {
     .type = DTYPE_F32,
     .bits = DTYPE_I32,
@@ -100,15 +98,15 @@ static const struct format f32_format = {
     .rescale = 0x1p23,
     .sqrt_half = 0x3f3504f3,
     .exp = exp_f32,
-    .n_exp = COUNT(exp_f32),
+    .n_exp = MATH_COUNT(exp_f32),
     .log = log_f32,
-    .n_log = COUNT(log_f32),
+    .n_log = MATH_COUNT(log_f32),
     .tanh = tanh_f32,
-    .n_tanh = COUNT(tanh_f32),
+    .n_tanh = MATH_COUNT(tanh_f32),
     .erf = erf_f32,
-    .n_erf = COUNT(erf_f32),
+    .n_erf = MATH_COUNT(erf_f32),
     .log_erfc = log_erfc_f32,
-    .n_log_erfc = COUNT(log_erfc_f32),
+    .n_log_erfc = MATH_COUNT(log_erfc_f32),
     .tanh_split = 0.625,
     .erfc_max = 4,
 };
@@ -127,98 +125,29 @@ static const struct format f64_format = {
     .rescale = 0x1p52,
     .sqrt_half = 0x3fe6a09e667f3bcd,
     .exp = exp_f64,
-    .n_exp = COUNT(exp_f64),
+    .n_exp = MATH_COUNT(exp_f64),
     .log = log_f64,
-    .n_log = COUNT(log_f64),
+    .n_log = MATH_COUNT(log_f64),
     .tanh = tanh_f64,
-    .n_tanh = COUNT(tanh_f64),
+    .n_tanh = MATH_COUNT(tanh_f64),
     .erf = erf_f64,
-    .n_erf = COUNT(erf_f64),
+    .n_erf = MATH_COUNT(erf_f64),
     .log_erfc = log_erfc_f64,
-    .n_log_erfc = COUNT(log_erfc_f64),
+    .n_log_erfc = MATH_COUNT(log_erfc_f64),
     .tanh_split = 0.625,
     .erfc_max = 6,
 };
 
-/* ---- short names for what formulas are made of ---- */
-
-struct maths {
-    struct kernel *k;
-    const struct format *f;
+/* e^x as 2^n (1 + s), with |s| <= sqrt(2) - 1. */
+struct exponential {
+    kval n, s;
 };
-
-static kval num(const struct maths *m, double v)
-{
-    return kernel_const_float(m->k, m->f->type, v);
-}
-
-static kval whole(const struct maths *m, int64_t v)
-{
-    return kernel_const_int(m->k, m->f->bits, v);
-}
-
-static kval add(const struct maths *m, kval a, kval b)
-{
-    return kernel_binary(m->k, KOP_ADD, a, b);
-}
-
-static kval sub(const struct maths *m, kval a, kval b)
-{
-    return kernel_binary(m->k, KOP_SUB, a, b);
-}
-
-static kval mul(const struct maths *m, kval a, kval b)
-{
-    return kernel_binary(m->k, KOP_MUL, a, b);
-}
-
-static kval divide(const struct maths *m, kval a, kval b)
-{
-    return kernel_binary(m->k, KOP_DIV, a, b);
-}
-
-static kval less(const struct maths *m, kval a, kval b)
-{
-    return kernel_compare(m->k, KOP_LT, a, b);
-}
-
-static kval choose(const struct maths *m, kval c, kval a, kval b)
-{
-    return kernel_select(m->k, c, a, b);
-}
-
-static kval polynomial(const struct maths *m, kval x, const double *c, int n)
-{
-    kval p = num(m, c[n - 1]);
-    for (int i = n - 2; i >= 0; i--)
-        p = add(m, mul(m, p, x), num(m, c[i]));
-    return p;
-}
-
-/* magnitude (which is not negative) with the sign of x, zeros included. */
-static kval with_sign_of(const struct maths *m, kval magnitude, kval x)
-{
-    enum dtype bits = m->f->bits;
-    kval mask = kernel_const_int(m->k, bits, dtype_int_min(bits));
-    kval sign = kernel_binary(m->k, KOP_AND, kernel_bitcast(m->k, bits, x), mask);
-    kval all = kernel_binary(m->k, KOP_OR, kernel_bitcast(m->k, bits, magnitude), sign);
-    return kernel_bitcast(m->k, m->f->type, all);
-}
-
-/* 2^n for an integer n of a normal result. */
-static kval power_of_two(const struct maths *m, kval n)
-{
-    kval biased = kernel_binary(m->k, KOP_ADD, n, whole(m, m->f->bias));
-    kval bits = kernel_binary(m->k, KOP_SHL, biased, whole(m, m->f->mantissa));
-    return kernel_bitcast(m->k, m->f->type, bits);
-}
 
 /*
  * e^x = 2^n e^r with |r| <= ln(2)/2.  Adding the shifter rounds x / ln 2 to n and leaves n in the
- * low bits.  With `wide` 2^n is applied in two steps, so that results from overflow down to gradual
- * underflow round once; without it 2^n must be normal.
+ * low bits.
  */
-static kval exp_reduced(const struct maths *m, kval x, bool wide)
+static struct exponential exponential_of(const struct maths *m, kval x)
 {
     const struct format *f = m->f;
     kval shifted = add(m, mul(m, x, num(m, 1.4426950408889634)), num(m, f->shifter));
@@ -231,13 +160,29 @@ static kval exp_reduced(const struct maths *m, kval x, bool wide)
     kval lost = sub(m, sub(m, hi, r), lo); /* hi - lo = r + lost */
     kval series = polynomial(m, r, f->exp, f->n_exp);
     kval q = mul(m, mul(m, r, r), series);
-    kval p = add(m, add(m, r, add(m, q, lost)), num(m, 1));
-    if (!wide)
-        return mul(m, p, power_of_two(m, n));
+    return (struct exponential){n, add(m, r, add(m, q, lost))};
+}
+
+/* 2^(n + shift) (1 + s) in two steps, so that results from overflow down to gradual underflow round
+   once. */
+static kval exp_joined(const struct maths *m, struct exponential e, int64_t shift)
+{
+    kval p = add(m, e.s, num(m, 1));
+    kval n = shift ? kernel_binary(m->k, KOP_ADD, e.n, whole(m, shift)) : e.n;
     kval half = kernel_binary(m->k, KOP_SHR, n, whole(m, 1));
     kval rest = kernel_binary(m->k, KOP_SUB, n, half);
     kval second = power_of_two(m, rest);
     return mul(m, mul(m, p, power_of_two(m, half)), second);
+}
+
+/* With `wide` for any result; without it 2^n must be normal. */
+static kval exp_reduced(const struct maths *m, kval x, bool wide)
+{
+    struct exponential e = exponential_of(m, x);
+    if (wide)
+        return exp_joined(m, e, 0);
+    kval p = add(m, e.s, num(m, 1));
+    return mul(m, p, power_of_two(m, e.n));
 }
 
 /* x between two bounds; NaN stays NaN because min and max give their second operand then. */
@@ -250,6 +195,28 @@ static kval clamp(const struct maths *m, kval x, double lo, double hi)
 static kval exp_of(const struct maths *m, kval x)
 {
     return exp_reduced(m, clamp(m, x, m->f->exp_min, m->f->exp_max), true);
+}
+
+kval math_half_exp(const struct maths *m, kval x, bool wide)
+{
+    if (!wide)
+        return mul(m, num(m, 0.5), exp_reduced(m, clamp(m, x, -700, 700), false));
+    kval limited = clamp(m, x, m->f->exp_min, m->f->exp_max + 1);
+    return exp_joined(m, exponential_of(m, limited), -1);
+}
+
+/*
+ * e^x - 1 = 2 (h s + (h - 1/2)) with h = 2^(n-1): exact but for s where n is 0, and h is finite
+ * even where 2^n is not.  At -40 the result is -1 in all types.
+ */
+static kval expm1_of(const struct maths *m, kval x)
+{
+    struct exponential e = exponential_of(m, clamp(m, x, -40, m->f->exp_max));
+    kval h = power_of_two(m, kernel_binary(m->k, KOP_SUB, e.n, whole(m, 1)));
+    kval rest = sub(m, h, num(m, 0.5));
+    kval half = add(m, mul(m, h, e.s), rest);
+    kval is_tiny = less(m, kernel_unary(m->k, KOP_ABS, x), num(m, 0.5 / m->f->rescale));
+    return choose(m, is_tiny, x, add(m, half, half));
 }
 
 /* log(1 + f) + e ln 2, the small terms first. */
@@ -271,7 +238,7 @@ static kval log_sum(const struct maths *m, kval f, kval e)
     return sub(m, hi, sub(m, sub(m, half_square, tail), f));
 }
 
-static kval log_of(const struct maths *m, kval x)
+kval math_log(const struct maths *m, kval x)
 {
     const struct format *t = m->f;
     kval small = less(m, x, num(m, t->min_normal));
@@ -290,6 +257,19 @@ static kval log_of(const struct maths *m, kval x)
         choose(m, kernel_compare(m->k, KOP_EQ, x, zero), num(m, -INFINITY), num(m, NAN));
     result = choose(m, less(m, zero, x), result, not_positive);
     return choose(m, kernel_compare(m->k, KOP_EQ, x, infinity), x, result);
+}
+
+/* log(w) with w = 1 + x, and what the rounding of w has lost: (x - (w - 1)) / w. */
+static kval log1p_of(const struct maths *m, kval x)
+{
+    kval one = num(m, 1);
+    kval w = add(m, one, x);
+    kval result = math_log(m, w);
+    kval lost = divide(m, sub(m, x, sub(m, w, one)), w);
+    kval above = less(m, num(m, 0), w), below = less(m, w, num(m, INFINITY));
+    kval is_finite = kernel_binary(m->k, KOP_AND, above, below);
+    result = choose(m, is_finite, add(m, result, lost), result);
+    return choose(m, kernel_compare(m->k, KOP_EQ, w, one), x, result);
 }
 
 /* x + x^3 P(x^2) near 0, else 1 - 2 / (e^2x + 1). */
@@ -336,14 +316,32 @@ static kval apply(struct kernel *k, kval (*fn)(const struct maths *, kval), kval
     return kernel_cast(k, type, fn(&m, kernel_cast(k, m.f->type, x)));
 }
 
+kval math_apply_f64(struct kernel *k, math_fn *fn, kval x)
+{
+    enum dtype type = kernel_inst(k, x)->type;
+    assert(dtype_is_float(type));
+    struct maths m = {k, &f64_format};
+    return kernel_cast(k, type, fn(&m, kernel_cast(k, DTYPE_F64, x), type == DTYPE_F64));
+}
+
 kval kernel_exp(struct kernel *k, kval x)
 {
     return apply(k, exp_of, x);
 }
 
+kval kernel_expm1(struct kernel *k, kval x)
+{
+    return apply(k, expm1_of, x);
+}
+
 kval kernel_log(struct kernel *k, kval x)
 {
-    return apply(k, log_of, x);
+    return apply(k, math_log, x);
+}
+
+kval kernel_log1p(struct kernel *k, kval x)
+{
+    return apply(k, log1p_of, x);
 }
 
 kval kernel_tanh(struct kernel *k, kval x)
@@ -387,7 +385,7 @@ static kval pow_of(const struct maths *m, kval x, kval y, bool wide)
     struct kernel *k = m->k;
     kval zero = num(m, 0), one = num(m, 1), infinity = num(m, INFINITY);
     kval a = kernel_unary(k, KOP_ABS, x);
-    kval t = mul(m, y, log_of(m, a));
+    kval t = mul(m, y, math_log(m, a));
     /* e^+-700 is far beyond what f32 holds, and needs no second step. */
     kval r = wide ? exp_of(m, t) : exp_reduced(m, clamp(m, t, -700, 700), false);
 

@@ -64,6 +64,7 @@ bool kernel_raw_keep_bufs(struct kernel *k, bool *keep, int *out_number);
 /*
  * A map that fills a local buffer T whole, each element once, and does nothing else: loads of
  * inputs and arithmetic, so that it holds the same wherever it is computed (kernel_fill.c).
+ * Nothing else stores to T.
  */
 struct kfill {
     kval store;                   /* to T */

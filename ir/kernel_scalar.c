@@ -298,8 +298,8 @@ union kscalar kscalar_read(enum dtype type, const void *data, int64_t i)
 {
     const uint8_t *p = data;
     unsigned bits = dtype_bits(type);
-    if (bits == 4)
-        return from_bits(type, (uint64_t)(p[i / 2] >> (i % 2 * 4)) & 15);
+    if (bits < 8)
+        return from_bits(type, dtype_unpack(p, bits, i));
     uint64_t u = 0;
     for (unsigned b = 0; b < bits / 8; b++)
         u |= (uint64_t)p[i * (int64_t)(bits / 8) + b] << (8 * b);
@@ -311,9 +311,8 @@ void kscalar_write(enum dtype type, void *data, int64_t i, union kscalar v)
     uint8_t *p = data;
     unsigned bits = dtype_bits(type);
     uint64_t u = bits_of(type, v);
-    if (bits == 4) {
-        unsigned shift = (unsigned)(i % 2 * 4);
-        p[i / 2] = (uint8_t)((p[i / 2] & ~(15u << shift)) | (unsigned)(u & 15) << shift);
+    if (bits < 8) {
+        dtype_pack(p, bits, i, (unsigned)(u & 0xff));
         return;
     }
     for (unsigned b = 0; b < bits / 8; b++)

@@ -94,6 +94,8 @@ static bool check_buf(struct check *c, size_t n)
 
 static bool op_fits_type(enum kop op, enum dtype t)
 {
+    if (dtype_is_coded(t))
+        return false;
     switch (op) {
     case KOP_SQRT:
     case KOP_FLOOR:
@@ -174,8 +176,11 @@ static bool check_other(struct check *c, kval v, const struct kinst *i)
             return fail(c, v, "needs a bool and two values of its type");
         return true;
     case KOP_CAST:
-        return i->n_args == 1 && is_type(type_of(c, i->args[0])) ? true
-                                                                 : fail(c, v, "needs one value");
+        if (i->n_args != 1 || !is_type(type_of(c, i->args[0])))
+            return fail(c, v, "needs one value");
+        if (dtype_is_coded(i->type) || dtype_is_coded(type_of(c, i->args[0])))
+            return fail(c, v, "does not exist for coded types");
+        return true;
     case KOP_BITCAST:
         if (i->n_args != 1 || !is_type(type_of(c, i->args[0])) ||
             dtype_bits(type_of(c, i->args[0])) != dtype_bits(i->type))
@@ -205,6 +210,8 @@ static bool check_simple(struct check *c, kval v, const struct kinst *i)
     case KOP_KIND_COMPARE:
         if (i->n_args != 2 || type_of(c, i->args[0]) != type_of(c, i->args[1]))
             return fail(c, v, "needs two operands of one type");
+        if (dtype_is_coded(type_of(c, i->args[0])))
+            return fail(c, v, "does not exist for its operands' type");
         return i->type == DTYPE_BOOL ? true : fail(c, v, "gives a bool");
     default:
         return check_other(c, v, i);
@@ -264,6 +271,8 @@ static bool check_operand(struct check *c, kval v, const struct koperand *o, enu
             (lo < 0 || hi >= b->dims[d]))
             return fail(c, v, "reads outside an operand that is not padded");
     }
+    if (dtype_is_coded(b->dtype) && !o->prologue.n)
+        return fail(c, v, "has an operand of a coded type without a prologue");
     if (!o->padded)
         return o->pad == 0 ? true : fail(c, v, "has a pad value for an operand without padding");
     if (!is_value(c, o->pad) || kregion_index_of(r, o->pad) >= 0 || type_of(c, o->pad) != b->dtype)
@@ -314,11 +323,11 @@ static bool combine_fits(enum kcombine combine, enum dtype t)
     switch (combine) {
     case KCOMBINE_AND:
     case KCOMBINE_OR:
-        return !dtype_is_float(t);
+        return !dtype_is_float(t) && !dtype_is_coded(t);
     case KCOMBINE_BLOCK:
         return true;
     default:
-        return t != DTYPE_BOOL;
+        return t != DTYPE_BOOL && !dtype_is_coded(t);
     }
 }
 

@@ -117,12 +117,18 @@ void schedule_count(const struct kernel *k, const struct schedule_nest *nest,
     }
 }
 
-static const struct kinst *first_store(const struct kernel *k, const struct kblock *blk)
+/* That of a scan in the block counts, or with `maps` of a map: they run for each point around. */
+static const struct kinst *first_store(const struct kernel *k, const struct kblock *blk, bool maps)
 {
     for (size_t i = 0; i < blk->n; i++) {
         const struct kinst *in = kernel_inst(k, blk->insts[i]);
-        if (in->op == KOP_STORE)
-            return in;
+        const struct kinst *store = in->op == KOP_STORE ? in : NULL;
+        if (in->op == KOP_SCAN)
+            store = first_store(k, &in->region->block[1], maps);
+        if (maps && in->op == KOP_MAP)
+            store = first_store(k, &in->region->block[0], maps);
+        if (store)
+            return store;
     }
     return NULL;
 }
@@ -199,10 +205,10 @@ static void move_out_single(const struct kernel *k, const struct kregion *r,
     }
 }
 
-bool schedule_order_loops(const struct kernel *k, const struct kregion *r,
+bool schedule_order_loops(const struct kernel *k, const struct kregion *r, bool maps,
                           struct schedule_entry *out_entry, int64_t *out_span)
 {
-    const struct kinst *store = first_store(k, &r->block[0]);
+    const struct kinst *store = first_store(k, &r->block[0], maps);
     if (!store)
         return false;
     const struct schedule_nest nest = {NULL, r};

@@ -43,9 +43,10 @@ void schedule_count(const struct kernel *k, const struct schedule_nest *nest,
 /*
  * The loops of a map in the order in which the result of its first store lies in memory, those of
  * indices that it does not have outside.  *out_span is how many elements the innermost block holds;
- * INT64_MAX: there is none.  False where there is no store at affine indices, or no loop.
+ * INT64_MAX: there is none.  A store in a scan counts, and one in a map where `maps` says so. False
+ * where there is no store at affine indices, or no loop.
  */
-bool schedule_order_loops(const struct kernel *k, const struct kregion *r,
+bool schedule_order_loops(const struct kernel *k, const struct kregion *r, bool maps,
                           struct schedule_entry *out_entry, int64_t *out_span);
 
 #endif

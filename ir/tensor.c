@@ -54,13 +54,13 @@ struct tensor *tensor_from_ints(struct arena *a, const int64_t *v, int64_t n)
     return t;
 }
 
-/* Raw storage of element i; a 4-bit element in the low bits. */
+/* Raw storage of element i; of less than 8 bits in the low ones. */
 static uint64_t tensor_raw(const struct tensor *t, int64_t i)
 {
     const uint8_t *p = t->data;
     unsigned bits = dtype_bits(t->dtype);
-    if (bits == 4)
-        return (uint64_t)p[i / 2] >> (i % 2 * 4) & 0xfu;
+    if (bits < 8)
+        return dtype_unpack(p, bits, i);
     size_t size = bits / 8;
     uint64_t raw = 0;
     for (size_t k = 0; k < size; k++)
@@ -72,9 +72,8 @@ static void tensor_set_raw(struct tensor *t, int64_t i, uint64_t raw)
 {
     uint8_t *p = tensor_data(t);
     unsigned bits = dtype_bits(t->dtype);
-    if (bits == 4) {
-        unsigned shift = (unsigned)(i % 2) * 4;
-        p[i / 2] = (uint8_t)((p[i / 2] & ~(0xfu << shift)) | (unsigned)(raw & 0xfu) << shift);
+    if (bits < 8) {
+        dtype_pack(p, bits, i, (unsigned)(raw & 0xffu));
         return;
     }
     size_t size = bits / 8;
@@ -121,6 +120,8 @@ double tensor_get(const struct tensor *t, int64_t i)
         return tensor_float_of_raw(t->dtype, raw);
     if (t->dtype == DTYPE_U64)
         return (double)raw;
+    if (dtype_is_coded(t->dtype))
+        return dtype_decode(t->dtype, (unsigned)raw);
     return (double)tensor_int_of_raw(t->dtype, raw);
 }
 
@@ -149,6 +150,14 @@ void tensor_set(struct tensor *t, int64_t i, double v)
         return;
     case DTYPE_BOOL:
         tensor_set_raw(t, i, v != 0);
+        return;
+    case DTYPE_F8E4M3FN:
+    case DTYPE_F8E4M3FNUZ:
+    case DTYPE_F8E5M2:
+    case DTYPE_F8E5M2FNUZ:
+    case DTYPE_F8E8M0:
+    case DTYPE_F4E2M1:
+        tensor_set_raw(t, i, dtype_encode(t->dtype, v));
         return;
     case DTYPE_U64:
         tensor_set_raw(t, i, !(v > 0) ? 0 : v >= 0x1p64 ? UINT64_MAX : (uint64_t)v);
@@ -318,7 +327,7 @@ void *tensor_pack(struct arena *a, const struct tensor *t, const struct layout *
     } else if (bits >= 8) {
         pack_bytes(to, t->data, bits / 8, t->dims, layout);
     } else {
-        /* Nibbles: spread to bytes, pack those, join them again. */
+        /* Parts of bytes: spread to bytes, pack those, join them again. */
         struct arena scratch;
         arena_init(&scratch);
         int64_t n = tensor_elems(t);
@@ -328,7 +337,7 @@ void *tensor_pack(struct arena *a, const struct tensor *t, const struct layout *
             wide[i] = (uint8_t)tensor_raw(t, i);
         pack_bytes(packed, wide, 1, t->dims, layout);
         for (int64_t i = 0; i < elems; i++)
-            to[i / 2] = (uint8_t)(to[i / 2] | packed[i] << (i % 2 * 4));
+            dtype_pack(to, bits, i, packed[i]);
         arena_done(&scratch);
     }
     return to;

@@ -26,7 +26,8 @@ void *tensor_data(struct tensor *t);
 struct tensor *tensor_scalar_f32(struct arena *a, float v);
 struct tensor *tensor_from_ints(struct arena *a, const int64_t *v, int64_t n); /* i64 [n] */
 
-/* Element i (row-major) as a number; floats and integers convert in both directions. */
+/* Element i (row-major) as a number; floats and integers convert in both directions.
+   Of a coded type the functions with `int` give and take the code. */
 double tensor_get(const struct tensor *t, int64_t i);
 int64_t tensor_get_int(const struct tensor *t, int64_t i);
 void tensor_set(struct tensor *t, int64_t i, double v);

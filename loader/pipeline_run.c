@@ -197,9 +197,11 @@ static bool is_no_float(const struct kernel *k, kval v, void *arg)
     return t == DTYPE_NONE || !dtype_is_float(t);
 }
 
-/* Of the largest value: 16 bits may round what differs a little to neighbours. */
+/* Of the largest value: 16 bits and fewer may round what differs a little to neighbours. */
 static double relative_tolerance(enum dtype t, bool tf32)
 {
+    if (dtype_is_coded(t))
+        return ldexp(1, -dtype_format(t).mantissa);
     double rounds = t == DTYPE_F16 ? 0x1p-10 : t == DTYPE_BF16 ? 0x1p-7 : 1e-4;
     return tf32 ? fmax(rounds, 0x1p-9) : rounds;
 }
@@ -208,7 +210,7 @@ static double relative_tolerance(enum dtype t, bool tf32)
 static bool agrees(const struct kernel *k, const struct pbuf *b, const struct difference *d,
                    bool tf32)
 {
-    if (dtype_is_float(b->dtype))
+    if (dtype_is_float(b->dtype) || dtype_is_coded(b->dtype))
         return d->largest <= relative_tolerance(b->dtype, tf32) * d->largest_want + 1e-6;
     return d->equal ||
            (b->quant.scale != 0 && d->largest <= 1 && !kernel_walk(k, is_no_float, NULL));

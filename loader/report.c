@@ -67,7 +67,7 @@ void report_print_tensor(struct strbuf *out, const char *name, const struct tens
     strbuf_printf(out, " Output: %s %s:", name, tensor_describe(out->arena, t));
     int64_t n = tensor_elems(t);
     for (int64_t i = 0; i < n && i < SHOWN_ELEMS; i++) {
-        if (dtype_is_float(t->dtype))
+        if (dtype_is_float(t->dtype) || dtype_is_coded(t->dtype))
             strbuf_printf(out, " %.9g", tensor_get(t, i));
         else
             strbuf_printf(out, " %lld", (long long)tensor_get_int(t, i));

@@ -185,10 +185,11 @@ bool run_inputs_plan(struct arena *a, const struct loader_options *opt, const st
     return true;
 }
 
-/* Integers with a scale, and 16-bit floats: files of f32 are converted for them. */
+/* Integers with a scale, and floats of 16 bits and fewer: files of f32 are converted for them. */
 static bool stands_for_floats(const struct value *v)
 {
-    return v->quant.scale != 0 || (dtype_is_float(v->dtype) && dtype_bits(v->dtype) == 16);
+    return v->quant.scale != 0 || dtype_is_coded(v->dtype) ||
+           (dtype_is_float(v->dtype) && dtype_bits(v->dtype) == 16);
 }
 
 static bool load_tensor(const char *path, const struct value *v, void *storage, struct error *err)

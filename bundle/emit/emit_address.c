@@ -301,20 +301,36 @@ static LLVMValueRef load_at(struct emit_kernel *ek, int buf, LLVMValueRef offset
     return mask ? gather_pointers(e, p, mt, mask) : LLVMBuildLoad2(e->b, mt, p, "");
 }
 
+/* Where an element of less than 8 bits lies: a unit of so many bits, and its lowest bit there. */
+struct packed_place {
+    LLVMValueRef unit, shift;
+};
+
+static struct packed_place packed_place(struct emit *e, unsigned bits, unsigned unit_bits,
+                                        LLVMValueRef offset)
+{
+    int64_t per_unit = unit_bits / bits, log2_per_unit = 0, log2_bits = bits / 2;
+    while (1 << log2_per_unit < per_unit)
+        log2_per_unit++;
+    struct packed_place p;
+    p.unit = LLVMBuildLShr(e->b, offset, emit_int_like(offset, e->index, log2_per_unit), "");
+    p.shift = LLVMBuildAnd(e->b, offset, emit_int_like(offset, e->index, per_unit - 1), "");
+    p.shift = LLVMBuildShl(e->b, p.shift, emit_int_like(offset, e->index, log2_bits), "");
+    return p;
+}
+
 static LLVMValueRef load_elements(struct emit_kernel *ek, int buf, LLVMValueRef offset,
                                   LLVMValueRef mask)
 {
     struct emit *e = ek->e;
     enum dtype t = ek->k->bufs[buf].dtype;
-    if (dtype_bits(t) != 4)
+    unsigned bits = dtype_bits(t);
+    if (bits >= 8)
         return from_memory(ek, t, load_at(ek, buf, offset, mask));
-    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_int_like(offset, e->index, 1), "");
-    LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, emit_like(offset, e->i1), "");
-    LLVMValueRef v = load_at(ek, buf, byte, mask);
-    LLVMValueRef four = emit_int_like(v, e->i8, 4);
-    LLVMValueRef low = LLVMBuildSelect(e->b, odd, LLVMBuildLShr(e->b, v, four, ""), v, "");
-    low = LLVMBuildShl(e->b, low, four, "");
-    return t == DTYPE_I4 ? LLVMBuildAShr(e->b, low, four, "") : LLVMBuildLShr(e->b, low, four, "");
+    struct packed_place at = packed_place(e, bits, 8, offset);
+    LLVMValueRef v = load_at(ek, buf, at.unit, mask);
+    LLVMValueRef shift = LLVMBuildTrunc(e->b, at.shift, emit_like(v, e->i8), "");
+    return emit_wrap_packed(e, t, LLVMBuildLShr(e->b, v, shift, ""));
 }
 
 static LLVMValueRef load_element(struct emit_kernel *ek, int buf, LLVMValueRef offset)
@@ -353,7 +369,7 @@ static void scatter(struct emit_kernel *ek, const struct eaddress *at, LLVMValue
     struct emit *e = ek->e;
     enum dtype t = ek->k->bufs[at->buf].dtype;
     LLVMTypeRef mt = emit_memory_type(e, t);
-    assert(dtype_bits(t) != 4);
+    assert(dtype_bits(t) >= 8);
     LLVMValueRef offsets = lane_offsets(ek, at);
     LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[at->buf], &offsets, 1, "");
     v = to_memory(ek, t, v);
@@ -367,14 +383,13 @@ static void scatter(struct emit_kernel *ek, const struct eaddress *at, LLVMValue
 static void store_bits(struct emit_kernel *ek, int buf, LLVMValueRef offset, LLVMValueRef v)
 {
     struct emit *e = ek->e;
-    LLVMValueRef word = LLVMBuildLShr(e->b, offset, emit_index(e, 3), "");
-    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, e->i32, ek->buf[buf], &word, 1, "");
-    LLVMValueRef shift = LLVMBuildAnd(e->b, offset, emit_index(e, 7), "");
-    shift =
-        LLVMBuildShl(e->b, LLVMBuildTrunc(e->b, shift, e->i32, ""), LLVMConstInt(e->i32, 2, 0), "");
-    LLVMValueRef four = LLVMConstInt(e->i32, 15, 0);
-    LLVMValueRef mask = LLVMBuildShl(e->b, four, shift, "");
-    v = LLVMBuildAnd(e->b, LLVMBuildZExt(e->b, v, e->i32, ""), four, "");
+    unsigned bits = dtype_bits(ek->k->bufs[buf].dtype);
+    struct packed_place at = packed_place(e, bits, 32, offset);
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, e->i32, ek->buf[buf], &at.unit, 1, "");
+    LLVMValueRef shift = LLVMBuildTrunc(e->b, at.shift, e->i32, "");
+    LLVMValueRef ones = LLVMConstInt(e->i32, (1u << bits) - 1, 0);
+    LLVMValueRef mask = LLVMBuildShl(e->b, ones, shift, "");
+    v = LLVMBuildAnd(e->b, LLVMBuildZExt(e->b, v, e->i32, ""), ones, "");
     v = LLVMBuildShl(e->b, v, shift, "");
     LLVMBuildAtomicRMW(e->b, LLVMAtomicRMWBinOpAnd, p, LLVMBuildNot(e->b, mask, ""),
                        LLVMAtomicOrderingMonotonic, 0);
@@ -386,7 +401,8 @@ static void store_element(struct emit_kernel *ek, int buf, LLVMValueRef offset, 
     struct emit *e = ek->e;
     enum dtype t = ek->k->bufs[buf].dtype;
     LLVMTypeRef mt = emit_memory_type(e, t);
-    if (dtype_bits(t) != 4) {
+    unsigned bits = dtype_bits(t);
+    if (bits >= 8) {
         LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &offset, 1, "");
         LLVMBuildStore(e->b, to_memory(ek, t, v), p);
         return;
@@ -395,16 +411,15 @@ static void store_element(struct emit_kernel *ek, int buf, LLVMValueRef offset, 
         store_bits(ek, buf, offset, v);
         return;
     }
-    LLVMValueRef byte = LLVMBuildLShr(e->b, offset, emit_index(e, 1), "");
-    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &byte, 1, "");
-    LLVMValueRef odd = LLVMBuildTrunc(e->b, offset, e->i1, "");
+    struct packed_place at = packed_place(e, bits, 8, offset);
+    LLVMValueRef p = LLVMBuildInBoundsGEP2(e->b, mt, ek->buf[buf], &at.unit, 1, "");
+    LLVMValueRef shift = LLVMBuildTrunc(e->b, at.shift, e->i8, "");
+    LLVMValueRef ones = LLVMConstInt(e->i8, (1u << bits) - 1, 0);
+    LLVMValueRef others = LLVMBuildNot(e->b, LLVMBuildShl(e->b, ones, shift, ""), "");
     LLVMValueRef old = LLVMBuildLoad2(e->b, mt, p, "");
-    LLVMValueRef low_mask = LLVMConstInt(e->i8, 0x0f, 0), high_mask = LLVMConstInt(e->i8, 0xf0, 0);
-    LLVMValueRef high = LLVMBuildShl(e->b, v, LLVMConstInt(e->i8, 4, 0), "");
-    LLVMValueRef in_high = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, low_mask, ""), high, "");
-    LLVMValueRef low = LLVMBuildAnd(e->b, v, low_mask, "");
-    LLVMValueRef in_low = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, high_mask, ""), low, "");
-    LLVMBuildStore(e->b, LLVMBuildSelect(e->b, odd, in_high, in_low, ""), p);
+    v = LLVMBuildShl(e->b, LLVMBuildAnd(e->b, v, ones, ""), shift, "");
+    v = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, old, others, ""), v, "");
+    LLVMBuildStore(e->b, v, p);
 }
 
 static bool is_contiguous(const struct emit_kernel *ek, const struct eaddress *at)
@@ -465,7 +480,7 @@ static LLVMValueRef load_packed(struct emit_kernel *ek, const struct eaddress *a
     LLVMValueRef high = LLVMBuildShl(e->b, v, emit_int_like(v, e->i16, 4), "");
     v = LLVMBuildAnd(e->b, LLVMBuildOr(e->b, v, high, ""), emit_int_like(v, e->i16, 0x0f0f), "");
     v = LLVMBuildBitCast(e->b, v, LLVMVectorType(e->i8, 2 * pairs), "");
-    return t == DTYPE_I4 ? emit_wrap4(e, t, v) : v;
+    return t == DTYPE_I4 ? emit_wrap_packed(e, t, v) : v;
 }
 
 LLVMValueRef emit_load(struct emit_kernel *ek, const struct eaddress *at, bool *out_varying)

@@ -83,12 +83,13 @@ static LLVMValueRef f32_to_f16(struct emit *e, LLVMValueRef v)
 
 /* ---- integers ---- */
 
-/* 4-bit results wrap into their range. */
-LLVMValueRef emit_wrap4(struct emit *e, enum dtype t, LLVMValueRef v)
+/* Results of less than 8 bits wrap into their range. */
+LLVMValueRef emit_wrap_packed(struct emit *e, enum dtype t, LLVMValueRef v)
 {
-    LLVMValueRef four = emit_int_like(v, e->i8, 4);
-    v = LLVMBuildShl(e->b, v, four, "");
-    return t == DTYPE_I4 ? LLVMBuildAShr(e->b, v, four, "") : LLVMBuildLShr(e->b, v, four, "");
+    LLVMValueRef rest = emit_int_like(v, e->i8, 8 - (int)dtype_bits(t));
+    v = LLVMBuildShl(e->b, v, rest, "");
+    return dtype_kind(t) == DTYPE_KIND_INT ? LLVMBuildAShr(e->b, v, rest, "")
+                                           : LLVMBuildLShr(e->b, v, rest, "");
 }
 
 /* x, but `bound` where x is not above (below) it or is NaN: one instruction on x86. */
@@ -155,5 +156,5 @@ LLVMValueRef emit_cast(struct emit_kernel *ek, enum dtype from, enum dtype to, L
         v = is_signed ? LLVMBuildSExt(b, v, dst, "") : LLVMBuildZExt(b, v, dst, "");
     else if (want < have)
         v = LLVMBuildTrunc(b, v, dst, "");
-    return dtype_bits(to) == 4 ? emit_wrap4(e, to, v) : v;
+    return dtype_bits(to) < 8 ? emit_wrap_packed(e, to, v) : v;
 }

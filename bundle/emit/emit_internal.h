@@ -154,8 +154,10 @@ void emit_block_together(struct emit_kernel *ek, const struct kblock *blk,
 void emit_region(struct emit_kernel *ek, kval v);
 void emit_map_region(struct emit_kernel *ek, kval v);
 void emit_reduce(struct emit_kernel *ek, kval v);
-/* Whether a block can run in lanes: no control flow but reductions, no packed stores. */
+/* Whether a block can run in lanes: no control flow but reductions and scans, no packed stores. */
 bool emit_can_vectorize(const struct kernel *k, const struct kblock *blk);
+/* The same where it may hold maps, too: each lane goes through all their points. */
+bool emit_can_vectorize_maps(const struct kernel *k, const struct kblock *blk);
 /* so_far and element tuples combined as the region says; n values each. */
 void emit_combine(struct emit_kernel *ek, const struct kregion *r, int n, LLVMValueRef *so_far,
                   LLVMValueRef *element, bool varying, const enum dtype *types);
@@ -221,7 +223,7 @@ void emit_set(struct emit_kernel *ek, kval v, LLVMValueRef value, bool varying);
 LLVMValueRef emit_scalar_op(struct emit_kernel *ek, enum kop op, enum dtype t, LLVMValueRef a,
                             LLVMValueRef b);
 LLVMValueRef emit_cast(struct emit_kernel *ek, enum dtype from, enum dtype to, LLVMValueRef v);
-LLVMValueRef emit_wrap4(struct emit *e, enum dtype t, LLVMValueRef v); /* into 4 bits */
+LLVMValueRef emit_wrap_packed(struct emit *e, enum dtype t, LLVMValueRef v); /* into its bits */
 
 /* ---- emit_wide.c: 64-bit values in the order "even lanes, odd lanes" ---- */
 void emit_find_factors(struct emit_kernel *ek);

@@ -367,7 +367,8 @@ static void spread_over_group(struct emit_kernel *ek, struct spread *s)
 void emit_map_region(struct emit_kernel *ek, kval v)
 {
     const struct kregion *r = kernel_inst(ek->k, v)->region;
-    const struct schedule_entry *entry = schedule_find(ek->schedule, v);
+    /* In the lanes of a map around it, which has the schedule for both. */
+    const struct schedule_entry *entry = ek->lanes > 1 ? NULL : schedule_find(ek->schedule, v);
     struct schedule_loop plain[KREGION_MAX_DIMS];
     struct map m = {.region = r, .lanes = 1, .together = 1, .together_dim = -1};
     if (entry) {
@@ -380,7 +381,6 @@ void emit_map_region(struct emit_kernel *ek, kval v)
         m.loops = plain;
         m.n_loops = r->n_dims;
     }
-    assert(ek->lanes == 1);
     if (!entry || entry->place == SCHEDULE_HERE) {
         assert(ek->group.size == 1);
         map_level(ek, &m, 0);

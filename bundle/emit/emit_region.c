@@ -3,11 +3,11 @@
 
 #include "bundle/emit/emit_internal.h"
 
-bool emit_can_vectorize(const struct kernel *k, const struct kblock *blk)
+static bool can_vectorize(const struct kernel *k, const struct kblock *blk, bool maps)
 {
     for (size_t i = 0; i < blk->n; i++) {
         const struct kinst *in = kernel_inst(k, blk->insts[i]);
-        if (in->op == KOP_REDUCE) {
+        if (in->op == KOP_REDUCE || in->op == KOP_SCAN || (maps && in->op == KOP_MAP)) {
             /* A lane's extents must be every lane's: they may not be made inside the block. */
             const struct kregion *r = in->region;
             for (int d = 0; d < r->n_dims; d++) {
@@ -15,7 +15,7 @@ bool emit_can_vectorize(const struct kernel *k, const struct kblock *blk)
                 if (!kernel_is_const_int(k, r->extent[d], &c))
                     return false;
             }
-            if (!emit_can_vectorize(k, &r->block[0]) || !emit_can_vectorize(k, &r->block[1]))
+            if (!can_vectorize(k, &r->block[0], maps) || !can_vectorize(k, &r->block[1], maps))
                 return false;
         } else if (kop_kind(in->op) == KOP_KIND_REGION) {
             return false;
@@ -24,6 +24,16 @@ bool emit_can_vectorize(const struct kernel *k, const struct kblock *blk)
         }
     }
     return true;
+}
+
+bool emit_can_vectorize(const struct kernel *k, const struct kblock *blk)
+{
+    return can_vectorize(k, blk, false);
+}
+
+bool emit_can_vectorize_maps(const struct kernel *k, const struct kblock *blk)
+{
+    return can_vectorize(k, blk, true);
 }
 
 void emit_set_results(struct emit_kernel *ek, kval v, int n, LLVMValueRef *values, bool varying)
@@ -94,34 +104,38 @@ static void emit_scan(struct emit_kernel *ek, kval v, const struct kinst *in)
 {
     const struct kregion *r = in->region;
     LLVMValueRef slot[KREGION_MAX_VALUES], prefix[KREGION_MAX_VALUES], elem[KREGION_MAX_VALUES];
+    LLVMTypeRef lane_type[KREGION_MAX_VALUES];
     enum dtype type[KREGION_MAX_VALUES];
     int n = r->block[1].n_params;
+    bool varying = ek->lanes > 1; /* a prefix for each of the lanes around */
     for (int i = 0; i < n; i++) {
         type[i] = arg_type(ek, in, i);
-        slot[i] = new_slot(ek, type[i], emit_get(ek, in->args[i], false));
+        lane_type[i] = emit_lane_type(ek, type[i], varying);
+        slot[i] = emit_alloca(ek, lane_type[i]);
+        LLVMBuildStore(ek->e->b, emit_get(ek, in->args[i], varying), slot[i]);
     }
     struct eloop l = index_loop(ek, r);
     emit_block(ek, &r->block[0]);
     const struct kinst *y = emit_block_yield(ek, &r->block[0]);
     for (int i = 0; i < n; i++) {
-        elem[i] = emit_get(ek, y->args[i], false);
-        prefix[i] = read_slot(ek, type[i], slot[i]);
-        emit_set(ek, r->block[1].param[i], prefix[i], false);
+        elem[i] = emit_get(ek, y->args[i], varying);
+        prefix[i] = LLVMBuildLoad2(ek->e->b, lane_type[i], slot[i], "");
+        emit_set(ek, r->block[1].param[i], prefix[i], varying);
     }
     emit_block(ek, &r->block[1]);
-    emit_combine(ek, r, n, prefix, elem, false, type);
+    emit_combine(ek, r, n, prefix, elem, varying, type);
     for (int i = 0; i < n; i++)
         LLVMBuildStore(ek->e->b, prefix[i], slot[i]);
     emit_loop_end(ek, &l);
     for (int i = 0; i < n; i++)
-        prefix[i] = read_slot(ek, type[i], slot[i]);
-    emit_set_results(ek, v, n, prefix, false);
+        prefix[i] = LLVMBuildLoad2(ek->e->b, lane_type[i], slot[i], "");
+    emit_set_results(ek, v, n, prefix, varying);
 }
 
 /* Where a group cannot share it one thread goes through it, and tells the others the totals. */
 static void emit_scan_once(struct emit_kernel *ek, kval v, const struct kinst *in)
 {
-    if (ek->group.size == 1) {
+    if (ek->group.size == 1 || ek->lanes > 1) {
         emit_scan(ek, v, in);
         return;
     }

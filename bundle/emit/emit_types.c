@@ -5,7 +5,7 @@
 #include "bundle/emit/emit_internal.h"
 
 /* 16-bit floats travel as their bits; arithmetic on them goes through f32 (one rounding per
-   operation, as kernel IR asks).  4-bit integers travel as i8 within their range. */
+   operation, as kernel IR asks).  Types of less than 8 bits travel as i8 within their range. */
 LLVMTypeRef emit_type(struct emit *e, enum dtype t)
 {
     switch (t) {

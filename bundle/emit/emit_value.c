@@ -225,5 +225,5 @@ LLVMValueRef emit_scalar_op(struct emit_kernel *ek, enum kop op, enum dtype t, L
     if (dtype_is_float(t))
         return float_op(e, op, t, a, b);
     LLVMValueRef r = int_op(e, op, t, a, b);
-    return dtype_bits(t) == 4 && !is_compare(op) ? emit_wrap4(e, t, r) : r;
+    return dtype_bits(t) < 8 && !is_compare(op) ? emit_wrap_packed(e, t, r) : r;
 }

@@ -72,7 +72,7 @@ enum sheaf_status rt_fail_memory(struct sheaf_error *err, const char *name, cons
 enum sheaf_status rt_fail_run(struct sheaf_error *err, const char *name, uint64_t code);
 
 /* ---- dtype.c ---- */
-size_t rt_dtype_bits(enum sheaf_dtype t); /* of an element; numbers of 4 bits are two to a byte */
+size_t rt_dtype_bits(enum sheaf_dtype t); /* of an element; below 8 several share a byte */
 
 /* ---- check.c ---- */
 enum sheaf_status rt_check_linked(const struct sheaf_linked *l, struct sheaf_error *err);

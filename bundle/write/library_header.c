@@ -89,7 +89,7 @@ static int64_t dense_bytes(const struct pbuf *b)
 /* Numbers that C99 has no type for. */
 static bool is_stored_otherwise(enum dtype t)
 {
-    return dtype_bits(t) < 8 || t == DTYPE_F16 || t == DTYPE_BF16;
+    return dtype_bits(t) < 8 || t == DTYPE_F16 || t == DTYPE_BF16 || dtype_is_coded(t);
 }
 
 static void tensor_line(struct library_header *h, const char *parameter, int buf, const char *role,

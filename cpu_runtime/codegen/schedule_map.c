@@ -50,7 +50,7 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
     struct schedule_entry e = {
         .region = map, .lanes = 1, .row_iter = -1, .row_outer = -1, .k_iter = -1};
     int64_t known, span;
-    if (!schedule_order_loops(k, r, &e, &span))
+    if (!schedule_order_loops(k, r, true, &e, &span))
         return;
     const struct schedule_loop *last = &e.loop[e.n_loops - 1];
     if (last->part == SCHEDULE_WHOLE && kernel_is_const_int(k, r->extent[last->dim], &known))
@@ -58,7 +58,7 @@ void cpu_schedule_map(const struct target *t, struct arena *a, struct kernel *k,
     struct schedule_tally tally = {.index = r->index[last->dim], .widest_bytes = 1};
     schedule_count(k, &nest, &r->block[0], &tally);
     /* A constant can be packed so that its lanes lie side by side. */
-    if (emit_can_vectorize(k, &r->block[0]) &&
+    if (emit_can_vectorize_maps(k, &r->block[0]) &&
         tally.strided <= tally.contiguous + tally.strided_constants)
         e.lanes = choose_lanes(t, &tally, span);
     if (e.lanes > 1)

@@ -111,7 +111,7 @@ static struct schedule_entry map_entry(const struct pass *p, kval map)
     struct schedule_entry e = {
         .region = map, .lanes = 1, .row_iter = -1, .row_outer = -1, .k_iter = -1};
     int64_t span;
-    if (!schedule_order_loops(p->k, r, &e, &span)) {
+    if (!schedule_order_loops(p->k, r, false, &e, &span)) {
         e.n_loops = 0;
         for (int d = 0; d < r->n_dims; d++)
             e.loop[e.n_loops++] = (struct schedule_loop){.dim = d, .part = SCHEDULE_WHOLE};

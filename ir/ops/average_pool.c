@@ -72,7 +72,7 @@ void average_pool_lower(struct lower *l)
     kval out[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
     kval start = kernel_const_float(k, type, 0), outside = kernel_const_float(k, stored, 0);
-    kval sum = window_reduce(k, &w, l->in[0], out, KCOMBINE_ADD, start, outside);
+    kval sum = window_reduce(k, &w, l->in[0], out, KCOMBINE_ADD, start, outside, NULL, 0);
     kval n = divisor(k, &w, a->count_include_pad != 0, out, type);
     ops_store(k, l->out[0], out, kernel_binary(k, KOP_DIV, sum, n));
     ops_map_end(k, l->out[0]);

@@ -25,7 +25,11 @@
 #define TYPES_INDEX  (TYPE(I32) | TYPE(I64))
 #define TYPES_8      (TYPE(I8) | TYPE(U8))
 #define TYPES_16     (TYPE(I16) | TYPE(U16))
-#define TYPES_ANY    (TYPES_NUMBER | TYPE(BOOL) | TYPE(I4) | TYPE(U4))
+#define TYPES_PACKED (TYPE(I4) | TYPE(U4) | TYPE(I2) | TYPE(U2)) /* integers of parts of bytes */
+/* Floats of at most 8 bits, but f8e8m0, which is of scales. */
+#define TYPES_CODED                                                                                \
+    (TYPE(F8E4M3FN) | TYPE(F8E4M3FNUZ) | TYPE(F8E5M2) | TYPE(F8E5M2FNUZ) | TYPE(F4E2M1))
+#define TYPES_ANY (TYPES_NUMBER | TYPE(BOOL) | TYPES_PACKED | TYPES_CODED | TYPE(F8E8M0))
 
 /* ---- infer (common_infer.c) ---- */
 
@@ -101,8 +105,16 @@ kval ops_and(struct kernel *k, kval a, kval b); /* 0: absent */
 void ops_unflatten(struct kernel *k, kval linear, int rank, const int64_t *dims, kval *out);
 /* min(max(i, 0), extent - 1) */
 kval ops_clamp_index(struct kernel *k, kval i, kval extent);
-/* The least value of the type, or minus infinity. */
+/* An element of `buf` as an index below `extent`: negative ones count from the end, and what lies
+   outside, which is the caller's fault, is moved inside. */
+kval ops_load_index(struct kernel *k, int buf, const kval *idx, kval extent);
+/* A local buffer of i64 zeros, for tables that are filled in part. */
+int ops_add_zeros(struct kernel *k, const char *name, int rank, const int64_t *dims);
+/* Output 0 takes the elements of input 0, which has its shape. */
+void ops_copy(struct lower *l);
+/* The least value of the type, or minus infinity; the greatest, or infinity. */
 kval ops_lowest(struct kernel *k, enum dtype t);
+kval ops_highest(struct kernel *k, enum dtype t);
 kval ops_is_nan(struct kernel *k, kval x);
 /* KOP_MIN or KOP_MAX, but NaN where either is NaN. */
 kval ops_extreme(struct kernel *k, enum kop op, kval a, kval b);

@@ -115,10 +115,44 @@ kval ops_clamp_index(struct kernel *k, kval i, kval extent)
     return kernel_binary(k, KOP_MAX, zero, kernel_binary(k, KOP_MIN, i, last));
 }
 
+kval ops_load_index(struct kernel *k, int buf, const kval *idx, kval extent)
+{
+    kval i = kernel_cast(k, DTYPE_I64, kernel_load(k, buf, idx));
+    kval negative = kernel_compare(k, KOP_LT, i, kernel_const_index(k, 0));
+    i = kernel_select(k, negative, kernel_binary(k, KOP_ADD, i, extent), i);
+    return ops_clamp_index(k, i, extent);
+}
+
+int ops_add_zeros(struct kernel *k, const char *name, int rank, const int64_t *dims)
+{
+    int buf = kernel_add_buf(k, name, DTYPE_I64, KBUF_LOCAL, rank, dims);
+    kval idx[MAX_RANK];
+    ops_map_begin(k, buf, idx);
+    kernel_store(k, buf, idx, kernel_const_index(k, 0));
+    ops_map_end(k, buf);
+    return buf;
+}
+
+void ops_copy(struct lower *l)
+{
+    struct kernel *k = l->kernel;
+    kval idx[MAX_RANK];
+    ops_map_begin(k, l->out[0], idx);
+    kernel_store(k, l->out[0], idx, kernel_load(k, l->in[0], idx));
+    ops_map_end(k, l->out[0]);
+}
+
 kval ops_lowest(struct kernel *k, enum dtype t)
 {
     return dtype_is_float(t) ? kernel_const_float(k, t, -INFINITY)
                              : kernel_const_int(k, t, dtype_int_min(t));
+}
+
+kval ops_highest(struct kernel *k, enum dtype t)
+{
+    if (dtype_is_float(t))
+        return kernel_const_float(k, t, INFINITY);
+    return kernel_const_int(k, t, t == DTYPE_U64 ? -1 : dtype_int_max(t));
 }
 
 kval ops_is_nan(struct kernel *k, kval x)

@@ -24,7 +24,8 @@ static kval extreme_of(struct kernel *k, int x, enum kop op)
     for (int d = 0; d < rank; d++)
         dims[d] = d;
     enum kcombine combine = op == KOP_MIN ? KCOMBINE_MIN : KCOMBINE_MAX;
-    return kernel_binary(k, op, zero, reduce_over(k, combine, x, dims, rank, idx, zero));
+    kval v = reduce_over(k, combine, x, dims, rank, idx, zero, NULL, 0);
+    return kernel_binary(k, op, zero, v);
 }
 
 static kval scale_of(struct kernel *k, kval min, kval max)

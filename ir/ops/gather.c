@@ -24,7 +24,6 @@ bool gather_infer(struct graph *g, struct node *n, struct error *err)
     return ops_set_output(n, 0, n->in[0]->dtype, &y, err);
 }
 
-/* An index outside the axis is the caller's fault; it is clamped, so that it reads nothing else. */
 void gather_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
@@ -34,13 +33,9 @@ void gather_lower(struct lower *l)
     kval out[MAX_RANK], in[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
     kval extent = kernel_extent(k, x, axis);
-    kval i = kernel_cast(k, DTYPE_I64, kernel_load(k, l->in[1], out + axis));
-    kval negative = kernel_compare(k, KOP_LT, i, kernel_const_index(k, 0));
-    i = kernel_select(k, negative, kernel_binary(k, KOP_ADD, i, extent), i);
+    kval i = ops_load_index(k, l->in[1], out + axis, extent);
     for (int d = 0; d < x_rank; d++)
-        in[d] = d < axis    ? out[d]
-                : d == axis ? ops_clamp_index(k, i, extent)
-                            : out[d + index_rank - 1];
+        in[d] = d < axis ? out[d] : d == axis ? i : out[d + index_rank - 1];
     kernel_store(k, l->out[0], out, kernel_load(k, x, in));
     ops_map_end(k, l->out[0]);
 }

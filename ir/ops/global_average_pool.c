@@ -21,5 +21,5 @@ bool global_average_pool_infer(struct graph *g, struct node *n, struct error *er
 void global_average_pool_lower(struct lower *l)
 {
     struct reduce_spec spec = spatial(l->node);
-    reduce_lower(l, &spec, true);
+    reduce_lower(l, &spec, REDUCE_MEAN);
 }

@@ -24,7 +24,7 @@ void max_pool_lower(struct lower *l)
     ops_map_begin(k, l->out[0], out);
     enum dtype stored = k->bufs[l->in[0]].dtype;
     kval start = ops_lowest(k, ops_compute_type(stored)), outside = ops_lowest(k, stored);
-    kval max = window_reduce(k, &w, l->in[0], out, KCOMBINE_MAX, start, outside);
+    kval max = window_reduce(k, &w, l->in[0], out, KCOMBINE_MAX, start, outside, NULL, 0);
     ops_store(k, l->out[0], out, max);
     ops_map_end(k, l->out[0]);
 }

@@ -1,8 +1,8 @@
 /*
  * Pow-15: the result has the base's type.  Integers to integer powers are exact (modulo the type's
- * range); all else is computed in f32, but for the constant exponents 1/2, 1, 2 and 3, which are
- * exact or correctly rounded and far cheaper (1/2 as a square root differs from the power for the
- * bases -inf, which gives NaN, and -0, which stays -0).
+ * range); all else is computed in f32, or f64 where the base is an integer or either is f64.  The
+ * constant exponents 1/2, 1, 2 and 3 are exact or correctly rounded and far cheaper (1/2 as a
+ * square root differs from the power for the bases -inf, which gives NaN, and -0, which stays -0).
  */
 #include "ir/ops/common.h"
 
@@ -10,8 +10,7 @@ bool pow_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
     struct shape s = n->in[0]->shape;
-    if (!ops_check_type(n, 0, TYPES_MATH | TYPES_INDEX, err) ||
-        !ops_check_type(n, 1, TYPES_MATH | TYPES_INT, err) ||
+    if (!ops_check_type(n, 0, TYPES_NUMBER, err) || !ops_check_type(n, 1, TYPES_NUMBER, err) ||
         !ops_broadcast(&s, &n->in[1]->shape, err))
         return false;
     return ops_set_output(n, 0, n->in[0]->dtype, &s, err);
@@ -60,8 +59,10 @@ static kval pow_of(struct lower *l, kval base, kval e)
     }
     if (dtype_is_integer(type) && dtype_is_integer(kernel_inst(k, e)->type))
         return integer_pow(k, base, e);
-    e = kernel_cast(k, DTYPE_F32, e);
-    return kernel_pow(k, kernel_cast(k, DTYPE_F32, base), e);
+    bool wide = type != DTYPE_F32 || kernel_inst(k, e)->type == DTYPE_F64;
+    enum dtype in = wide ? DTYPE_F64 : DTYPE_F32;
+    e = kernel_cast(k, in, e);
+    return kernel_cast(k, type, kernel_pow(k, kernel_cast(k, in, base), e));
 }
 
 void pow_lower(struct lower *l)

@@ -9,7 +9,7 @@ bool prelu_infer(struct graph *g, struct node *n, struct error *err)
     if (!shape_equal(&s, &n->in[0]->shape))
         return error_set(err, SHEAF_ERROR_SHAPE, "slope '%s' does not broadcast to the input",
                          n->in[1]->name);
-    return ops_infer_unary(n, TYPES_FLOAT | TYPES_SIGNED, err);
+    return ops_infer_unary(n, TYPES_NUMBER, err);
 }
 
 static kval prelu_of(struct lower *l, kval x, kval slope)

@@ -67,11 +67,18 @@ kval quantize_parameter(struct lower *l, size_t i, const struct quantize_axis *a
     return kernel_load(k, l->in[i], at);
 }
 
+kval quantize_parameter_as(struct lower *l, size_t i, const struct quantize_axis *a,
+                           const kval *idx, enum dtype to)
+{
+    return kernel_convert(l->kernel, to, quantize_parameter(l, i, a, idx),
+                          (struct kernel_encoding){0});
+}
+
 bool quantize_type(int64_t code, const char *name, unsigned types, enum dtype otherwise,
                    enum dtype *out, struct error *err)
 {
     *out = code ? dtype_from_code(code) : otherwise;
     return (1u << *out & types & ~1u) ||
            error_set(err, SHEAF_ERROR_UNSUPPORTED, "%s: ONNX type %lld is not supported", name,
-                     (long long)code);
+                     (long long)(code ? code : dtype_code(otherwise)));
 }

@@ -3,7 +3,7 @@
 bool sigmoid_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
-    return ops_infer_unary(n, TYPES_MATH, err);
+    return ops_infer_unary(n, TYPES_FLOAT, err);
 }
 
 static kval sigmoid_of(struct lower *l, kval x)

@@ -1,35 +1,40 @@
 /*
- * Softmax-13.  exp is evaluated twice per element, for the sum and for the result: cheaper than to
- * write and read back a temporary of the output's size, and exact for outputs of 16 bits.
+ * Softmax-13, LogSoftmax-13.  exp is evaluated twice per element of softmax, for the sum and for
+ * the result: cheaper than to write and read back a temporary of the output's size, and exact for
+ * outputs of 16 bits.  The logarithm is taken of the sum alone: x - max - log(sum).
  */
-#include "ir/ops/common.h"
+#include "ir/ops/reduce.h"
+
+static bool infer(struct node *n, int64_t stated, struct error *err)
+{
+    int axis;
+    if (n->in[0]->shape.rank && !ops_axis(stated, n->in[0]->shape.rank, &axis, err))
+        return false;
+    return ops_infer_unary(n, TYPES_FLOAT, err);
+}
 
 bool softmax_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
-    const struct softmax_attrs *a = n->attrs;
-    int axis;
-    if (n->in[0]->shape.rank && !ops_axis(a->axis, n->in[0]->shape.rank, &axis, err))
-        return false;
-    return ops_infer_unary(n, TYPES_MATH, err);
+    return infer(n, ((const struct softmax_attrs *)n->attrs)->axis, err);
 }
 
-/* exp(x - max) at idx. */
-static kval shifted_exp(struct kernel *k, int x, const kval *idx, kval max)
+bool log_softmax_infer(struct graph *g, struct node *n, struct error *err)
 {
-    return kernel_exp(k, kernel_binary(k, KOP_SUB, ops_load(k, x, idx), max));
+    (void)g;
+    return infer(n, ((const struct log_softmax_attrs *)n->attrs)->axis, err);
 }
 
-void softmax_lower(struct lower *l)
+static void lower(struct lower *l, int64_t stated, bool log)
 {
     struct kernel *k = l->kernel;
-    const struct softmax_attrs *a = l->node->attrs;
     int x = l->in[0], y = l->out[0], rank = k->bufs[x].rank, axis = 0;
+    enum dtype type = ops_compute_type(k->bufs[x].dtype);
     if (!rank) {
-        ops_store(k, y, NULL, kernel_const(k, DTYPE_F32, 1));
+        ops_store(k, y, NULL, kernel_const(k, type, !log));
         return;
     }
-    ops_axis(a->axis, rank, &axis, NULL);
+    ops_axis(stated, rank, &axis, NULL);
 
     kval outer[MAX_RANK], idx[MAX_RANK], along = kernel_extent(k, x, axis);
     for (int d = 0, n = 0; d < rank; d++)
@@ -42,20 +47,28 @@ void softmax_lower(struct lower *l)
         if (d != axis)
             idx[d] = outer_idx[n++];
 
-    int lanes = ops_reduce_lanes(&k->bufs[x], axis);
-    kval identity = ops_lowest(k, DTYPE_F32), max, sum;
-    kernel_reduce_begin(k, KCOMBINE_MAX, lanes, 1, &along, 1, &identity, &idx[axis]);
-    kval v = ops_load(k, x, idx);
-    kernel_reduce_end(k, &v, &max);
-
-    identity = kernel_const(k, DTYPE_F32, 0);
-    kernel_reduce_begin(k, KCOMBINE_ADD, lanes, 1, &along, 1, &identity, &idx[axis]);
-    v = shifted_exp(k, x, idx, max);
-    kernel_reduce_end(k, &v, &sum);
+    kval start = ops_lowest(k, type);
+    kval max = reduce_over(k, KCOMBINE_MAX, x, &axis, 1, idx, start, NULL, 0);
+    start = kernel_const(k, type, 0);
+    kval sum = reduce_over(k, KCOMBINE_ADD, x, &axis, 1, idx, start, reduce_exp_from, max);
+    if (log)
+        sum = kernel_log(k, sum);
 
     kernel_map_begin(k, 1, &along, &idx[axis]);
-    ops_store(k, y, idx, kernel_binary(k, KOP_DIV, shifted_exp(k, x, idx, max), sum));
+    kval v = ops_load(k, x, idx);
+    v = log ? kernel_binary(k, KOP_SUB, v, max) : reduce_exp_from(k, v, max);
+    ops_store(k, y, idx, kernel_binary(k, log ? KOP_SUB : KOP_DIV, v, sum));
     kernel_map_end(k);
     if (rank > 1)
         kernel_map_end(k);
+}
+
+void softmax_lower(struct lower *l)
+{
+    lower(l, ((const struct softmax_attrs *)l->node->attrs)->axis, false);
+}
+
+void log_softmax_lower(struct lower *l)
+{
+    lower(l, ((const struct log_softmax_attrs *)l->node->attrs)->axis, true);
 }

@@ -59,7 +59,7 @@ void sum_pool_lower(struct lower *l)
     kval out[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
     kval start = kernel_const_int(k, type, 0), outside = kernel_const_int(k, x, a->zero_point);
-    kval sum = window_reduce(k, &w, l->in[0], out, KCOMBINE_ADD, start, outside);
+    kval sum = window_reduce(k, &w, l->in[0], out, KCOMBINE_ADD, start, outside, NULL, 0);
     kval zeros = kernel_const_int(k, type, taps * a->zero_point);
     kernel_store(k, l->out[0], out, kernel_binary(k, KOP_SUB, sum, zeros));
     ops_map_end(k, l->out[0]);

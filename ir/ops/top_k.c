@@ -3,7 +3,7 @@
  * the order of their indices, and NaN is above all numbers.  Where k or the axis is known only at
  * run time, output 2, which models do not name, holds how many there are.
  */
-#include "ir/ops/common.h"
+#include "ir/ops/sort_key.h"
 
 enum { X, K };
 
@@ -31,32 +31,7 @@ bool top_k_infer(struct graph *g, struct node *n, struct error *err)
            ops_set_output(n, 1, DTYPE_I64, &y, err);
 }
 
-/* ---- keys: integers in the order that the elements are wanted in ---- */
-
-/* Floats as integers of their width: the order of magnitudes is that of the bits, -0 is made 0, and
-   every NaN the greatest. */
-static kval float_key(struct kernel *k, kval x)
-{
-    bool is_f64 = kernel_inst(k, x)->type == DTYPE_F64;
-    enum dtype t = is_f64 ? DTYPE_I64 : DTYPE_I32;
-    kval most = kernel_const_int(k, t, is_f64 ? INT64_MAX : INT32_MAX);
-    kval zero = kernel_const_float(k, kernel_inst(k, x)->type, 0);
-    kval bits = kernel_bitcast(k, t, kernel_binary(k, KOP_ADD, x, zero));
-    kval sign = kernel_binary(k, KOP_SHR, bits, kernel_const_int(k, t, is_f64 ? 63 : 31));
-    bits = kernel_binary(k, KOP_XOR, bits, kernel_binary(k, KOP_AND, sign, most));
-    return kernel_cast(k, DTYPE_I64, kernel_select(k, ops_is_nan(k, x), most, bits));
-}
-
-static kval key_of(struct kernel *k, kval x, bool largest)
-{
-    enum dtype t = kernel_inst(k, x)->type;
-    kval key = dtype_is_float(t) ? float_key(k, x) : kernel_cast(k, DTYPE_I64, x);
-    if (t == DTYPE_U64)
-        key = kernel_binary(k, KOP_XOR, key, kernel_const_index(k, INT64_MIN));
-    if (t == DTYPE_U32)
-        key = ops_add_const(k, key, INT32_MIN);
-    return largest ? kernel_unary(k, KOP_NOT, key) : key;
-}
+/* ---- tuples ---- */
 
 /* What is sorted: key and index, in one number where both have room in it.  The key is above the
    index, of INDEX_BITS. */
@@ -135,7 +110,7 @@ void top_k_lower(struct lower *l)
         to[d] = d == axis ? index[1] : outer[o];
         o += d != axis;
     }
-    kval key = key_of(k, ops_load(k, x, from), a->largest != 0);
+    kval key = sort_key(k, ops_load(k, x, from), a->largest != 0);
     int n = tuple_of(k, packed, key, index[0], element);
     kernel_sort_order(k, n, element, first, second);
     kernel_sort_emit(k, before(k, n, first, second), sorted);

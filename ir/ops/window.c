@@ -63,38 +63,51 @@ static bool window_explicit(struct window *w, int d, bool ceil_mode, struct erro
     return true;
 }
 
-bool window_compute(const struct window_spec *spec, const struct shape *x, const int64_t *kernel,
-                    struct window *out, struct error *err)
+/* Attributes and the sizes of input and windows; `pads` takes the attribute's values. */
+static bool window_begin(const struct window_spec *spec, const struct shape *x,
+                         const int64_t *kernel, struct window *w, enum auto_pad *mode,
+                         int64_t *pads, struct error *err)
 {
-    struct window w = {.n = x->rank - 2};
-    enum auto_pad mode = PAD_EXPLICIT;
-    if (w.n < 1 || w.n > WINDOW_MAX_DIMS)
+    w->n = x->rank - 2;
+    if (w->n < 1 || w->n > WINDOW_MAX_DIMS)
         return error_set(err, SHEAF_ERROR_SHAPE,
                          "the input has %d dimensions where %d to %d are possible", x->rank, 3,
                          2 + WINDOW_MAX_DIMS);
     if (!kernel && !spec->kernel_shape.n)
         return error_set(err, SHEAF_ERROR_SHAPE, "kernel_shape is missing");
-    int64_t pads[2 * WINDOW_MAX_DIMS];
-    if (!parse_auto_pad(spec->auto_pad, &mode, err) ||
-        !window_list(spec->kernel_shape, "kernel_shape", w.n, 1, 1, w.kernel, err) ||
-        !window_list(spec->strides, "strides", w.n, 1, 1, w.stride, err) ||
-        !window_list(spec->dilations, "dilations", w.n, 1, 1, w.dilation, err) ||
-        !window_list(spec->pads, "pads", 2 * w.n, 0, 0, pads, err))
+    if (!parse_auto_pad(spec->auto_pad, mode, err) ||
+        !window_list(spec->kernel_shape, "kernel_shape", w->n, 1, 1, w->kernel, err) ||
+        !window_list(spec->strides, "strides", w->n, 1, 1, w->stride, err) ||
+        !window_list(spec->dilations, "dilations", w->n, 1, 1, w->dilation, err) ||
+        !window_list(spec->pads, "pads", 2 * w->n, 0, 0, pads, err))
         return false;
-    for (int d = 0; d < w.n; d++) {
-        w.in[d] = x->dims[2 + d];
-        if (w.in[d] > LIMIT_WINDOW)
+    for (int d = 0; d < w->n; d++) {
+        w->in[d] = x->dims[2 + d];
+        if (w->in[d] > LIMIT_WINDOW)
             return error_set(err, SHEAF_ERROR_SHAPE, "spatial extent %lld is too large",
-                             (long long)w.in[d]);
-        if (kernel && spec->kernel_shape.n && w.kernel[d] != kernel[d])
+                             (long long)w->in[d]);
+        if (kernel && spec->kernel_shape.n && w->kernel[d] != kernel[d])
             return error_set(err, SHEAF_ERROR_SHAPE,
                              "kernel_shape says %lld where the weights have %lld",
-                             (long long)w.kernel[d], (long long)kernel[d]);
+                             (long long)w->kernel[d], (long long)kernel[d]);
         if (kernel)
-            w.kernel[d] = kernel[d];
-        if (w.kernel[d] < 1 || w.kernel[d] > LIMIT_WINDOW)
+            w->kernel[d] = kernel[d];
+        if (w->kernel[d] < 1 || w->kernel[d] > LIMIT_WINDOW)
             return error_set(err, SHEAF_ERROR_SHAPE, "a window of %lld elements is not possible",
-                             (long long)w.kernel[d]);
+                             (long long)w->kernel[d]);
+    }
+    return true;
+}
+
+bool window_compute(const struct window_spec *spec, const struct shape *x, const int64_t *kernel,
+                    struct window *out, struct error *err)
+{
+    struct window w = {.n = 0};
+    enum auto_pad mode = PAD_EXPLICIT;
+    int64_t pads[2 * WINDOW_MAX_DIMS];
+    if (!window_begin(spec, x, kernel, &w, &mode, pads, err))
+        return false;
+    for (int d = 0; d < w.n; d++) {
         if (mode == PAD_SAME_UPPER || mode == PAD_SAME_LOWER) {
             window_same(&w, d, mode == PAD_SAME_UPPER);
         } else {
@@ -106,6 +119,49 @@ bool window_compute(const struct window_spec *spec, const struct shape *x, const
         int64_t end = (w.out[d] - 1) * w.stride[d] + (w.kernel[d] - 1) * w.dilation[d];
         w.outside[d] = w.pad_begin[d] > 0 || end - w.pad_begin[d] >= w.in[d];
         w.any_outside |= w.outside[d];
+    }
+    *out = w;
+    return true;
+}
+
+/*
+ * With a stated size, or SAME (in * stride), what is too much is cut off on both sides; of an odd
+ * number of elements SAME_UPPER cuts the larger part at the end, all others at the beginning.
+ */
+bool window_compute_transposed(const struct window_spec *spec, struct attr_ints output_padding,
+                               struct attr_ints output_shape, const struct shape *x,
+                               const int64_t *kernel, struct window *out, struct error *err)
+{
+    struct window w = {.n = 0};
+    enum auto_pad mode = PAD_EXPLICIT;
+    int64_t pads[2 * WINDOW_MAX_DIMS], added[WINDOW_MAX_DIMS], stated[WINDOW_MAX_DIMS];
+    if (!window_begin(spec, x, kernel, &w, &mode, pads, err))
+        return false;
+    if (output_shape.n == (size_t)w.n + 2) { /* written by some exporters: N and C in front */
+        output_shape.v += 2;
+        output_shape.n -= 2;
+    }
+    if (!window_list(output_padding, "output_padding", w.n, 0, 0, added, err) ||
+        !window_list(output_shape, "output_shape", w.n, 1, 1, stated, err))
+        return false;
+    bool same = mode == PAD_SAME_UPPER || mode == PAD_SAME_LOWER;
+    for (int d = 0; d < w.n; d++) {
+        int64_t full =
+            (w.in[d] - 1) * w.stride[d] + added[d] + (w.kernel[d] - 1) * w.dilation[d] + 1;
+        if (output_shape.n || same) {
+            w.out[d] = output_shape.n ? stated[d] : w.in[d] * w.stride[d];
+            int64_t cut = full > w.out[d] ? full - w.out[d] : 0;
+            w.pad_begin[d] = mode == PAD_SAME_UPPER ? cut / 2 : cut - cut / 2;
+            w.pad_end[d] = cut - w.pad_begin[d];
+        } else {
+            w.pad_begin[d] = mode == PAD_EXPLICIT ? pads[d] : 0;
+            w.pad_end[d] = mode == PAD_EXPLICIT ? pads[w.n + d] : 0;
+            w.out[d] = full - w.pad_begin[d] - w.pad_end[d];
+        }
+        if (w.out[d] < 1 || w.out[d] > LIMIT_WINDOW)
+            return error_set(err, SHEAF_ERROR_SHAPE,
+                             "the result would have %lld elements in spatial dimension %d",
+                             (long long)w.out[d], d);
     }
     *out = w;
     return true;
@@ -137,7 +193,8 @@ bool window_infer_pool(struct node *n, unsigned types, const struct window_spec 
 }
 
 kval window_reduce(struct kernel *k, const struct window *w, int x, const kval *out,
-                   enum kcombine combine, kval start, kval outside)
+                   enum kcombine combine, kval start, kval outside, reduce_element *element,
+                   kval with)
 {
     kval tap[WINDOW_MAX_DIMS], size[WINDOW_MAX_DIMS], in[MAX_RANK] = {out[0], out[1]};
     for (int d = 0; d < w->n; d++)
@@ -148,6 +205,8 @@ kval window_reduce(struct kernel *k, const struct window *w, int x, const kval *
         in[2 + d] = window_position(k, w, d, out[2 + d], tap[d]);
     kval v = w->any_outside ? kernel_load_or(k, x, in, outside) : kernel_load(k, x, in);
     v = kernel_cast(k, kernel_inst(k, start)->type, v);
+    if (element)
+        v = element(k, v, with);
     kernel_reduce_end(k, &v, &result);
     return result;
 }

@@ -5,7 +5,7 @@
 #ifndef SHEAF_IR_OPS_WINDOW_H
 #define SHEAF_IR_OPS_WINDOW_H
 
-#include "ir/ops/common.h"
+#include "ir/ops/reduce.h"
 
 enum { WINDOW_MAX_DIMS = 4 }; /* of a convolution: 4 + 4 loops for them and 4 for n, g, m, c */
 
@@ -40,6 +40,12 @@ struct window {
 bool window_compute(const struct window_spec *spec, const struct shape *x, const int64_t *kernel,
                     struct window *out, struct error *err);
 
+/* Of a transposed convolution: input position i reaches outputs i * stride + k * dilation -
+   pad_begin; `outside` stays unset. */
+bool window_compute_transposed(const struct window_spec *spec, struct attr_ints output_padding,
+                               struct attr_ints output_shape, const struct shape *x,
+                               const int64_t *kernel, struct window *out, struct error *err);
+
 /* The shape of an operator that keeps N and C. */
 struct shape window_output_shape(const struct window *w, const struct shape *x);
 
@@ -52,8 +58,10 @@ kval window_position(struct kernel *k, const struct window *w, int d, kval o, kv
 bool window_infer_pool(struct node *n, unsigned types, const struct window_spec *spec,
                        struct error *err);
 /* Reduces the window of output index `out` over input buffer x, in the type of `start`, with which
-   it begins; `outside`, of the buffer's type, stands for positions outside of x. */
+   it begins; `outside`, of the buffer's type, stands for positions outside of x.  `element` and
+   `with` as for reduce_over. */
 kval window_reduce(struct kernel *k, const struct window *w, int x, const kval *out,
-                   enum kcombine combine, kval start, kval outside);
+                   enum kcombine combine, kval start, kval outside, reduce_element *element,
+                   kval with);
 
 #endif

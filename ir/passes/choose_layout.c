@@ -41,7 +41,14 @@ static bool wants_plain(const struct node *n)
     switch (n->op) {
     case OP_transpose:
     case OP_gather:
+    case OP_gather_elements:
+    case OP_gather_nd:
+    case OP_scatter_elements:
+    case OP_scatter_nd:
     case OP_softmax:
+    case OP_log_softmax:
+    case OP_cum_sum:
+    case OP_cum_prod:
     case OP_slice:
     case OP_expand:
     case OP_non_zero:

@@ -100,6 +100,20 @@ static bool is_transpose_apart(const struct node *n)
     return a->perm.n && a->perm.v[0] == 0;
 }
 
+/* Scale and bias are the same for all items. */
+static bool is_normalize_apart(const struct items *t, const struct node *n)
+{
+    const struct normalize_attrs *a = n->attrs;
+    for (size_t i = 0; i < a->axes.n; i++)
+        if (!is_other_axis(a->axes.v[i], n->in[0]))
+            return false;
+    for (size_t i = 1; i < n->n_in; i++)
+        if (n->in[i] && n->in[i]->shape.rank == n->in[0]->shape.rank &&
+            n->in[i]->shape.dims[0] != 1)
+            return false;
+    return only_first_varies(t, n);
+}
+
 /* A scale for each item would have to be cut. */
 static bool is_quantize_apart(const struct items *t, const struct node *n, int64_t axis)
 {
@@ -116,6 +130,7 @@ static bool is_apart(const struct items *t, const struct node *n)
     case OP_max_pool:
     case OP_average_pool:
     case OP_global_average_pool:
+    case OP_lp_pool:
     case OP_lrn:
         return only_first_varies(t, n);
     case OP_gemm:
@@ -141,8 +156,20 @@ static bool is_apart(const struct items *t, const struct node *n)
         return is_transpose_apart(n);
     case OP_pad:
         return only_first_varies(t, n) && pads_others_only(n);
+    case OP_log_softmax:
+        return is_other_axis(((const struct log_softmax_attrs *)n->attrs)->axis, n->in[0]);
+    case OP_normalize:
+        return is_normalize_apart(t, n);
     case OP_reduce_mean:
     case OP_reduce_sum:
+    case OP_reduce_prod:
+    case OP_reduce_max:
+    case OP_reduce_min:
+    case OP_reduce_l1:
+    case OP_reduce_l2:
+    case OP_reduce_sum_square:
+    case OP_reduce_log_sum:
+    case OP_reduce_log_sum_exp:
         return n->n_in > 1 && are_other_axes(n->in[1], n->in[0]);
     case OP_reshape:
     case OP_flatten:

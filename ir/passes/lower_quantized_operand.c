@@ -15,7 +15,7 @@ bool lq_is_narrow(enum dtype t)
 
 static bool is_quantized_type(enum dtype t)
 {
-    return lq_is_narrow(t) || t == DTYPE_I4 || t == DTYPE_U4 || t == DTYPE_I32;
+    return lq_is_narrow(t) || (dtype_is_integer(t) && dtype_bits(t) < 8) || t == DTYPE_I32;
 }
 
 /* Far from where floats lose digits, so that x / s * s and the like mean what they say. */

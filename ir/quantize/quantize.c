@@ -47,7 +47,7 @@ static void note_blocks(struct quantizer *q, const struct node *holder, struct q
 static bool only_moves(const struct node *n)
 {
     return op_desc(n->op)->quant == QUANT_SAME && n->op != OP_relu && n->op != OP_clip &&
-           n->op != OP_max_pool;
+           n->op != OP_max_pool && n->op != OP_reduce_max && n->op != OP_reduce_min;
 }
 
 static void report(struct quantizer *q, struct quantize_report *r)

@@ -237,6 +237,31 @@ struct value *build_binary(struct importer *im, enum op op, const char *node, st
     return a && b ? build_op(im, op, node, in, 2, NULL) : NULL;
 }
 
+struct value *build_cast(struct importer *im, const char *node, struct value *x, enum dtype to,
+                         const char *out_name)
+{
+    if (!x || (x->dtype == to && !out_name))
+        return x;
+    struct node *n = build_begin(im, OP_cast, node, &x, 1, 1);
+    ((struct cast_attrs *)n->attrs)->to = dtype_code(to);
+    return build_end1(im, n, out_name);
+}
+
+struct value *build_reduce(struct importer *im, enum op op, const char *node, struct value *x,
+                           struct attr_ints axes, bool keepdims)
+{
+    if (!x)
+        return NULL;
+    struct value *in[] = {x, axes.n ? build_ints(im, NULL, axes.v, axes.n) : NULL};
+    struct node *n = build_begin(im, op, node, in, axes.n ? 2 : 1, 1);
+    const struct op_desc *desc = op_desc(op);
+    int64_t keep = keepdims;
+    for (size_t i = 0; i < desc->n_attrs; i++)
+        if (!strcmp(desc->attrs[i].name, "keepdims"))
+            memcpy((char *)n->attrs + desc->attrs[i].offset, &keep, sizeof keep);
+    return build_end1(im, n, NULL);
+}
+
 /* ---- compositions ---- */
 
 struct value *build_reshape(struct importer *im, struct value *x, int rank, const int64_t *dims,
@@ -318,16 +343,24 @@ static int only_dimension(const struct shape *s, int axis)
     return found >= 0 ? found : s->rank - 1;
 }
 
-static struct value *build_softmax(struct importer *im, const char *node, struct value *x,
-                                   int64_t axis, const char *out_name)
+struct value *build_softmax(struct importer *im, const char *node, struct value *x, int64_t axis,
+                            const char *out_name)
 {
     struct node *n = build_begin(im, OP_softmax, node, &x, 1, 1);
     ((struct softmax_attrs *)n->attrs)->axis = axis;
     return build_end1(im, n, out_name);
 }
 
-struct value *build_flat_softmax(struct importer *im, const char *node, struct value *x,
-                                 int64_t axis, const char *out_name)
+struct value *build_log_softmax(struct importer *im, const char *node, struct value *x,
+                                int64_t axis, const char *out_name)
+{
+    struct node *n = build_begin(im, OP_log_softmax, node, &x, 1, 1);
+    ((struct log_softmax_attrs *)n->attrs)->axis = axis;
+    return build_end1(im, n, out_name);
+}
+
+struct value *build_flat(struct importer *im, build_along_fn *along, const char *node,
+                         struct value *x, int64_t axis, const char *out_name)
 {
     const struct shape *s = &x->shape;
     if (axis < -s->rank || axis >= s->rank + (s->rank == 0)) {
@@ -339,15 +372,22 @@ struct value *build_flat_softmax(struct importer *im, const char *node, struct v
         axis += s->rank;
     int only = s->rank ? only_dimension(s, (int)axis) : 0;
     if (only >= 0)
-        return build_softmax(im, node, x, only, out_name);
+        return along(im, node, x, only, out_name);
     if (!shape_is_static(s)) {
         import_node_error(im, node, SHEAF_ERROR_UNSUPPORTED,
-                          "softmax over several dimensions of a shape known only at run time");
+                          "several dimensions of a shape known only at run time cannot be taken "
+                          "together");
         return NULL;
     }
     struct value *flat = build_flatten(im, x, axis, NULL);
-    struct value *y = flat ? build_softmax(im, node, flat, 1, NULL) : NULL;
+    struct value *y = flat ? along(im, node, flat, 1, NULL) : NULL;
     return y ? build_reshape(im, y, s->rank, s->dims, out_name) : NULL;
+}
+
+struct value *build_flat_softmax(struct importer *im, const char *node, struct value *x,
+                                 int64_t axis, const char *out_name)
+{
+    return build_flat(im, build_softmax, node, x, axis, out_name);
 }
 
 /* ---- the end ---- */

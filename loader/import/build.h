@@ -91,6 +91,13 @@ struct value *build_unary(struct importer *im, enum op op, const char *node, str
 struct value *build_binary(struct importer *im, enum op op, const char *node, struct value *a,
                            struct value *b);
 
+/* Conversion; x itself where it has the type and needs no name. */
+struct value *build_cast(struct importer *im, const char *node, struct value *x, enum dtype to,
+                         const char *out_name);
+/* An operator of ReduceSum's kin over these axes, or with none over all. */
+struct value *build_reduce(struct importer *im, enum op op, const char *node, struct value *x,
+                           struct attr_ints axes, bool keepdims);
+
 /* ---- compositions; out_name NULL: made up ---- */
 
 struct value *build_reshape(struct importer *im, struct value *x, int rank, const int64_t *dims,
@@ -104,7 +111,14 @@ struct value *build_transpose(struct importer *im, struct value *x, const int64_
    when shapes are aligned at the right; axis -1 aligns it at the right already. */
 struct value *build_align(struct importer *im, const char *node, struct value *b, int rank,
                           int64_t axis);
-/* Softmax over all dimensions from `axis` on together (ONNX before version 13, Caffe2). */
+/* What works along an axis over all dimensions from `axis` on together (softmax and its kin in ONNX
+   before version 13). */
+typedef struct value *build_along_fn(struct importer *im, const char *node, struct value *x,
+                                     int64_t axis, const char *out_name);
+build_along_fn build_softmax, build_log_softmax;
+struct value *build_flat(struct importer *im, build_along_fn *along, const char *node,
+                         struct value *x, int64_t axis, const char *out_name);
+/* Softmax so (ONNX before version 13, Caffe2). */
 struct value *build_flat_softmax(struct importer *im, const char *node, struct value *x,
                                  int64_t axis, const char *out_name);
 

@@ -144,6 +144,16 @@ static struct value *leaky_relu(struct caffe2 *c, struct c2_op *op)
     return build_end1(&c->im, n, op->out);
 }
 
+static struct value *gelu(struct caffe2 *c, struct c2_op *op)
+{
+    if (!c2_check_inputs(c, op, 1, 1))
+        return NULL;
+    struct node *n = c2_begin(c, op, OP_gelu, op->in, 1);
+    if (c2_arg_int(&op->args, "fast_gelu", 0))
+        ((struct gelu_attrs *)n->attrs)->approximate = "tanh";
+    return build_end1(&c->im, n, op->out);
+}
+
 static struct value *prelu(struct caffe2 *c, struct c2_op *op)
 {
     if (!c2_check_inputs(c, op, 2, 2))
@@ -408,9 +418,12 @@ static const struct {
     c2_convert_fn *convert;
 } converters[] = {
     {"Abs", unary},
+    {"Acos", unary},
     {"Add", binary},
     {"Alias", identity},
     {"And", binary},
+    {"Asin", unary},
+    {"Atan", unary},
     {"AveragePool", c2_average_pool},
     {"Ceil", unary},
     {"ChannelShuffle", channel_shuffle},
@@ -421,6 +434,8 @@ static const struct {
     {"Copy", identity},
     {"CopyCPUToMKL", identity},
     {"CopyMKLToCPU", identity},
+    {"Cos", unary},
+    {"Cosh", unary},
     {"Div", binary},
     {"Dropout", dropout},
     {"EQ", binary},
@@ -434,14 +449,17 @@ static const struct {
     {"FlattenToVec", flatten_to_vec},
     {"FloatToHalf", float_to_half},
     {"Floor", unary},
+    {"GE", binary},
     {"GT", binary},
     {"GaussianFill", c2_random_fill},
+    {"Gelu", gelu},
     {"GivenTensorBoolFill", c2_given_tensor_fill},
     {"GivenTensorFill", c2_given_tensor_fill},
     {"GivenTensorFp16Fill", c2_given_tensor_fill},
     {"GivenTensorInt64Fill", c2_given_tensor_fill},
     {"GivenTensorIntFill", c2_given_tensor_fill},
     {"HalfToFloat", half_to_float},
+    {"LE", binary},
     {"LRN", lrn},
     {"LT", binary},
     {"LeakyRelu", leaky_relu},
@@ -449,6 +467,7 @@ static const struct {
     {"MSRAFill", c2_random_fill},
     {"Max", variadic},
     {"MaxPool", c2_max_pool},
+    {"Mean", variadic},
     {"Min", variadic},
     {"Mul", binary},
     {"NCHW2NHWC", nchw_to_nhwc},
@@ -461,17 +480,25 @@ static const struct {
     {"Relu", unary},
     {"Reshape", reshape},
     {"Sigmoid", unary},
+    {"Sign", unary},
+    {"Sin", unary},
+    {"Sinh", unary},
     {"Softmax", softmax},
+    {"Softplus", unary},
+    {"Softsign", unary},
     {"SpatialBN", spatial_bn},
     {"Sqrt", unary},
     {"Squeeze", squeeze},
     {"StopGradient", identity},
     {"Sub", binary},
     {"Sum", variadic},
+    {"Swish", unary},
+    {"Tan", unary},
     {"Tanh", unary},
     {"Transpose", transpose},
     {"UniformFill", c2_random_fill},
     {"XavierFill", c2_random_fill},
+    {"Xor", binary},
 };
 
 c2_convert_fn *c2_converter(const char *type)

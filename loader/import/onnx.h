@@ -114,39 +114,34 @@ const char *draft_output_name(const struct draft *d); /* of output 0 */
 /* v is output 0, and the node is done; NULL: false, a fault has been told. */
 bool draft_finish(struct onnx *o, struct draft *d, struct value *v);
 
-/* ---- onnx_adapt.c, onnx_adapt_*.c: older versions ---- */
+/* Attributes of the node that is begun, from the draft. */
+bool draft_set_attrs(struct onnx *o, struct draft *d, struct node *n);
+/* x in f32 where it has floats of 16 bits, so that steps of a composition are not rounded to these;
+   NULL stays so. */
+struct value *onnx_widened(struct onnx *o, struct value *x);
+/* draft_finish with v in the type. */
+bool onnx_finish_as(struct onnx *o, struct draft *d, struct value *v, enum dtype dtype);
 
-typedef bool onnx_adapt_fn(struct onnx *o, struct draft *d);
+/* ---- onnx_adapt.c, onnx_adapt_*.c: older versions ---- */
 
 bool onnx_adapt(struct onnx *o, struct draft *d);
 /* The operator's name, with its domain in front where that is not the default one. */
 const char *onnx_op_type(struct arena *a, const Onnx__NodeProto *n);
 bool onnx_is_supported(const char *op_type);
 
-onnx_adapt_fn onnx_adapt_broadcast, onnx_adapt_prelu, onnx_adapt_clip, onnx_adapt_cast_name,
-    onnx_adapt_softmax, onnx_adapt_batch_norm, onnx_adapt_dropout,
-    onnx_adapt_random; /* onnx_adapt_math.c */
-onnx_adapt_fn onnx_adapt_axes, onnx_adapt_reshape, onnx_adapt_split, onnx_adapt_slice,
-    onnx_adapt_pad, onnx_adapt_pad1, onnx_adapt_concat, onnx_adapt_top_k,
-    onnx_adapt_constant;                      /* onnx_adapt_shape.c */
-onnx_adapt_fn onnx_adapt_if, onnx_adapt_loop; /* onnx_control.c */
-onnx_adapt_fn onnx_adapt_sequence_empty, onnx_adapt_sequence_construct, onnx_adapt_sequence_insert,
-    onnx_adapt_sequence_erase, onnx_adapt_sequence_length, onnx_adapt_sequence_at,
-    onnx_adapt_concat_from_sequence, onnx_adapt_split_to_sequence, onnx_adapt_sequence_map,
-    onnx_adapt_optional, onnx_adapt_optional_has_element, onnx_adapt_optional_get_element,
-    onnx_adapt_identity; /* onnx_sequence.c */
-onnx_adapt_fn onnx_adapt_plain, onnx_adapt_qlinear_binary, onnx_adapt_qlinear_concat,
-    onnx_adapt_qlinear_sigmoid, onnx_adapt_qlinear_leaky_relu, onnx_adapt_qlinear_softmax,
-    onnx_adapt_qlinear_global_pool, onnx_adapt_qlinear_average_pool, onnx_adapt_qlinear_reduce_mean,
-    onnx_adapt_qlinear_where, onnx_adapt_qgemm; /* onnx_adapt_quantized.c */
+/* Brings a node of older opsets to the newest, or composes it of others. */
+#define ADAPT(op_type, from, to, adapt) bool adapt(struct onnx *o, struct draft *d);
+#include "loader/import/onnx_adapt.def"
+#undef ADAPT
 
-/* ---- onnx_control.c ---- */
+/* ---- onnx_control.c: inner graphs ---- */
 
-const Onnx__GraphProto *onnx_graph_attr(const struct draft *d, const char *name); /* or NULL */
-/* The inner graph's nodes where the node stands, with these inputs, and its outputs; a name that is
-   left out has an input of NULL. */
-bool onnx_inline_graph(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
-                       struct value *const *in, struct value **out);
+/* NULL: the node has none of that name. */
+const Onnx__GraphProto *onnx_graph_attr(const struct draft *d, const char *name);
+/* The nodes of an inner graph at the end of the block in work, with these values for its inputs;
+   its first outputs. */
+bool onnx_inline(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
+                 struct value *const *in, size_t n_in, struct value **out, size_t n_out);
 
 /* ---- onnx_sequence.c: lists of values, which exist only while a model is read ---- */
 
@@ -160,7 +155,6 @@ struct value *onnx_nothing(struct onnx *o);
 bool onnx_takes_sequences(const char *op_type);
 /* A Loop that carries a sequence: its rounds one behind the other. */
 bool onnx_unroll_loop(struct onnx *o, struct draft *d, const Onnx__GraphProto *body);
-
 /* ---- onnx_shape.c: declared types and symbolic dimensions ---- */
 
 /* Gives symbols their values: from the options, from -model-input, and those of first dimensions

@@ -86,6 +86,17 @@ bool onnx_adapt_cast_name(struct onnx *o, struct draft *d)
                        to && to->kind == ATTR_KIND_STRING ? to->u.s : "");
 }
 
+/* Cast to the type of the second input, of which nothing else matters. */
+bool onnx_adapt_cast_like(struct onnx *o, struct draft *d)
+{
+    if (!draft_need_inputs(o, d, 2))
+        return false;
+    draft_add(o, d, "to", ATTR_KIND_INT)->u.i = dtype_code(d->in[1]->dtype);
+    d->n_in = 1;
+    d->op = OP_cast;
+    return true;
+}
+
 bool onnx_adapt_softmax(struct onnx *o, struct draft *d)
 {
     int64_t axis;
@@ -94,50 +105,16 @@ bool onnx_adapt_softmax(struct onnx *o, struct draft *d)
                         build_flat_softmax(&o->im, d->name, d->in[0], axis, draft_output_name(d)));
 }
 
-/* Inference only: statistics per channel, from the inputs. */
-bool onnx_adapt_batch_norm(struct onnx *o, struct draft *d)
+/* Version 1 had other defaults. */
+bool onnx_adapt_selu(struct onnx *o, struct draft *d)
 {
-    int64_t is_test, spatial, training;
-    draft_take(d, "momentum");
-    if (!draft_take_int(o, d, "is_test", o->opset < 7 ? 0 : 1, &is_test) ||
-        !draft_take_int(o, d, "spatial", 1, &spatial) ||
-        !draft_take_int(o, d, "training_mode", 0, &training))
+    float alpha, gamma;
+    if (!draft_take_float(o, d, "alpha", 1.6732f, &alpha) ||
+        !draft_take_float(o, d, "gamma", 1.0507f, &gamma))
         return false;
-    /* Before version 14 further outputs mean training, unless version 6 says otherwise. */
-    if (o->opset < 14)
-        training = d->n_out > 1 && (o->opset >= 7 || !is_test);
-    if (training)
-        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
-                           "BatchNormalization in training mode is not supported");
-    if (!spatial)
-        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
-                           "BatchNormalization per activation (spatial = 0) is not supported");
+    draft_add(o, d, "alpha", ATTR_KIND_FLOAT)->u.f = alpha;
+    draft_add(o, d, "gamma", ATTR_KIND_FLOAT)->u.f = gamma;
     return true;
-}
-
-/* Nothing is dropped in inference. */
-bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
-{
-    draft_take(d, "ratio");
-    draft_take(d, "seed");
-    draft_take(d, "is_test");
-    if (!draft_need_inputs(o, d, 1))
-        return false;
-    const struct value *training = draft_input(d, 2);
-    if (training && (!value_is_constant(training) || tensor_elems(training->constant) != 1 ||
-                     tensor_get_int(training->constant, 0)))
-        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
-                           "Dropout in training mode is not supported");
-    if (draft_output_used(o, d, 1)) {
-        /* All ones: nothing is dropped. */
-        enum dtype dtype = o->opset < 10 ? d->in[0]->dtype : DTYPE_BOOL;
-        struct value *mask = build_filled(&o->im, d->name, d->out[1], dtype, &d->in[0]->shape, 1);
-        if (!mask)
-            return false;
-        draft_bind(o, d, 1, mask);
-    }
-    return draft_finish(o, d,
-                        build_op(&o->im, OP_identity, d->name, &d->in[0], 1, draft_output_name(d)));
 }
 
 /* ---- random numbers ---- */
@@ -150,17 +127,99 @@ static int64_t seed_of(float seed)
     return (int64_t)dtype_bits_of_f32(seed);
 }
 
+static struct value *random_state(struct onnx *o, const struct draft *d)
+{
+    int64_t dims = 2;
+    return graph_add_state(o->im.g, arena_printf(o->im.arena, "%s_state", d->name), DTYPE_U64, 1,
+                           &dims);
+}
+
 bool onnx_adapt_random(struct onnx *o, struct draft *d)
 {
     float seed;
-    int64_t state_dims = 2;
     if (d->n_in)
         return draft_error(o, d, SHEAF_ERROR_FORMAT, "RandomUniform has inputs");
     if (!draft_take_float(o, d, "seed", 0, &seed))
         return false;
     draft_add(o, d, "seed", ATTR_KIND_INT)->u.i = seed_of(seed);
-    draft_set_input(o, d, 0,
-                    graph_add_state(o->im.g, arena_printf(o->im.arena, "%s_state", d->name),
-                                    DTYPE_U64, 1, &state_dims));
+    draft_set_input(o, d, 0, random_state(o, d));
     return true;
+}
+
+/* ---- Dropout ---- */
+
+/* All ones: nothing is dropped. */
+static bool bind_full_mask(struct onnx *o, struct draft *d)
+{
+    enum dtype dtype = o->opset < 10 ? d->in[0]->dtype : DTYPE_BOOL;
+    if (!draft_output_used(o, d, 1))
+        return true;
+    struct value *mask = build_filled(&o->im, d->name, d->out[1], dtype, &d->in[0]->shape, 1);
+    if (mask)
+        draft_bind(o, d, 1, mask);
+    return mask != NULL;
+}
+
+/* Uniform random numbers in [0, 1) of the shape of x. */
+static struct value *random_like(struct onnx *o, struct draft *d, const struct value *x,
+                                 int64_t seed)
+{
+    if (!shape_is_static(&x->shape)) {
+        draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                    "Dropout in training mode of a shape known only at run time is not supported");
+        return NULL;
+    }
+    struct value *state = random_state(o, d);
+    struct node *n = build_begin(&o->im, OP_random_uniform, d->name, &state, 1, 1);
+    struct random_uniform_attrs *a = n->attrs;
+    size_t rank = (size_t)x->shape.rank;
+    a->seed = seed;
+    a->shape.v = arena_copy(o->im.arena, x->shape.dims, rank * sizeof(int64_t));
+    a->shape.n = rank;
+    return build_end1(&o->im, n, NULL);
+}
+
+/* An element stays where a random number is not below the ratio, and is then divided by what is
+   left of 1. */
+static bool drop(struct onnx *o, struct draft *d, struct value *ratio, int64_t seed)
+{
+    struct importer *im = &o->im;
+    struct value *u = random_like(o, d, d->in[0], seed);
+    struct value *r = u ? build_cast(im, d->name, ratio, u->dtype, NULL) : NULL;
+    struct value *mask = build_unary(im, OP_not, d->name, build_binary(im, OP_less, d->name, u, r));
+    struct value *x = onnx_widened(o, d->in[0]);
+    struct value *like = x ? build_cast(im, d->name, ratio, x->dtype, NULL) : NULL;
+    struct value *left = build_binary(im, OP_sub, d->name, build_number(im, like, 1), like);
+    struct value *scaled = build_binary(im, OP_div, d->name, x, left);
+    struct value *in[] = {mask, scaled, build_number(im, scaled, 0)};
+    if (!mask || !in[2])
+        return false;
+    if (draft_output_used(o, d, 1))
+        draft_bind(o, d, 1, mask);
+    return onnx_finish_as(o, d, build_op(im, OP_where, d->name, in, 3, NULL), d->in[0]->dtype);
+}
+
+/* Before version 12 nodes do not tell whether they are trained; nothing is dropped then. */
+bool onnx_adapt_dropout(struct onnx *o, struct draft *d)
+{
+    int64_t seed;
+    draft_take(d, "is_test");
+    draft_take(d, "ratio");
+    if (!draft_need_inputs(o, d, 1) || !draft_take_int(o, d, "seed", 0, &seed))
+        return false;
+    const struct value *training = draft_input(d, 2);
+    if (training && (!value_is_constant(training) || tensor_elems(training->constant) != 1))
+        return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                           "whether Dropout trains, '%s', must be a constant", training->name);
+    struct value *ratio = draft_input(d, 1);
+    bool none = ratio && value_is_constant(ratio) && tensor_elems(ratio->constant) == 1 &&
+                tensor_get(ratio->constant, 0) == 0;
+    if (training && tensor_get_int(training->constant, 0) && !none) {
+        if (!ratio)
+            ratio = build_float(&o->im, NULL, DTYPE_F32, 0.5);
+        return drop(o, d, ratio, seed);
+    }
+    return bind_full_mask(o, d) &&
+           draft_finish(o, d,
+                        build_op(&o->im, OP_identity, d->name, &d->in[0], 1, draft_output_name(d)));
 }

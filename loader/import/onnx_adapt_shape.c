@@ -127,3 +127,14 @@ bool onnx_adapt_constant(struct onnx *o, struct draft *d)
     d->done = true;
     return true;
 }
+
+/* The bound where the extent is known only at run time is what the model declares for the output.
+ */
+bool onnx_adapt_range(struct onnx *o, struct draft *d)
+{
+    struct value declared = {0};
+    onnx_preset(o, &declared, name_map_get(&o->scope->declared, draft_output_name(d)));
+    if (declared.dtype != DTYPE_NONE && declared.shape.rank == 1)
+        draft_add(o, d, "bound", ATTR_KIND_INT)->u.i = declared.shape.dims[0];
+    return true;
+}

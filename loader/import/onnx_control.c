@@ -26,6 +26,26 @@ static struct value *inner_output(struct onnx *o, const struct draft *d, const O
     return v;
 }
 
+bool onnx_inline(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
+                 struct value *const *in, size_t n_in, struct value **out, size_t n_out)
+{
+    if (p->n_input != n_in || p->n_output < n_out)
+        return draft_error(o, d, SHEAF_ERROR_FORMAT,
+                           "an inner graph of %s has %zu inputs and %zu outputs where %zu and %zu "
+                           "are needed",
+                           d->op_type, p->n_input, p->n_output, n_in, n_out);
+    struct onnx_surroundings around = onnx_enter(o, o->im.block, o->scope);
+    bool ok = onnx_declare(o, p);
+    for (size_t i = 0; ok && i < n_in; i++)
+        if (p->input[i]->name && *p->input[i]->name)
+            name_map_put(&o->scope->values, o->im.arena, p->input[i]->name, in[i]);
+    ok = ok && onnx_nodes(o, p);
+    for (size_t i = 0; ok && i < n_out; i++)
+        ok = (out[i] = inner_output(o, d, p, i)) != NULL;
+    onnx_leave(o, around);
+    return ok;
+}
+
 /* The inner graph's nodes and outputs into `block`, which has its arguments already. */
 static bool fill_block(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
                        struct block *block)
@@ -77,29 +97,11 @@ static bool no_inputs(struct onnx *o, const struct draft *d, const Onnx__GraphPr
            draft_error(o, d, SHEAF_ERROR_FORMAT, "a branch of If has %zu inputs", p->n_input);
 }
 
-bool onnx_inline_graph(struct onnx *o, const struct draft *d, const Onnx__GraphProto *p,
-                       struct value *const *in, struct value **out)
-{
-    struct onnx_surroundings around = onnx_enter(o, o->im.block, o->scope);
-    bool ok = onnx_declare(o, p);
-    for (size_t i = 0; i < p->n_input; i++)
-        if (p->input[i]->name && *p->input[i]->name && in[i])
-            name_map_put(&o->scope->values, o->im.arena, p->input[i]->name, in[i]);
-    ok = ok && onnx_nodes(o, p);
-    for (size_t i = 0; ok && i < p->n_output; i++)
-        ok = (out[i] = inner_output(o, d, p, i)) != NULL;
-    onnx_leave(o, around);
-    return ok;
-}
-
 /* The condition is known: the nodes of the branch stand in for the If. */
 static bool take_branch(struct onnx *o, struct draft *d, const Onnx__GraphProto *p)
 {
-    if (d->n_out > p->n_output)
-        return draft_error(o, d, SHEAF_ERROR_FORMAT, "If has %zu outputs, its branch %zu", d->n_out,
-                           p->n_output);
-    struct value **out = arena_array(o->im.arena, p->n_output, sizeof *out);
-    if (!onnx_inline_graph(o, d, p, NULL, out))
+    struct value **out = arena_array(o->im.arena, d->n_out, sizeof *out);
+    if (!onnx_inline(o, d, p, NULL, 0, out, d->n_out))
         return false;
     for (size_t i = 0; i < d->n_out; i++)
         draft_bind(o, d, i, out[i]);

@@ -254,6 +254,17 @@ bool draft_finish(struct onnx *o, struct draft *d, struct value *v)
     return true;
 }
 
+struct value *onnx_widened(struct onnx *o, struct value *x)
+{
+    bool narrow = x && (x->dtype == DTYPE_F16 || x->dtype == DTYPE_BF16);
+    return narrow ? build_cast(&o->im, NULL, x, DTYPE_F32, NULL) : x;
+}
+
+bool onnx_finish_as(struct onnx *o, struct draft *d, struct value *v, enum dtype dtype)
+{
+    return v && draft_finish(o, d, build_cast(&o->im, d->name, v, dtype, NULL));
+}
+
 /* ---- the node ---- */
 
 static bool set_attr(struct onnx *o, struct draft *d, const struct attr_desc *desc, void *attrs)
@@ -290,6 +301,15 @@ static bool set_attr(struct onnx *o, struct draft *d, const struct attr_desc *de
     return true;
 }
 
+bool draft_set_attrs(struct onnx *o, struct draft *d, struct node *n)
+{
+    const struct op_desc *desc = op_desc(n->op);
+    for (size_t i = 0; i < desc->n_attrs; i++)
+        if (!set_attr(o, d, &desc->attrs[i], n->attrs))
+            return false;
+    return true;
+}
+
 /* Outputs that this build does not compute may be there if nobody uses them. */
 static bool drop_extra_outputs(struct onnx *o, struct draft *d, const struct op_desc *desc)
 {
@@ -311,10 +331,7 @@ bool draft_emit(struct onnx *o, struct draft *d)
     if (!drop_extra_outputs(o, d, desc))
         return false;
     struct node *n = build_begin(&o->im, d->op, d->name, d->in, d->n_in, d->n_out);
-    for (size_t i = 0; i < desc->n_attrs; i++)
-        if (!set_attr(o, d, &desc->attrs[i], n->attrs))
-            return false;
-    if (!draft_check_attrs(o, d) || !build_end(&o->im, n, d->out))
+    if (!draft_set_attrs(o, d, n) || !draft_check_attrs(o, d) || !build_end(&o->im, n, d->out))
         return false;
     for (size_t i = 0; i < d->n_out; i++)
         draft_bind(o, d, i, n->out[i]);

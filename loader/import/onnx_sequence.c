@@ -346,7 +346,8 @@ bool onnx_adapt_sequence_map(struct onnx *o, struct draft *d)
     struct value **in = arena_array(o->im.arena, d->n_in, sizeof *in);
     struct value **result = arena_array(o->im.arena, body->n_output, sizeof *result);
     for (size_t round = 0; round < first->n; round++) {
-        if (!round_inputs(o, d, body, round, in) || !onnx_inline_graph(o, d, body, in, result))
+        if (!round_inputs(o, d, body, round, in) ||
+            !onnx_inline(o, d, body, in, d->n_in, result, body->n_output))
             return false;
         for (size_t i = 0; i < d->n_out; i++)
             out[i]->element[round] = result[i];
@@ -423,7 +424,7 @@ static bool next_round(struct onnx *o, const struct draft *d, struct rounds *r)
                            "a loop that carries a sequence can have %d rounds at most", MAX_ROUNDS);
     r->in[TRIP] = constant_of(o, DTYPE_I64, (int64_t)r->done++);
     r->in[COND] = constant_of(o, DTYPE_BOOL, 1);
-    if (!onnx_inline_graph(o, d, r->body, r->in, r->result))
+    if (!onnx_inline(o, d, r->body, r->in, r->body->n_input, r->result, r->body->n_output))
         return false;
     r->cond = r->result[0];
     for (size_t i = 0; i < r->n_carried; i++)

@@ -132,8 +132,8 @@ static void store(uint8_t *data, unsigned bits, size_t i, uint64_t raw)
 /* An entry of int32_data fits the type: its own range, and for floats any bits. */
 static bool int32_fits(enum dtype t, int32_t v)
 {
-    if (dtype_bits(t) == 4)
-        return v >= -128 && v <= 255; /* two elements */
+    if (dtype_bits(t) < 8)
+        return v >= -128 && v <= 255; /* several elements */
     if (t == DTYPE_F16 || t == DTYPE_BF16)
         return v >= 0 && v <= 0xffff;
     if (t == DTYPE_BOOL)
@@ -168,15 +168,15 @@ static bool list_data(struct onnx *o, const Onnx__TensorProto *p, const char *wh
                       int64_t elems, const void **out_data)
 {
     unsigned bits = dtype_bits(t);
-    size_t want = (size_t)(bits == 4 ? (elems + 1) / 2 : elems);
+    size_t want = (size_t)(bits < 8 ? dtype_bytes(t, elems) : elems);
     const char *list;
     size_t n = list_length(p, t, &list);
     if (n != want)
         return import_error(&o->im, SHEAF_ERROR_FORMAT,
                             "%s has %zu numbers in %s where its shape needs %zu", what, n, list,
                             want);
-    if (bits == 4)
-        bits = 8; /* entries hold two elements, as bytes do */
+    if (bits < 8)
+        bits = 8; /* entries hold several elements, as bytes do */
     uint8_t *data = arena_array(o->im.arena, n, bits / 8);
     for (size_t i = 0; i < n; i++) {
         uint64_t raw;

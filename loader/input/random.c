@@ -17,7 +17,7 @@ void random_fill(enum dtype dtype, int64_t elems, uint64_t seed, void *storage)
     uint64_t state = seed;
     for (int64_t i = 0; i < elems; i++) {
         uint64_t r = next_random(&state);
-        if (dtype_is_float(dtype))
+        if (dtype_is_float(dtype) || dtype_is_coded(dtype))
             tensor_set(&t, i, (double)(r >> 40) / (1 << 23) - 1);
         else if (dtype_bits(dtype) <= 16 && dtype != DTYPE_BOOL)
             tensor_set_int(&t, i, dtype_int_min(dtype) + (int64_t)(r >> (64 - dtype_bits(dtype))));

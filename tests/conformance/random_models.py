@@ -17,6 +17,7 @@ from onnx.reference import ReferenceEvaluator
 
 OPSET = 23
 ONNX_TYPE = helper.np_dtype_to_tensor_dtype
+numpy_type = helper.tensor_dtype_to_np_dtype
 
 
 class Case:
@@ -30,12 +31,14 @@ class Case:
         self.fixed = set(fixed)
         self.n_out = n_out
         self.exact = exact
+        self.opset = OPSET
         self.attributes = attributes
 
     def model(self, output_types=None):
         names = ["" if x is None else f"x{i}" for i, x in enumerate(self.inputs)]
         outs = [f"y{i}" for i in range(self.n_out)]
-        node = helper.make_node(self.op, names, outs, "node", **self.attributes)
+        domain, _, op = self.op.rpartition(".")
+        node = helper.make_node(op, names, outs, "node", domain=domain, **self.attributes)
         infos = [
             helper.make_tensor_value_info(names[i], ONNX_TYPE(x.dtype), x.shape)
             for i, x in self.fed()
@@ -45,8 +48,10 @@ class Case:
         ]
         out_infos = output_types or [onnx.ValueInfoProto(name=o) for o in outs]
         graph = helper.make_graph([node], "random", infos, out_infos, initializers)
-        opset = helper.make_opsetid("", OPSET)
-        return helper.make_model(graph, opset_imports=[opset], ir_version=10)
+        opsets = [helper.make_opsetid("", self.opset)]
+        if domain:
+            opsets.append(helper.make_opsetid(domain, 1))
+        return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
     def fed(self):
         return [
@@ -58,8 +63,10 @@ class Case:
         if self.exact:
             return ReferenceEvaluator(self.model()).run(None, feeds)
         try:
-            # Shape inference tells the types of the outputs.
-            model = onnx.shape_inference.infer_shapes(self.model(), strict_mode=True)
+            # Shape inference tells the types of the outputs; of its own ONNX Runtime knows them.
+            model = self.model()
+            if "." not in self.op:
+                model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
             session = onnxruntime.InferenceSession(
                 model.SerializeToString(), providers=["CPUExecutionProvider"]
             )
@@ -156,10 +163,59 @@ def several(op):
     return make
 
 
+def between(op, low, high):
+    def make(r):
+        return Case(op, [r.g.uniform(low, high, r.shape(0)).astype(r.one_of(np.float32, np.float64))])
+
+    return make
+
+
+def special(op, types, **attributes):
+    """Of one input that has NaN, infinities and halves."""
+
+    def make(r):
+        t = r.one_of(*types)
+        x = np.round(r.floats(r.shape(0), 4) * 2) / 2
+        edges = np.array([np.nan, np.inf, -np.inf, -0.0])
+        if np.issubdtype(t, np.floating):
+            x = np.where(r.ints(x.shape, 0, 3) == 0, edges[r.ints(x.shape, 0, 3)], x)
+        return Case(op, [np.asarray(x).astype(t)], **attributes)
+
+    return make
+
+
 def power(r):
     shape = r.shape()
-    e = r.one_of(r.floats(r.broadcast(shape), 1.5), np.float32(r.one_of(0.5, 1, 2, 3, -1)))
-    return Case("Pow", [np.abs(r.floats(shape)) + np.float32(0.1), e])
+    t = r.one_of(np.float32, np.float64)
+    e = r.one_of(r.floats(r.broadcast(shape), 1.5, t), t(r.one_of(0.5, 1, 2, 3, -1)))
+    return Case("Pow", [np.abs(r.floats(shape, dtype=t)) + t(0.1), e])
+
+
+def mod(r):
+    shape = r.shape()
+    a, b = r.one_of((shape, r.broadcast(shape)), (r.broadcast(shape), shape))
+    t = r.one_of(np.float32, np.float64, np.int8, np.int32, np.int64, np.uint16)
+    if np.issubdtype(t, np.floating):
+        divisor = r.floats(b, r.one_of(0.01, 1), t)
+        return Case("Mod", [r.floats(a, 1000, t), divisor], exact=True, fmod=1)
+    sign = r.one_of(1, -1) if np.issubdtype(t, np.signedinteger) else 1
+    dividend = r.ints(a, 0 if sign == 1 else -100, 100, t)
+    return Case("Mod", [dividend, r.ints(b, 1, 20, t) * t(sign)], fmod=r.int(0, 1))
+
+
+def shift(r):
+    shape = r.shape()
+    t = r.one_of(np.uint8, np.uint32, np.uint64)
+    most = np.iinfo(t).bits - 1
+    by = r.ints(r.broadcast(shape), 0, most, t)
+    return Case("BitShift", [r.ints(shape, 0, 200, t), by], direction=r.one_of("LEFT", "RIGHT"))
+
+
+def sequence(r):
+    """A range of constants."""
+    t = r.one_of(np.float32, np.float64, np.int32, np.int64)
+    step = t(r.one_of(1, 2, 3, -1, -4) * (1 if np.issubdtype(t, np.integer) else 0.5))
+    return Case("Range", [t(r.int(-9, 9)), t(r.int(-9, 9)), step], [0, 1, 2])
 
 
 def clip(r):
@@ -190,6 +246,27 @@ def cast(r):
     if to in ("UINT8", "INT8"):
         x = np.clip(np.abs(x), 0, 127).astype(x.dtype)
     return Case("Cast", [x], to=getattr(TensorProto, to))
+
+
+CODED = tuple(
+    numpy_type(getattr(TensorProto, name))
+    for name in "FLOAT8E4M3FN FLOAT8E4M3FNUZ FLOAT8E5M2 FLOAT8E5M2FNUZ FLOAT4E2M1".split()
+)
+
+
+def cast_coded(r):
+    """Floats of at most 8 bits; and integers of 2 and 4, of what they hold."""
+    wide = r.one_of(np.float16, np.float32, np.float64)
+    x = r.floats(r.shape(), r.one_of(1e-4, 0.3, 300), wide)
+    if r.chance(0.3):
+        x.flat[0] = r.one_of(np.inf, -np.inf, np.nan)
+    coded = ONNX_TYPE(r.one_of(*CODED))
+    if r.chance(0.3):
+        to = getattr(TensorProto, r.one_of(*"INT2 UINT2 INT4 UINT4".split()))
+        return Case("Cast", [r.ints(r.shape(), 0, 1, wide)], exact=True, to=to)
+    if r.chance(0.5):
+        return Case("Cast", [x], exact=True, to=coded, saturate=r.int(0, 1))
+    return Case("CastLike", [x.astype(r.one_of(*CODED)), np.zeros(3, wide)], exact=True)
 
 
 def window(r, spatial, sizes, pool=False):
@@ -347,7 +424,7 @@ def lstm(r):
     a = {"hidden_size": h, "direction": direction}
     if r.chance(0.3):
         a["activations"] = ["HardSigmoid", "Relu", "Softsign"] * d
-    return Case("LSTM", inputs, n_out=3, **a)
+    return Case("LSTM", inputs, n_out=r.int(1, 3), **a)
 
 
 def batch_norm(r):
@@ -363,9 +440,12 @@ def lrn(r):
     return Case("LRN", [r.floats(r.shape(4, 4))], size=size, alpha=0.3, beta=beta, bias=bias)
 
 
-def softmax(r):
-    shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
-    return Case("Softmax", [r.floats(shape, 5)], axis=r.int(-len(shape), len(shape) - 1))
+def along(op, types=(np.float32, np.float64)):
+    def make(r):
+        shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
+        return Case(op, [r.floats(shape, 5, r.one_of(*types))], axis=r.int(-len(shape), len(shape) - 1))
+
+    return make
 
 
 def max_pool(r):
@@ -384,23 +464,29 @@ def average_pool(r):
     return Case("AveragePool", [x], kernel_shape=kernel, count_include_pad=r.int(0, 1), **a)
 
 
-def reduction(op):
+def reduction(op, types=(np.float32,), positive=False, noop=True):
     def make(r):
         shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
         axes = r.one_of(None, i64(r.axes(len(shape))))
         fixed = [1] if axes is not None else []
-        x = r.floats(shape)
-        return Case(op, [x, axes], fixed, keepdims=r.int(0, 1), noop_with_empty_axes=r.int(0, 1))
+        t = r.one_of(*types)
+        x = r.ints(shape, -9, 9, t) if np.issubdtype(t, np.integer) else r.floats(shape, 1.0, t)
+        # Without axes ONNX Runtime leaves out the rest of some operators as well.
+        keep = {"keepdims": r.int(0, 1), "noop_with_empty_axes": r.int(0, 1) if noop else 0}
+        return Case(op, [np.abs(x) + t(0.01) if positive else x, axes], fixed, **keep)
 
     return make
 
 
-def arg_max(r):
-    shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
-    # Few values, so that there are ties.
-    x = r.ints(shape, -2, 2, np.float32)
-    axis = r.int(-len(shape), len(shape) - 1)
-    return Case("ArgMax", [x], axis=axis, keepdims=r.int(0, 1), select_last_index=r.int(0, 1))
+def arg_extreme(op):
+    def make(r):
+        shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
+        # Few values, so that there are ties.
+        x = r.ints(shape, -2, 2, np.float32)
+        axis = r.int(-len(shape), len(shape) - 1)
+        return Case(op, [x], axis=axis, keepdims=r.int(0, 1), select_last_index=r.int(0, 1))
+
+    return make
 
 
 def top_k(r):
@@ -490,6 +576,190 @@ def gather(r):
     return Case("Gather", [r.floats(shape), index], axis=axis)
 
 
+def gather_elements(r):
+    shape = r.shape()
+    axis = r.int(0, len(shape) - 1)
+    of = [r.int(0, 9) if d == axis else r.int(0, n) for d, n in enumerate(shape)]
+    index = r.ints(of, -shape[axis], shape[axis] - 1, r.one_of(np.int64, np.int32))
+    return Case("GatherElements", [r.floats(shape), index], axis=axis)
+
+
+def index_tuples(r, shape, of):
+    """Tuples of indices into the first dimensions of `shape`."""
+    tuples = [r.ints(of, -n, n - 1) for n in shape]
+    return np.stack(tuples, axis=-1)
+
+
+def gather_nd(r):
+    shape = r.shape(2, 4)
+    batch = r.int(0, 1)
+    n = r.int(1, len(shape) - batch)
+    index = index_tuples(r, shape[batch:][:n], shape[:batch] + r.shape(0, 2))
+    return Case("GatherND", [r.floats(shape), index], batch_dims=batch)
+
+
+SCATTERED = (np.float32, np.int64, np.float64, np.int32)
+
+
+def scatter_elements(r):
+    shape, t = r.shape(), r.one_of(*SCATTERED)
+    axis = r.int(0, len(shape) - 1)
+    reduction = r.one_of("none", "add", "mul", "min", "max")
+    of = [r.int(0, n) for n in shape]
+    if reduction == "none":  # without repetition
+        lines = of[:axis] + of[axis + 1 :] + [shape[axis]]
+        order = r.g.permuted(np.broadcast_to(np.arange(shape[axis]), lines), axis=-1)
+        index = np.moveaxis(order[..., : of[axis]], -1, axis)
+        index = index - shape[axis] * r.ints(of, 0, 1)
+    else:
+        of[axis] = r.int(0, 9)
+        index = r.ints(of, -shape[axis], shape[axis] - 1)
+    updates = r.floats(of, 3).astype(t)
+    x = r.floats(shape, 3).astype(t)
+    return Case("ScatterElements", [x, i64(index), updates], axis=axis, reduction=reduction)
+
+
+def scatter_nd(r):
+    shape, t = r.shape(), r.one_of(*SCATTERED)
+    n = r.int(1, len(shape))
+    reduction = r.one_of("none", "add", "mul", "min", "max")
+    if reduction == "none":
+        places = r.g.permutation(int(np.prod(shape[:n])))[: r.int(0, 9)]
+        index = np.stack(np.unravel_index(places, shape[:n]), axis=-1)
+    else:
+        index = index_tuples(r, shape[:n], r.shape(1, 2))
+    updates = r.floats(index.shape[:-1] + shape[n:], 3).astype(t)
+    x = r.floats(shape, 3).astype(t)
+    return Case("ScatterND", [x, i64(index), updates], reduction=reduction)
+
+
+def tile(r):
+    shape = r.shape()
+    return Case("Tile", [r.floats(shape), r.ints(len(shape), 0, 3)], [1])
+
+
+def trilu(r):
+    k = r.one_of(None, r.ints((), -7, 7))
+    return Case("Trilu", [r.floats(r.shape(2)), k], upper=r.int(0, 1))
+
+
+def one_hot(r):
+    shape, depth = r.shape(1, 3), r.int(1, 7)
+    index = r.ints(shape, -depth - 2, depth + 2, r.one_of(np.int64, np.int32, np.float32))
+    values = r.floats(2).astype(r.one_of(np.float32, np.int64))
+    return Case("OneHot", [index, i64(depth), values], [1], axis=r.int(-1, len(shape)))
+
+
+def blocks(op):
+    def make(r):
+        n, c, h, w, b = (r.int(1, 3) for _ in range(5))
+        if op == "SpaceToDepth":
+            return Case(op, [r.floats((n, c, h * b, w * b))], blocksize=b)
+        return Case(op, [r.floats((n, c * b * b, h, w))], blocksize=b, mode=r.one_of("DCR", "CRD"))
+
+    return make
+
+
+def reverse_sequence(r):
+    shape = r.shape(2)
+    batch = r.int(0, 1)
+    lens = r.ints(shape[batch], 1, shape[1 - batch])
+    return Case("ReverseSequence", [r.floats(shape), lens], batch_axis=batch, time_axis=1 - batch)
+
+
+def resize(r):
+    shape = (r.int(1, 2), r.int(1, 3), r.int(2, 9), r.int(2, 9))
+    mode = r.one_of("nearest", "linear", "cubic")
+    # By sizes, where no rounding of scales makes implementations differ.
+    a = {
+        "mode": mode,
+        "coordinate_transformation_mode": r.one_of(
+            "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"
+        ),
+        "axes": r.one_of([2, 3], [3, 2], [3], [2]),
+    }
+    if mode == "nearest":
+        a["nearest_mode"] = r.one_of("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+    elif r.chance(0.3):
+        a["antialias"] = 1
+    if mode == "cubic":
+        a["cubic_coeff_a"] = r.one_of(-0.75, -0.5)
+        a["exclude_outside"] = r.int(0, 1)
+    sizes = r.ints(len(a["axes"]), 2, 17)
+    x = r.floats(shape)
+    # The reference mistakes neighbours where a coordinate is whole but for the last bit.
+    return Case("Resize", [x, None, None, sizes], [3], exact=mode != "nearest", **a)
+
+
+def grid_sample(r):
+    n, c, dims = r.int(1, 2), r.int(1, 3), r.shape(2, 3)
+    mode = r.one_of("nearest", "linear", "cubic") if len(dims) == 2 else r.one_of("nearest", "linear")
+    grid = r.g.uniform(-1.6, 1.6, (n, *r.shape(len(dims), len(dims)), len(dims))).astype(np.float32)
+    padding = r.one_of("zeros", "border", "reflection")
+    align = r.int(0, 1) if min(dims) > 1 else 0
+    x = r.floats((n, c, *dims))
+    return Case("GridSample", [x, grid], mode=mode, padding_mode=padding, align_corners=align)
+
+
+def affine_grid(r):
+    n, dims = r.int(1, 3), tuple(d + 1 for d in r.shape(2, 3))
+    theta = r.floats((n, len(dims), len(dims) + 1))
+    size = i64((n, 2) + dims)
+    return Case("AffineGrid", [theta, size], [1], align_corners=r.int(0, 1))
+
+
+def roi_align(r):
+    n, c, h, w, rois = r.int(1, 2), r.int(1, 3), r.int(2, 9), r.int(2, 9), r.int(1, 4)
+    low, extent = r.g.uniform(-2, 9, (rois, 2)), r.g.uniform(0.5, 9, (rois, 2))
+    boxes = np.concatenate([low, low + extent], axis=1).astype(np.float32)
+    a = {"output_height": r.int(1, 4), "output_width": r.int(1, 4), "sampling_ratio": r.int(0, 3)}
+    a["coordinate_transformation_mode"] = r.one_of("half_pixel", "output_half_pixel")
+    a["mode"] = r.one_of("avg", "max")
+    a["spatial_scale"] = r.one_of(1.0, 0.5)
+    return Case("RoiAlign", [r.floats((n, c, h, w)), boxes, r.ints(rois, 0, n - 1)], **a)
+
+
+def col2im(r):
+    block, strides, dilations = ([r.int(1, 3) for _ in range(2)] for _ in range(3))
+    pads = [r.int(0, 2) for _ in range(4)]
+    places = [r.int(1, 4) for _ in range(2)]
+    image = [
+        max(1, (places[i] - 1) * strides[i] + dilations[i] * (block[i] - 1) + 1 - pads[i] - pads[i + 2])
+        for i in range(2)
+    ]
+    room = [image[i] + pads[i] + pads[i + 2] - dilations[i] * (block[i] - 1) - 1 for i in range(2)]
+    n = int(np.prod([a // s + 1 for a, s in zip(room, strides)]))
+    x = r.floats((r.int(1, 2), r.int(1, 3) * block[0] * block[1], n))
+    a = {"pads": pads, "strides": strides, "dilations": dilations}
+    return Case("Col2Im", [x, i64(image), i64(block)], [1, 2], **a)
+
+
+def compress(r):
+    shape = r.shape()
+    axis = r.one_of({}, {"axis": r.int(-len(shape), len(shape) - 1)})
+    n = shape[axis["axis"]] if axis else int(np.prod(shape))
+    condition = r.ints(r.int(1, n), 0, 1, np.bool_)
+    return Case("Compress", [r.floats(shape), condition], r.one_of([], [1]), **axis)
+
+
+def unique(r):
+    shape = r.one_of(r.shape(1, 3), (r.int(50, 300),))
+    axis = r.one_of({}, {"axis": r.int(-len(shape), len(shape) - 1)})
+    x = r.ints(shape, 0, r.one_of(1, 9), r.one_of(np.float32, np.int64, np.int8))
+    return Case("Unique", [x], n_out=4, sorted=r.int(0, 1), **axis)
+
+
+def non_max_suppression(r):
+    n, c, boxes = r.int(1, 2), r.int(1, 3), r.int(1, 40)
+    low, extent = r.g.uniform(0, 9, (n, boxes, 2)), r.g.uniform(1, 9, (n, boxes, 2))
+    center = r.int(0, 1)
+    x = np.concatenate([low, extent if center else low + extent], axis=2).astype(np.float32)
+    scores = r.ints((n, c, boxes), 0, 20, np.float32)  # few values, so that there are ties
+    most, overlap, least = i64(r.int(0, 9)), np.float32(r.g.uniform()), np.float32(4.5)
+    inputs = [x, scores, most, overlap, r.one_of(None, least)]
+    return Case("NonMaxSuppression", inputs, r.one_of([], [2]), center_point_box=center)
+
+
 def pad(r):
     shape = r.shape(dim=5)
     mode = r.one_of("constant", "edge", "reflect", "wrap")
@@ -535,6 +805,20 @@ def dequantize(r):
     return Case("DequantizeLinear", [x, scale, r.one_of(None, zero)], exact=True, **a)
 
 
+def quantize_coded(r):
+    shape, t = r.shape(2), r.one_of(np.float32, np.float16)
+    scale, _, a = quantize_parameters(r, shape, t, np.int8)
+    a.update(output_dtype=ONNX_TYPE(r.one_of(*CODED)), saturate=r.int(0, 1))
+    return Case("QuantizeLinear", [r.floats(shape, 50, t), scale], exact=True, **a)
+
+
+def dequantize_coded(r):
+    shape, t = r.shape(2), r.one_of(np.float32, np.float16)
+    scale, _, a = quantize_parameters(r, shape, t, np.int8)
+    x = r.floats(shape, 5).astype(r.one_of(*CODED))
+    return Case("DequantizeLinear", [x, scale], exact=True, **a)
+
+
 def dynamic_quantize(r):
     x = r.floats(r.shape(1), 5) + np.float32(r.one_of(-20, 0, 0, 20))
     return Case("DynamicQuantizeLinear", [x], n_out=3, exact=True)
@@ -555,6 +839,32 @@ OPERATORS = {
     "Log": unary("Log", positive=True),
     "Sqrt": unary("Sqrt", positive=True, types=FLOATS),
     "Erf": unary("Erf"),
+    "Elu": unary("Elu", alpha=0.7),
+    "Celu": unary("Celu", alpha=1.5),
+    "Selu": unary("Selu"),
+    "Softplus": unary("Softplus"),
+    "Softsign": unary("Softsign"),
+    "Mish": unary("Mish"),
+    "Shrink": unary("Shrink", types=FLOATS, bias=0.5, lambd=0.75),
+    "ThresholdedRelu": unary("ThresholdedRelu", alpha=0.25),
+    "HardSwish": unary("HardSwish"),
+    "Gelu": unary("Gelu"),
+    "GeluTanh": unary("Gelu", approximate="tanh"),
+    "Sin": between("Sin", -100, 100),
+    "Cos": between("Cos", -100, 100),
+    "Tan": unary("Tan"),
+    "Asin": between("Asin", -1, 1),
+    "Acos": between("Acos", -1, 1),
+    "Atan": unary("Atan"),
+    "Sinh": unary("Sinh"),
+    "Cosh": unary("Cosh"),
+    "Asinh": unary("Asinh"),
+    "Acosh": between("Acosh", 1, 9),
+    "Atanh": between("Atanh", -0.999, 0.999),
+    "Round": special("Round", FLOATS),
+    "Sign": special("Sign", (np.float32, np.int32, np.int64, np.uint8)),
+    "IsNaN": special("IsNaN", FLOATS),
+    "IsInf": special("IsInf", FLOATS, detect_negative=0),
     "Neg": unary("Neg", types=FLOATS),
     "Abs": unary("Abs", types=FLOATS),
     "Floor": unary("Floor", types=FLOATS),
@@ -568,8 +878,17 @@ OPERATORS = {
     "Equal": binary("Equal", (np.int32, np.int64, np.bool_)),
     "Less": binary("Less"),
     "Greater": binary("Greater"),
+    "LessOrEqual": binary("LessOrEqual"),
+    "GreaterOrEqual": binary("GreaterOrEqual"),
     "And": binary("And", (np.bool_,)),
     "Or": binary("Or", (np.bool_,)),
+    "Xor": binary("Xor", (np.bool_,)),
+    "BitwiseAnd": binary("BitwiseAnd", (np.uint8, np.int32, np.int64)),
+    "BitwiseOr": binary("BitwiseOr", (np.uint8, np.int32, np.int64)),
+    "BitwiseXor": binary("BitwiseXor", (np.uint8, np.int32, np.int64)),
+    "BitShift": shift,
+    "Mod": mod,
+    "Mean": several("Mean"),
     "Sum": several("Sum"),
     "Max": several("Max"),
     "Min": several("Min"),
@@ -589,13 +908,24 @@ OPERATORS = {
     "LSTM": lstm,
     "BatchNormalization": batch_norm,
     "LRN": lrn,
-    "Softmax": softmax,
+    "Softmax": along("Softmax"),
+    "LogSoftmax": along("LogSoftmax"),
+    "Hardmax": along("Hardmax", (np.float32,)),
     "MaxPool": max_pool,
     "AveragePool": average_pool,
     "GlobalAveragePool": lambda r: Case("GlobalAveragePool", [r.floats(r.shape(3, 5))]),
     "ReduceMean": reduction("ReduceMean"),
     "ReduceSum": reduction("ReduceSum"),
-    "ArgMax": arg_max,
+    "ReduceProd": reduction("ReduceProd", (np.float32, np.int64)),
+    "ReduceMax": reduction("ReduceMax", (np.float32, np.float64, np.int32, np.uint8)),
+    "ReduceMin": reduction("ReduceMin", (np.float32, np.float64, np.int32, np.int8)),
+    "ReduceL1": reduction("ReduceL1", (np.float32, np.int32), noop=False),
+    "ReduceL2": reduction("ReduceL2", noop=False),
+    "ReduceSumSquare": reduction("ReduceSumSquare", (np.float32, np.int32), noop=False),
+    "ReduceLogSum": reduction("ReduceLogSum", positive=True, noop=False),
+    "ReduceLogSumExp": reduction("ReduceLogSumExp", (np.float32, np.float64), noop=False),
+    "ArgMax": arg_extreme("ArgMax"),
+    "ArgMin": arg_extreme("ArgMin"),
     "TopK": top_k,
     "Reshape": reshape,
     "Flatten": flatten,
@@ -606,12 +936,34 @@ OPERATORS = {
     "Split": split,
     "Slice": slicing,
     "Gather": gather,
+    "GatherElements": gather_elements,
+    "GatherND": gather_nd,
+    "ScatterElements": scatter_elements,
+    "ScatterND": scatter_nd,
+    "Tile": tile,
+    "Trilu": trilu,
+    "OneHot": one_hot,
+    "DepthToSpace": blocks("DepthToSpace"),
+    "SpaceToDepth": blocks("SpaceToDepth"),
+    "ReverseSequence": reverse_sequence,
+    "Resize": resize,
+    "GridSample": grid_sample,
+    "AffineGrid": affine_grid,
+    "RoiAlign": roi_align,
+    "Col2Im": col2im,
+    "Compress": compress,
+    "Unique": unique,
+    "NonMaxSuppression": non_max_suppression,
     "Pad": pad,
     "Expand": expand,
+    "Range": sequence,
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
     "DynamicQuantizeLinear": dynamic_quantize,
     "NonZero": non_zero,
+    "CastCoded": cast_coded,
+    "QuantizeCoded": quantize_coded,
+    "DequantizeCoded": dequantize_coded,
 }
 
 
@@ -619,7 +971,11 @@ def main():
     folder, n = sys.argv[1], int(sys.argv[2])
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     onnxruntime.set_default_logger_severity(4)
-    for position, (name, make) in enumerate(OPERATORS.items()):
+    import random_layers  # which import this file
+    import random_norm
+
+    operators = OPERATORS | random_layers.OPERATORS | random_norm.NORMALIZATIONS
+    for position, (name, make) in enumerate(operators.items()):
         for i in range(n):
             r = Random([seed, position, i])
             make(r).write(os.path.join(folder, f"{name}_{i}"))

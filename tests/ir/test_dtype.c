@@ -28,7 +28,8 @@ static void test_table(void **state)
         enum dtype d = (enum dtype)t;
         assert_int_equal(dtype_parse(dtype_name(d)), d);
         assert_int_equal(dtype_from_code(dtype_code(d)), d);
-        assert_true(dtype_is_float(d) + dtype_is_integer(d) + (d == DTYPE_BOOL) == 1);
+        assert_true(
+            dtype_is_float(d) + dtype_is_integer(d) + (d == DTYPE_BOOL) + dtype_is_coded(d) == 1);
     }
     assert_int_equal(dtype_parse("f8"), DTYPE_NONE);
     assert_int_equal(dtype_parse(""), DTYPE_NONE);
@@ -45,6 +46,7 @@ static void test_sizes(void **state)
     assert_int_equal(dtype_bytes(DTYPE_I4, 0), 0);
     assert_int_equal(dtype_bytes(DTYPE_I4, 3), 2);
     assert_int_equal(dtype_bytes(DTYPE_U4, 4), 2);
+    assert_int_equal(dtype_bytes(DTYPE_I2, 5), 2);
 }
 
 static void test_ranges(void **state)
@@ -52,6 +54,8 @@ static void test_ranges(void **state)
     (void)state;
     assert_true(dtype_int_min(DTYPE_I4) == -8 && dtype_int_max(DTYPE_I4) == 7);
     assert_true(dtype_int_min(DTYPE_U4) == 0 && dtype_int_max(DTYPE_U4) == 15);
+    assert_true(dtype_int_min(DTYPE_I2) == -2 && dtype_int_max(DTYPE_I2) == 1);
+    assert_true(dtype_int_min(DTYPE_F8E5M2) == 0 && dtype_int_max(DTYPE_F8E5M2) == 255);
     assert_true(dtype_int_min(DTYPE_I8) == -128 && dtype_int_max(DTYPE_I8) == 127);
     assert_true(dtype_int_min(DTYPE_U32) == 0 && dtype_int_max(DTYPE_U32) == UINT32_MAX);
     assert_true(dtype_int_min(DTYPE_I64) == INT64_MIN && dtype_int_max(DTYPE_I64) == INT64_MAX);

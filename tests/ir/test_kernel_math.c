@@ -1,8 +1,9 @@
 /*
  * The error bounds that ir/kernel_math.c states, and its special values, through the evaluator.
  *
- * f32: every 251st float (every 7th in a full run) against double arithmetic; a value is off by
- * the distance to the exact result in units in the last place of the float nearest to it.
+ * f32: every 251st float (every 7th in a full run) against double arithmetic, every 4001st of
+ * functions that are computed in f64; a value is off by the distance to the exact result in units
+ * in the last place of the float nearest to it.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -79,13 +80,13 @@ static double sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
-static void check_f32(build_fn fn, double (*exact)(double), double bound)
+static void check_floats(build_fn fn, double (*exact)(double), double bound, uint64_t step)
 {
     struct arena a;
     arena_init(&a);
     struct kernel *k = unary_kernel(&a, fn, DTYPE_F32);
     float *x = malloc(CHUNK * sizeof *x), *y = malloc(CHUNK * sizeof *y);
-    uint64_t step = support_full() ? 7 : support_quick() ? 251 * 64 : 251;
+    step = support_full() ? 7 : support_quick() ? step * 64 : step;
     double worst = 0;
     float worst_at = 0;
     for (uint64_t bits = 0; bits < UINT64_C(1) << 32;) {
@@ -111,16 +112,28 @@ static void check_f32(build_fn fn, double (*exact)(double), double bound)
         fail_msg("error of %.3f ULP at %.9g (%a)", worst, (double)worst_at, (double)worst_at);
 }
 
+static void check_f32(build_fn fn, double (*exact)(double), double bound)
+{
+    check_floats(fn, exact, bound, 251);
+}
+
+static void check_by_f64(build_fn fn, double (*exact)(double))
+{
+    check_floats(fn, exact, 1, 4001);
+}
+
 static void test_exp(void **state)
 {
     (void)state;
     check_f32(kernel_exp, exp, 1);
+    check_f32(kernel_expm1, expm1, 2);
 }
 
 static void test_log(void **state)
 {
     (void)state;
     check_f32(kernel_log, log, 1);
+    check_f32(kernel_log1p, log1p, 2);
 }
 
 static void test_tanh(void **state)
@@ -139,6 +152,27 @@ static void test_erf(void **state)
 {
     (void)state;
     check_f32(kernel_erf, erf, 2);
+}
+
+static void test_trigonometry(void **state)
+{
+    (void)state;
+    check_by_f64(kernel_sin, sin);
+    check_by_f64(kernel_cos, cos);
+    check_by_f64(kernel_tan, tan);
+    check_by_f64(kernel_asin, asin);
+    check_by_f64(kernel_acos, acos);
+    check_by_f64(kernel_atan, atan);
+}
+
+static void test_hyperbolic(void **state)
+{
+    (void)state;
+    check_by_f64(kernel_sinh, sinh);
+    check_by_f64(kernel_cosh, cosh);
+    check_by_f64(kernel_asinh, asinh);
+    check_by_f64(kernel_acosh, acosh);
+    check_by_f64(kernel_atanh, atanh);
 }
 
 /* ---- f64, against long double ---- */
@@ -214,6 +248,68 @@ static void test_f64(void **state)
     check_f64(kernel_sigmoid, sigmoid_long, -740, 40, 2.5);
     check_f64(kernel_sigmoid, sigmoid_long, -4, 4, 2.5);
     check_f64(kernel_erf, erfl, -7, 7, 2);
+}
+
+static void test_trigonometry_f64(void **state)
+{
+    (void)state;
+    if (sizeof(long double) <= sizeof(double)) {
+        print_message("skipped for want of a long double beyond double\n");
+        skip();
+    }
+    static const double ends[] = {0.8, 20, 1e6, 1e20, 1e307};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        check_f64(kernel_sin, sinl, -ends[i], ends[i], 1);
+        check_f64(kernel_cos, cosl, -ends[i], ends[i], 1);
+        check_f64(kernel_tan, tanl, -ends[i], ends[i], 2.5);
+    }
+    check_f64(kernel_asin, asinl, -1, 1, 1);
+    check_f64(kernel_acos, acosl, -1, 1, 1.5);
+    check_f64(kernel_atan, atanl, -1, 1, 1.5);
+    check_f64(kernel_atan, atanl, -20, 20, 1.5);
+}
+
+static void test_hyperbolic_f64(void **state)
+{
+    (void)state;
+    if (sizeof(long double) <= sizeof(double)) {
+        print_message("skipped for want of a long double beyond double\n");
+        skip();
+    }
+    check_f64(kernel_expm1, expm1l, -1, 1, 2);
+    check_f64(kernel_expm1, expm1l, -50, 709, 2);
+    check_f64(kernel_log1p, log1pl, -1, 1, 2);
+    check_f64(kernel_log1p, log1pl, 0, 1e300, 2);
+    check_f64(kernel_sinh, sinhl, -2, 2, 2);
+    check_f64(kernel_sinh, sinhl, -710, 710, 2);
+    check_f64(kernel_cosh, coshl, -2, 2, 2);
+    check_f64(kernel_cosh, coshl, -710, 710, 2);
+    check_f64(kernel_asinh, asinhl, -2, 2, 2.5);
+    check_f64(kernel_asinh, asinhl, -1e300, 1e300, 2.5);
+    check_f64(kernel_acosh, acoshl, 1, 2, 3);
+    check_f64(kernel_acosh, acoshl, 1, 1e12, 3);
+    check_f64(kernel_atanh, atanhl, -1, 1, 2);
+}
+
+/* The double next to a multiple of pi/2 that is the nearest to one. */
+static void test_nearest_to_quadrant(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    double *x = calloc(CHUNK, sizeof *x), *y = calloc(CHUNK, sizeof *y);
+    x[0] = 6381956970095103 * 0x1p797;
+    x[1] = -0.0;
+    x[2] = INFINITY;
+    x[3] = 0x1p-1074;
+    run(unary_kernel(&a, kernel_cos, DTYPE_F64), (void *[]){x, y});
+    assert_true(fabs(y[0] / -4.6871659242546276e-19 - 1) < 1e-15);
+    assert_true(y[1] == 1 && isnan(y[2]) && y[3] == 1);
+    run(unary_kernel(&a, kernel_sin, DTYPE_F64), (void *[]){x, y});
+    assert_true(y[0] == 1 && y[1] == 0 && signbit(y[1]) && isnan(y[2]) && y[3] == x[3]);
+    free(x);
+    free(y);
+    arena_done(&a);
 }
 
 /* ---- powers ---- */
@@ -334,10 +430,19 @@ static void test_half(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exp),  cmocka_unit_test(test_log),
-        cmocka_unit_test(test_tanh), cmocka_unit_test(test_sigmoid),
-        cmocka_unit_test(test_erf),  cmocka_unit_test(test_f64),
-        cmocka_unit_test(test_pow),  cmocka_unit_test(test_pow_of_integers),
+        cmocka_unit_test(test_exp),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_tanh),
+        cmocka_unit_test(test_sigmoid),
+        cmocka_unit_test(test_erf),
+        cmocka_unit_test(test_trigonometry),
+        cmocka_unit_test(test_hyperbolic),
+        cmocka_unit_test(test_trigonometry_f64),
+        cmocka_unit_test(test_hyperbolic_f64),
+        cmocka_unit_test(test_nearest_to_quadrant),
+        cmocka_unit_test(test_f64),
+        cmocka_unit_test(test_pow),
+        cmocka_unit_test(test_pow_of_integers),
         cmocka_unit_test(test_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

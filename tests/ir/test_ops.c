@@ -280,6 +280,10 @@ static void test_reduce(void **state)
 static void test_arg_max(void **state)
 {
     (void)state;
+    CHECK("const %x f32 [2,3] = {1, 3, 1, 2, " NAN_TEXT ", 1} %y = arg_min (%x) {axis=1} return %y",
+          "i64 [2,1]", 0, 1);
+    CHECK("const %x f32 [3] = {1, 3, 1} %y = arg_min (%x) {select_last_index=1} return %y",
+          "i64 [1]", 2);
     CHECK("const %x f32 [2,3] = {1, 3, 3, 2, 2, 2} %y = arg_max (%x) {axis=1} return %y",
           "i64 [2,1]", 1, 0);
     CHECK("const %x f32 [2,3] = {1, 3, 3, 2, 2, 2} %y = arg_max (%x)"

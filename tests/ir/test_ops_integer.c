@@ -337,12 +337,21 @@ static void test_quantize(void **state)
     CHECK("const %x i32 [2] = {7, -7} const %s f32 [] = {2} const %z i8 [] = {0}"
           "%y = quantize_linear (%x, %s, %z) return %y",
           "i8 [2]", 4, -4);
+    CHECK("const %x f32 [4] = {3, -1000, 0.51, 1e9} const %s f32 [] = {2} const %z f8e5m2 [] = {0}"
+          "%y = quantize_linear (%x, %s, %z) return %y",
+          "f8e5m2 [4]", 1.5, -512, 0.25, 57344);
+    CHECK("const %x f32 [2] = {-0, 5} const %s f8e8m0 [] = {128} const %z f4e2m1 [] = {1}"
+          "%y = quantize_linear (%x, %s, %z) return %y",
+          "f4e2m1 [2]", 0.5, 3);
+    CHECK("const %x f32 [5] = {-9, 9, 0.5, 1.5, -1} const %s f32 [] = {1}"
+          "%y = quantize_linear (%x, %s) {output_dtype=26} return %y",
+          "i2 [5]", -2, 1, 0, 1, -1);
     refused("input %x f32 [2] const %s f32 [] = {1} const %z i8 [] = {0}"
             "%y = quantize_linear (%x, %s, %z) {output_dtype=2} return %y",
             "the zero point is i8 where the result is to be u8");
     refused("input %x f32 [2] const %s f32 [] = {1}"
-            "%y = quantize_linear (%x, %s) {output_dtype=17} return %y",
-            "output_dtype: ONNX type 17 is not supported");
+            "%y = quantize_linear (%x, %s) {output_dtype=24} return %y",
+            "output_dtype: ONNX type 24 is not supported");
     refused("input %x f32 [2] const %s f32 [] = {1}"
             "%y = quantize_linear (%x, %s) {precision=3} return %y",
             "precision: ONNX type 3 is not supported");
@@ -357,9 +366,19 @@ static void test_dequantize(void **state)
     CHECK("const %x i4 [3] = {-8, 7, 1} const %s f16 [] = {0.5}"
           "%y = dequantize_linear (%x, %s) return %y",
           "f16 [3]", -4, 3.5, 0.5);
+    CHECK(
+        "const %x f8e4m3fn [3] = {56, 190, 1} const %s f8e8m0 [] = {129} const %z f8e4m3fn [] = {0}"
+        "%y = dequantize_linear (%x, %s, %z) {output_dtype=1} return %y",
+        "f32 [3]", 4, -7, 0x1p-7);
+    CHECK("const %x u2 [4] = {0, 1, 2, 3} const %s f32 [] = {0.5} const %z u2 [] = {1}"
+          "%y = dequantize_linear (%x, %s, %z) return %y",
+          "f32 [4]", -0.5, 0, 0.5, 1);
     CHECK("const %x i32 [2] = {-2147483648, 2147483647} const %s f32 [] = {1}"
           "const %z i32 [] = {1} %y = dequantize_linear (%x, %s, %z) return %y",
           "f32 [2]", -2147483649., 2147483646);
+    refused(
+        "input %x f8e5m2 [2] const %s f8e8m0 [] = {1} %y = dequantize_linear (%x, %s) return %y",
+        "output_dtype: ONNX type 24 is not supported");
     CHECK("const %x u16 [1] = {65535} const %s f16 [] = {0.5}"
           "%y = dequantize_linear (%x, %s) {output_dtype=1} return %y",
           "f32 [1]", 32767.5);

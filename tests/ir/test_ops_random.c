@@ -36,6 +36,34 @@ static const char *const nodes[] = {
     "const %x f32 [2,3] = fill 1 %y = floor (%x)",
     "const %x f32 [2,3] = fill 1 %y = ceil (%x)",
     "const %x f32 [2,3] = fill 1 %y = reciprocal (%x)",
+    "const %x f32 [2,3] = fill 1 %y = elu (%x)",
+    "const %x f32 [2,3] = fill 1 %y = celu (%x)",
+    "const %x f32 [2,3] = fill 1 %y = selu (%x)",
+    "const %x f32 [2,3] = fill 1 %y = softplus (%x)",
+    "const %x f32 [2,3] = fill 1 %y = softsign (%x)",
+    "const %x f32 [2,3] = fill 1 %y = mish (%x)",
+    "const %x f32 [2,3] = fill 1 %y = shrink (%x)",
+    "const %x f32 [2,3] = fill 1 %y = thresholded_relu (%x)",
+    "const %x f32 [2,3] = fill 1 %y = swish (%x)",
+    "const %x f32 [2,3] = fill 1 %y = hard_swish (%x)",
+    "const %x f32 [2,3] = fill 1 %y = gelu (%x)",
+    "const %x f32 [2,3] = fill 1 %y = sin (%x)",
+    "const %x f32 [2,3] = fill 1 %y = cos (%x)",
+    "const %x f32 [2,3] = fill 1 %y = tan (%x)",
+    "const %x f32 [2,3] = fill 1 %y = asin (%x)",
+    "const %x f32 [2,3] = fill 1 %y = acos (%x)",
+    "const %x f32 [2,3] = fill 1 %y = atan (%x)",
+    "const %x f32 [2,3] = fill 1 %y = sinh (%x)",
+    "const %x f32 [2,3] = fill 1 %y = cosh (%x)",
+    "const %x f32 [2,3] = fill 1 %y = asinh (%x)",
+    "const %x f32 [2,3] = fill 1 %y = acosh (%x)",
+    "const %x f32 [2,3] = fill 1 %y = atanh (%x)",
+    "const %x f32 [2,3] = fill 1 %y = round (%x)",
+    "const %x f32 [2,3] = fill 1 %y = sign (%x)",
+    "const %x f32 [2,3] = fill 1 %y = is_nan (%x)",
+    "const %x f32 [2,3] = fill 1 %y = is_inf (%x)",
+    "const %x i32 [2,3] = fill 1 %y = bit_not (%x)",
+    "const %x i32 [2,3] = fill 1 %y = bit_cast (%x) {to=1}",
     "const %x bool [2,3] = fill 1 %y = not (%x)",
     "const %x f32 [2,3] = fill 1 %y = identity (%x)",
     "const %x f32 [2,3] = fill 1 %y = cast (%x) {to=3}",
@@ -52,6 +80,19 @@ static const char *const nodes[] = {
     "const %a f32 [2,3] = fill 1 const %b f32 [3] = fill 2 %y = equal (%a, %b)",
     "const %a f32 [2,3] = fill 1 const %b f32 [3] = fill 2 %y = less (%a, %b)",
     "const %a f32 [2,3] = fill 1 const %b f32 [3] = fill 2 %y = greater (%a, %b)",
+    "const %a f32 [2,3] = fill 1 const %b f32 [3] = fill 2 %y = less_or_equal (%a, %b)",
+    "const %a f32 [2,3] = fill 1 const %b f32 [3] = fill 2 %y = greater_or_equal (%a, %b)",
+    "const %a f32 [2,3] = fill 1 const %b f32 [3] = fill 2 %y = mod (%a, %b)",
+    "const %a f32 [2,3] = fill 1 const %b f32 [3] = fill 2 %y = mean (%a, %b)",
+    "const %a i32 [2,3] = fill -7 const %b i32 [3] = fill 0 %y = mod (%a, %b)",
+    "const %a i32 [2,3] = fill 1 const %b i32 [3] = fill 2 %y = bit_and (%a, %b)",
+    "const %a i32 [2,3] = fill 1 const %b i32 [3] = fill 2 %y = bit_or (%a, %b)",
+    "const %a i32 [2,3] = fill 1 const %b i32 [3] = fill 2 %y = bit_xor (%a, %b)",
+    "const %a u8 [2,3] = fill 1 const %b u8 [3] = fill 2 "
+    "%y = bit_shift (%a, %b) {direction=\"LEFT\"}",
+    "const %a bool [2,3] = fill 1 const %b bool [3] = fill 0 %y = xor (%a, %b)",
+    "const %a f32 [] = {1} const %b f32 [1] = {7} const %c f32 [] = {2} "
+    "%y = range (%a, %b, %c) {bound=4}",
     "const %a bool [2,3] = fill 1 const %b bool [3] = fill 0 %y = and (%a, %b)",
     "const %a bool [2,3] = fill 1 const %b bool [3] = fill 0 %y = or (%a, %b)",
     "const %c bool [3] = fill 1 const %a f32 [2,3] = fill 1 const %b f32 [1] = fill 2 "
@@ -81,6 +122,19 @@ static const char *const nodes[] = {
     "const %n i32 [2] = {1, 3} const %h f32 [2,2,2] = fill 0 const %p f32 [2,6] = fill 0.1 "
     "%y, %yh, %yc = lstm (%x, %w, %w, %b, %n, %h, %h, %p) {direction=\"bidirectional\", clip=3}",
     "const %x f32 [2,3,2] = fill 1 const %c f32 [3] = fill 1 %y = batch_norm (%x, %c, %c, %c, %c)",
+    "const %x f32 [3,2,2] = fill 1 const %w f32 [2,6,2] = fill 0.5 const %b f32 [2,12] = fill 0.1 "
+    "const %n i32 [2] = {1, 3} const %h f32 [2,2,2] = fill 0 "
+    "%y, %yh = gru (%x, %w, %w, %b, %n, %h) {direction=\"bidirectional\", clip=3, "
+    "linear_before_reset=1}",
+    "const %x f32 [3,2,2] = fill 1 const %w f32 [1,6,2] = fill 0.5 const %r f32 [1,6,2] = fill 1 "
+    "%y, %yh = gru (%x, %w, %r) {direction=\"reverse\"}",
+    "const %x f32 [3,2,2] = fill 1 const %w f32 [1,2,2] = fill 0.5 const %b f32 [1,4] = fill 0.1 "
+    "const %n i32 [2] = {1, 3} %y, %yh = rnn (%x, %w, %w, %b, %n) {activations=[\"relu\"]}",
+    "const %x f32 [2,3,8] = fill 1 const %c f32 [5,1] = fill 0.5 const %p i64 [2,3] = fill 4 "
+    "%y = rotary_embedding (%x, %c, %c, %p) {num_heads=2, rotary_embedding_dim=2}",
+    "const %q f32 [1,2,8] = fill 1 const %k f32 [1,2,4] = fill 2 const %s f32 [1,2,2,2] = fill 0 "
+    "const %b f32 [1,2,2] = fill 0.5 %y, %t = linear_attention (%q, %k, %k, %s, %k, %b) "
+    "{q_num_heads=4, kv_num_heads=2}",
     "const %x f32 [2,3,2,2] = fill 1 %y = lrn (%x) {size=3}",
     "const %x f32 [2,3] = fill 1 %y = softmax (%x)",
     "const %x f32 [1,2,4,4] = fill 1 %y = max_pool (%x)"
@@ -90,8 +144,39 @@ static const char *const nodes[] = {
     "const %x f32 [1,2,4,4] = fill 1 %y = global_average_pool (%x)",
     "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_mean (%x, %a)",
     "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_sum (%x, %a)",
+    "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_max (%x, %a)",
+    "const %x u8 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_min (%x, %a)",
+    "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_prod (%x, %a)",
+    "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_l1 (%x, %a)",
+    "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_l2 (%x, %a)",
+    "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_sum_square (%x, %a)",
+    "const %x f32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_log_sum (%x, %a)",
+    "const %x i32 [2,3,40] = fill 1 const %a i64 [2] = {0, -1} %y = reduce_log_sum_exp (%x, %a)",
+    "const %x f32 [2,3] = fill 1 const %a i64 [] = {1} %y = cum_sum (%x, %a) {reverse=1}",
+    "const %x f32 [2,3] = fill 1 const %a i64 [] = {1} %y = cum_prod (%x, %a) {exclusive=1}",
+    "const %x f32 [2,3] = fill 1 %y = log_softmax (%x)",
+    "const %x f32 [2,3,4] = fill 1 const %s f32 [3,1] = fill 2 "
+    "%y, %m, %i = normalize (%x, %s, %s) {axes=[2], stash_type=1}",
+    "const %x f32 [2,3,4] = fill 1 const %t i64 [2,4] = fill 2 const %w f32 [3] = fill 2 "
+    "%y, %u = nll_loss (%x, %t, %w) {ignore_index=1}",
+    "const %x f32 [1,2,4,4] = fill 1 %y, %i = max_pool_indices (%x)"
+    "{kernel_shape=[2,2], strides=[2,1], pads=[0,1,1,0], storage_order=1}",
+    "const %x f32 [1,2,4,4] = fill 1 const %i i64 [1,2,4,4] = fill 5 %y = max_unpool (%x, %i)"
+    "{kernel_shape=[2,2], strides=[2,1], pads=[0,1,1,0]}",
+    "const %x f32 [1,2,4,4] = fill 1 %y = lp_pool (%x)"
+    "{kernel_shape=[2,2], strides=[2,1], pads=[0,1,1,0], dilations=[1,2], p=3}",
     "const %x f32 [2,3] = fill 1 %y = arg_max (%x) {axis=1}",
+    "const %x f32 [2,3] = fill 1 %y = arg_min (%x) {axis=1}",
     "const %x f32 [2,3] = fill 1 const %k i64 [1] = {2} %y, %i = top_k (%x, %k) {axis=1}",
+    "const %x f32 [2,4,3,3] = fill 1 const %w f32 [4,2,2,2] = fill 2 const %b f32 [4] = fill 3 "
+    "%y = conv_transpose (%x, %w, %b) {group=2, pads=[1,0,0,1], strides=[2,1], "
+    "output_padding=[1,0], dilations=[2,2]}",
+    "const %x f32 [1,2,3] = fill 1 const %w f32 [2,2,5] = fill 2 "
+    "%y = conv_transpose (%x, %w) {strides=[65], auto_pad=\"SAME_UPPER\"}",
+    "const %x f32 [1,4,3,3] = fill 1 const %w f32 [2,2,2,2] = fill 2 const %b f32 [2] = fill 3 "
+    "const %o f32 [1,16,2,2] = fill 0.5 const %m f32 [1,8,2,2] = fill 0.5 "
+    "%y = deform_conv (%x, %w, %o, %b, %m) {group=2, offset_group=2}",
+    "const %x f32 [2,3,3] = fill 1 %y = det (%x)",
     "const %x f32 [2,3] = fill 1 const %s i64 [2] = {-1, 2} %y = reshape (%x, %s)",
     "const %x f32 [2,3,2] = fill 1 %y = flatten (%x)",
     "const %x f32 [2,1,3] = fill 1 const %a i64 [1] = {1} %y = squeeze (%x, %a)",
@@ -103,6 +188,37 @@ static const char *const nodes[] = {
     "const %x f32 [4,5] = fill 1 const %s i64 [2] = {-1, 0} const %e i64 [2] = {-9, 3} "
     "const %a i64 [2] = {1, 0} const %t i64 [2] = {-2, 1} %y = slice (%x, %s, %e, %a, %t)",
     "const %x f32 [4,5] = fill 1 const %i i64 [2,2] = {-1, 0, 9, 3} %y = gather (%x, %i) {axis=1}",
+    "const %x f32 [2,3] = fill 1 const %i i64 [2,2] = {-1, 0, 9, 3} "
+    "%y = gather_elements (%x, %i) {axis=1}",
+    "const %x f32 [2,3,2] = fill 1 const %i i64 [2,2,1] = {-1, 0, 9, 3} "
+    "%y = gather_nd (%x, %i) {batch_dims=1}",
+    "const %x f32 [2,3] = fill 1 const %i i64 [2,2] = {-1, 0, 9, 3} const %u f32 [2,2] = fill 2 "
+    "%y = scatter_elements (%x, %i, %u) {axis=1, reduction=\"add\"}",
+    "const %x f32 [2,3] = fill 1 const %i i64 [2,1] = {-1, 9} const %u f32 [2,3] = fill 2 "
+    "%y = scatter_nd (%x, %i, %u) {reduction=\"max\"}",
+    "const %x f32 [2,4,3] = fill 1 const %u f32 [2,2,3] = fill 2 const %i i64 [2] = {3, -1} "
+    "%y = tensor_scatter (%x, %u, %i) {mode=\"circular\"}",
+    "const %x f32 [2,3] = fill 1 const %r i64 [2] = {3, 2} %y = tile (%x, %r)",
+    "const %x f32 [2,3] = fill 1 const %k i64 [] = {1} %y = trilu (%x, %k) {upper=0}",
+    "const %x f32 [2,3] = fill 1 %y = eye_like (%x) {dtype=7, k=-1}",
+    "const %i i64 [2,3] = fill 1 const %d i64 [] = {4} const %v f32 [2] = {0, 1} "
+    "%y = one_hot (%i, %d, %v) {axis=1}",
+    "const %x f32 [2,3] = fill 1 const %n i64 [3] = {2, 1, 9} %y = reverse_sequence (%x, %n)",
+    "const %x f32 [2,3] = fill 1 const %i i64 [4] = {0, 1, 2, 2} %y = pick (%x, %i) {axes=[1]}",
+    "const %x f32 [2,3] = fill 1 const %i i64 [2,2] = {0, -1, 2, 2} "
+    "const %w f32 [2,2] = fill 0.5 %y = resample (%x, %i, %w) {axes=[1]}",
+    "const %x f32 [1,2,3,3] = fill 1 const %g f32 [1,2,2,2] = fill 0.5 "
+    "%y = grid_sample (%x, %g) {mode=\"cubic\"}",
+    "const %t f32 [2,2,3] = fill 1 const %s i64 [4] = {2, 1, 3, 4} %y = affine_grid (%t, %s)",
+    "const %x f32 [1,2,3,3] = fill 1 const %r f32 [2,4] = {0, 0, 2, 3, -9, 1, 9, 2} "
+    "const %b i64 [2] = {0, 5} %y = roi_align (%x, %r, %b) {output_height=2}",
+    "const %x f32 [1,4,4] = fill 1 const %i i64 [2] = {3, 3} const %b i64 [2] = {2, 2} "
+    "%y = col2im (%x, %i, %b)",
+    "const %x f32 [2,3] = fill 1 const %c bool [3] = {1, 0, 1} %y = compress (%x, %c) {axis=1}",
+    "const %x f32 [2,3] = fill 1 %y, %i, %v, %c = unique (%x) {axis=1, sorted=0}",
+    "const %b f32 [1,3,4] = fill 1 const %s f32 [1,2,3] = fill 0.5 const %m i64 [] = {2} "
+    "const %o f32 [] = {0.5} %y = non_max_suppression (%b, %s, %m, %o)",
+    "const %x f32 [2,3] = fill 1 %y = size (%x)",
     "const %x f32 [2,3] = fill 1 const %p i64 [4] = {1, -1, 0, 2} const %v f32 [] = {7} "
     "%y = pad (%x, %p, %v)",
     "const %x f32 [2,3] = fill 1 const %p i64 [2] = {4, 5} const %a i64 [1] = {-1} "

@@ -14,8 +14,8 @@ struct version_case {
     const char *want; /* in the graph's text, or "!" and part of the sentence */
 };
 
-/* x f32 [2,3,4,5], c f32 [3], row f32 [5], b bool [], w f32 [4,5], four f32 [2,3,4,5] constant
-   inputs per channel. */
+/* x f32 [2,3,4,5], c f32 [3], row f32 [5], each f32 [3,4,5], t i64 [2,4,5], b bool [], yes true, w
+   f32 [4,5], four f32 [2,3,4,5] constant inputs per channel. */
 static const struct version_case versions[] = {
     /* broadcasting along an axis */
     {6, "Add", "x,c", "y", "broadcast=1 axis=1", "const %c_1 f32 [3,1,1] = {0, 0, 0}"},
@@ -29,6 +29,16 @@ static const struct version_case versions[] = {
     {7, "Add", "x,row", "y", "axis=1", "!has no attribute 'axis'"},
     {1, "Add", "x,x", "y", "consumed_inputs=[0,0]", "add (%x, %x)"},
     {6, "PRelu", "x,c", "y", "", "prelu (%x, %c_1)"},
+    {6, "Xor", "b,b", "y", "", "%y bool [] = xor (%b, %b)"},
+    {1, "Selu", "x", "y", "alpha=1.5", "selu (%x) {alpha=1.5, gamma=1.0507"},
+    {6, "Selu", "x", "y", "", "%y f32 [2,3,4,5] = selu (%x)\n"},
+    {11, "BitShift", "x,x", "y", "", "!lacks the attribute 'direction'"},
+    {26, "BitCast", "x", "y", "", "!lacks the attribute 'to'"},
+    {26, "BitCast", "x", "y", "to=6", "%y i32 [2,3,4,5] = bit_cast (%x) {to=6}"},
+    {28, "SwiGLU", "x,x", "y", "alpha=0.5", "= swish \"y\" (%x) {alpha=0.5}"},
+    {28, "SwiGLU", "x,row", "y", "", "!the shapes [2,3,4,5] and [5] differ"},
+    {27, "Range", "s,s,s", "y", "", "!the step, input 's', is 0"},
+    {27, "Range", "s,f,s", "y", "", "!output 'y' has no bound"},
     /* attributes that became inputs */
     {6, "Clip", "x", "y", "min=0.5 max=6.0", "clip (%x, %t"},
     {10, "Clip", "x", "y", "max=6.0", "clip (%x, _, %t"},
@@ -40,6 +50,24 @@ static const struct version_case versions[] = {
     {1, "Pad", "x", "y", "paddings=[0,0,1,1,0,0,1,1]", "%y f32 [2,3,6,7] = pad"},
     {10, "Pad", "x", "y", "pads=[0,0,0,1,0,0,0,0] value=2.5", "f32 [] = {2.5}"},
     {10, "Pad", "x", "y", "pads=[0,0,0,1,0,0,0,0] mode='edge'", "{mode=\"edge\"}"},
+    {7, "Upsample", "x", "y", "scales=[1.0,1.0,2.0,1.5]", "%y f32 [2,3,8,7] = pick"},
+    {1, "Upsample", "x", "y", "height_scale=2.0 width_scale=2.0 mode='bilinear'",
+     "%y f32 [2,3,8,10] = resample"},
+    {7, "Upsample", "x", "y", "scales=[1.0,1.0]", "!Upsample lacks scales for 4 dimensions"},
+    {9, "Upsample", "x", "y", "", "!Upsample lacks scales"},
+    {10, "Resize", "x,x", "y", "", "!input 'x' of Resize must be constant"},
+    {10, "Resize", "x,zero", "y", "", "!Resize has a scale of 0"},
+    {13, "Resize", "x,,,size", "y", "", "%y f32 [2,3,8,10] = pick"},
+    {13, "Resize", "x,,,size", "y", "mode='cubic'", "%y f32 [2,3,8,10] = resample"},
+    {13, "Resize", "x,,,size", "y", "mode='area'", "!mode 'area' of Resize is not known"},
+    {13, "Resize", "x", "y", "", "!Resize has neither scales nor sizes"},
+    {13, "Resize", "x,,c", "y", "", "!input 'c' of Resize has 3 elements, not 4"},
+    {10, "Scatter", "x,at,x", "y", "axis=1", "%y f32 [2,3,4,5] = scatter_elements (%x"},
+    {13, "SpaceToDepth", "x", "y", "blocksize=2", "!blocks of 2 do not divide 'x' [2,3,4,5]"},
+    {13, "DepthToSpace", "v", "y", "blocksize=1", "!needs 4 dimensions"},
+    {13, "Compress", "x,b1", "y", "", "= compress ("},
+    {17, "HannWindow", "width", "y", "", "f32 [4] = {0, 0.5, 1, 0.5}"},
+    {17, "HannWindow", "x", "y", "", "!input 0 ('x') of HannWindow must be one constant number"},
     {11, "Squeeze", "one", "y", "axes=[0,3]", "%y f32 [7,3] = squeeze"},
     {11, "Unsqueeze", "x", "y", "axes=[0]", "%y f32 [1,2,3,4,5] = unsqueeze"},
     {11, "Unsqueeze", "x", "y", "", "!lacks the attribute 'axes'"},
@@ -59,25 +87,66 @@ static const struct version_case versions[] = {
     {12, "Softmax", "one", "y", "axis=2", "softmax (%one) {axis=2}"},
     {12, "Softmax", "x", "y", "axis=4", "!axis 4 does not exist in 4 dimensions"},
     {13, "Softmax", "x", "y", "", "%y f32 [2,3,4,5] = softmax (%x)"},
-    /* inference only */
+    {12, "LogSoftmax", "x", "y", "axis=3", "%y f32 [2,3,4,5] = log_softmax (%x) {axis=3}"},
+    {12, "LogSoftmax", "x", "y", "", "f32 [2,60] = log_softmax \"y\" ("},
+    {12, "Hardmax", "x", "y", "axis=2", "i64 [6,1] = arg_max \"y\" ("},
+    {13, "Hardmax", "x", "y", "", "%y f32 [2,3,4,5] = cast ("},
+    {13, "Hardmax", "x", "y", "axis=-5", "!axis -1 of [2,3,4,5] does not exist"},
+    /* normalizations */
+    {17, "LayerNormalization", "x,row", "y", "axis=-2", "= normalize (%x, %row) {axes=[2,3]}"},
+    {17, "LayerNormalization", "x,row", "y,m", "axis=4", "!axis 4 does not exist in 4"},
+    {17, "LayerNormalization", "x,row,c", "y", "", "!differ"},
+    {23, "RMSNormalization", "x,row", "y", "epsilon=0.5", "{axes=[3], center=0, epsilon=0.5}"},
+    {22, "InstanceNormalization", "x,c,c", "y", "", "%y f32 [2,3,4,5] = normalize (%x, %c_1"},
+    {13, "MeanVarianceNormalization", "x", "y", "", "{axes=[0,2,3], epsilon=1e-18}"},
+    {20, "GroupNormalization", "x,c,c", "y", "num_groups=3", "const %c_1 f32 [3,1,1]"},
+    {21, "GroupNormalization", "x,c,c", "y", "num_groups=1", "const %c_1 f32 [1,3,1]"},
+    {21, "GroupNormalization", "x,c,c", "y", "num_groups=2", "!3 channels do not make 2 groups"},
+    {20, "GroupNormalization", "x,c,c", "y", "num_groups=1", "!the shape [3] where [1] is needed"},
+    {22, "LpNormalization", "x", "y", "p=1 axis=2", "f32 [2,3,1,5] = reduce_l1"},
+    {22, "LpNormalization", "x", "y", "p=3", "!p = 3 is not 1 or 2"},
+    {6, "BatchNormalization", "x,c,c,c,c", "y,m,n", "", "batch_norm (%x, %c, %c, %t"},
     {6, "BatchNormalization", "x,c,c,c,c", "y", "is_test=1 momentum=0.5", "batch_norm"},
     {9, "BatchNormalization", "x,c,c,c,c", "y", "epsilon=0.125", "{epsilon=0.125}"},
-    {8, "BatchNormalization", "x,c,c,c,c", "y", "spatial=0", "!per activation"},
-    {8, "BatchNormalization", "x,c,c,c,c", "y,m", "", "!training mode"},
+    {8, "BatchNormalization", "x,each,each,each,each", "y", "spatial=0", "= sub \"y\" (%x, %each)"},
+    {8, "BatchNormalization", "x,c,c,c,c", "y", "spatial=0", "!which does not fit to x without"},
+    {8, "BatchNormalization", "x,c,c,c,c", "z,y", "", "%y f32 [3] = add \"z\" ("},
+    {8, "BatchNormalization", "x,c,c,c,c", "z,m,n,o,y", "", "%y f32 [3] = reduce_mean \"z\" ("},
     {14, "BatchNormalization", "x,c,c,c,c", "y,m", "", "batch_norm (%x"},
-    {15, "BatchNormalization", "x,c,c,c,c", "y", "training_mode=1", "!training mode"},
+    {15, "BatchNormalization", "x,c,c,c,c", "y", "training_mode=1", "= batch_norm (%x, %c, %c, %t"},
     {6, "Dropout", "x", "y", "ratio=0.5 is_test=1", "%y f32 [2,3,4,5] = identity (%x)"},
     {9, "Dropout", "x", "z,y", "", "const %y_1 f32 [2,3,4,5] = fill 1"},
     {12, "Dropout", "x", "z,y", "seed=1", "const %y_1 bool [2,3,4,5] = fill 1"},
-    {12, "Dropout", "x,,b", "y", "", "!training mode"},
+    {12, "Dropout", "x,,b", "y", "", "!whether Dropout trains, 'b', must be a constant"},
+    {12, "Dropout", "x,,yes", "y", "seed=7",
+     "random_uniform \"y\" (%y_state) {seed=7, shape=[2,3,4,5]}"},
+    {12, "Dropout", "x,s,yes", "y", "", "%y f32 [2,3,4,5] = identity (%x)"},
     /* outputs that nobody uses, and one that somebody does */
     {12, "MaxPool", "x", "y,i", "kernel_shape=[2,2] storage_order=1", "max_pool (%x)"},
-    {12, "MaxPool", "x", "z,y", "kernel_shape=[2,2]", "!output 1 ('y') of MaxPool is not"},
+    {12, "MaxPool", "x", "z,y", "kernel_shape=[2,2]", "%y i64 [2,3,3,4] = max_pool_indices (%x)"},
+    {12, "AveragePool", "x", "z,y", "kernel_shape=[2,2]", "!output 1 ('y') of AveragePool is not"},
+    {1, "GlobalLpPool", "x", "y", "p=3.0", "%y f32 [2,3,1,1] = pow ("},
+    {22, "GlobalLpPool", "x", "y", "p=1", "f32 [2,3,1,1] = reduce_l1 (%x"},
+    {22, "GlobalMaxPool", "c", "y", "", "!1 dimensions, none of them spatial"},
+    {1, "LpPool", "x", "y", "kernel_shape=[2,2] p=3.0", "p=3}"},
+    {22, "NegativeLogLikelihoodLoss", "x,t", "y", "reduction='none'",
+     "%y f32 [2,4,5] = nll_loss (%x, %t)"},
+    {22, "NegativeLogLikelihoodLoss", "x,t", "y", "ignore_index=2", "{ignore_index=2}"},
+    {22, "NegativeLogLikelihoodLoss", "x,t", "y", "reduction='max'", "!the reduction 'max'"},
+    {13, "SoftmaxCrossEntropyLoss", "x,t", "z,y", "",
+     "%y f32 [2,3,4,5] = log_softmax \"z\" (%x) {axis=1}"},
     {12, "MaxPool", "x", "y", "", "!lacks the attribute 'kernel_shape'"},
+    /* types */
+    {19, "Cast", "x", "y", "to=17 saturate=0", "cast (%x) {saturate=0, to=17}"},
+    {24, "Cast", "x", "y", "to=24 round_mode='down'", "{round_mode=\"down\", to=24}"},
+    {15, "CastLike", "x,row", "y", "", "%y f32 [2,3,4,5] = cast (%x)"},
+    {25, "CastLike", "x", "y", "", "!CastLike"},
     /* quantization */
     {21, "QuantizeLinear", "x,s", "y", "output_dtype=3", "%y i8 [2,3,4,5] = quantize_linear"},
     {21, "QuantizeLinear", "x,s", "y", "block_size=2", "{block_size=2}"},
-    {21, "QuantizeLinear", "x,s", "y", "output_dtype=17", "!ONNX type 17 is not supported"},
+    {21, "QuantizeLinear", "x,s", "y", "output_dtype=17 saturate=0",
+     "{output_dtype=17, saturate=0}"},
+    {21, "QuantizeLinear", "x,s", "y", "output_dtype=24", "!ONNX type 24 is not supported"},
     {23, "QuantizeLinear", "x,s", "y", "precision=11", "{precision=11}"},
     {19, "QuantizeLinear", "x,s", "y", "saturate=1", "%y u8 [2,3,4,5] = quantize_linear"},
     /* state */
@@ -94,15 +163,27 @@ static void versions_are_adapted(void **state)
     for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
         const struct version_case *v = &versions[i];
         struct onnx_model m;
+        struct strbuf yes;
         error_init(&err);
         onnx_begin(&m, &arena, v->opset);
         onnx_input(&m.graph, "x", ONNX_F32, "2,3,4,5");
         onnx_input(&m.graph, "one", ONNX_F32, "1,7,3,1");
         onnx_input(&m.graph, "v", ONNX_F32, "3");
         onnx_input(&m.graph, "b", ONNX_BOOL, "");
+        onnx_input(&m.graph, "f", ONNX_F32, "");
+        onnx_input(&m.graph, "t", ONNX_I64, "2,4,5");
+        onnx_input(&m.graph, "b1", ONNX_BOOL, "3");
+        onnx_input(&m.graph, "at", ONNX_I64, "2,3,4,5");
+        onnx_ints(&m.graph, "width", "", "4");
+        onnx_ints(&m.graph, "size", "4", "2,3,8,10");
+        onnx_weights(&m.graph, "zero", "4");
         onnx_weights(&m.graph, "c", "3");
         onnx_weights(&m.graph, "row", "5");
+        onnx_weights(&m.graph, "each", "3,4,5");
         onnx_weights(&m.graph, "s", "");
+        onnx_tensor_begin(&yes, &arena, "yes", ONNX_BOOL, "");
+        pb_bytes(&yes, 9, "\1", 1);
+        pb_sub(&m.graph, 5, &yes);
         onnx_node(&m.graph, v->op, v->inputs, v->outputs, v->attrs);
         onnx_output(&m.graph, "y", ONNX_F32, NULL);
         struct graph *g = import_onnx(&m);
@@ -111,6 +192,17 @@ static void versions_are_adapted(void **state)
         else
             expect_text(g, v->want);
     }
+}
+
+static void range_is_bounded_by_its_declaration(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    onnx_begin(&m, &arena, 27);
+    onnx_input(&m.graph, "x", ONNX_F32, "");
+    onnx_node(&m.graph, "Range", "x,x,x", "y", "");
+    onnx_output(&m.graph, "y", ONNX_F32, "7");
+    expect_text(import_onnx(&m), "range (%x, %x, %x) {bound=7}");
 }
 
 static void softmax_of_one_dimension_stays(void **state)
@@ -333,6 +425,13 @@ static void faults_are_sentences(void **state)
         {{{"Constant", "", "y", ""}}, "Constant has 0 values"},
         {{{"If", "x", "y", ""}}, "If needs one condition"},
         {{{"Loop", "x", "y", ""}}, "Loop has no body"},
+        {{{"Einsum", "x", "y", ""}}, "Einsum lacks the attribute 'equation'"},
+        {{{"Einsum", "x", "y", "equation='ij->i'"}}, "the equation 'ij->i' does not fit"},
+        {{{"Einsum", "x", "y", "equation='i->ii'"}}, "the equation 'i->ii' does not fit"},
+        {{{"Einsum", "x", "y", "equation='i->j'"}}, "the equation 'i->j' does not fit"},
+        {{{"DFT", "x", "y", ""}}, "'x' has the shape [2] where a signal"},
+        {{{"CausalConvWithState", "x,x", "y", ""}}, "'x' has 1 dimensions where 3 are needed"},
+        {{{"RotaryEmbedding", "x,x,x", "y", ""}}, "input 'x' has 1 dimensions where 3 or 4"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct onnx_model m;
@@ -507,6 +606,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(versions_are_adapted, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(range_is_bounded_by_its_declaration, setup_import,
+                                        teardown),
         cmocka_unit_test_setup_teardown(softmax_of_one_dimension_stays, setup_import, teardown),
         cmocka_unit_test_setup_teardown(shape_arithmetic_is_computed, setup_import, teardown),
         cmocka_unit_test_setup_teardown(open_batch_is_one, setup_import, teardown),

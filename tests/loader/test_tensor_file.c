@@ -24,7 +24,7 @@ static struct tensor *random_tensor(enum dtype dtype, int rank, const int64_t *d
 
 static bool numpy_has(enum dtype t)
 {
-    return t != DTYPE_BF16 && dtype_bits(t) != 4;
+    return t != DTYPE_BF16 && dtype_bits(t) >= 8 && !dtype_is_coded(t);
 }
 
 /* Every type, ranks 0 to 4, an empty tensor, all three formats. */

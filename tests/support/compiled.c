@@ -210,7 +210,7 @@ static const struct tensor *random_content(struct arena *a, const struct kbuf *b
     struct tensor *t = tensor_new(a, b->dtype, b->rank, b->dims);
     for (int64_t i = 0, n = tensor_elems(t); i < n; i++) {
         uint64_t r = next(state);
-        if (dtype_is_float(b->dtype))
+        if (dtype_is_float(b->dtype) || dtype_is_coded(b->dtype))
             tensor_set(t, i, (double)(r >> 40) / (1 << 22) - 2.0);
         else
             tensor_set_int(t, i, (int64_t)(r >> 8));
@@ -378,7 +378,7 @@ static void fill_tensor(struct tensor *t, enum compiled_fill kind, uint64_t *sta
         uint64_t r = next(state);
         if (t->dtype == DTYPE_BOOL)
             tensor_set_int(t, i, r & 1);
-        else if (dtype_is_float(t->dtype))
+        else if (dtype_is_float(t->dtype) || dtype_is_coded(t->dtype))
             tensor_set(t, i,
                        kind == COMPILED_EDGES && r % 3 ? edge_float(r >> 8)
                                                        : (double)(r >> 40) / (1 << 22) - 2.0);

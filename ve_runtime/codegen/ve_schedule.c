@@ -79,7 +79,7 @@ static void schedule_map(struct pass *p, kval map)
     struct schedule_entry e = {
         .region = map, .lanes = 1, .row_iter = -1, .row_outer = -1, .k_iter = -1};
     int64_t span;
-    if (!schedule_order_loops(p->k, r, &e, &span))
+    if (!schedule_order_loops(p->k, r, false, &e, &span))
         return;
     if (emit_can_vectorize(p->k, &r->block[0])) {
         int64_t extent = move_best_in(p->k, r, &e, span);

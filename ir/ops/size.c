@@ -1,0 +1,19 @@
+#include "ir/ops/common.h"
+
+bool size_infer(struct graph *g, struct node *n, struct error *err)
+{
+    (void)g;
+    static const struct shape scalar;
+    return ops_set_output(n, 0, DTYPE_I64, &scalar, err);
+}
+
+void size_lower(struct lower *l)
+{
+    struct kernel *k = l->kernel;
+    kval elems = kernel_const_index(k, 1);
+    for (int d = 0; d < k->bufs[l->in[0]].rank; d++) {
+        kval extent = kernel_extent(k, l->in[0], d);
+        elems = kernel_binary(k, KOP_MUL, elems, extent);
+    }
+    kernel_store(k, l->out[0], NULL, elems);
+}
