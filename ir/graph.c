@@ -47,13 +47,14 @@ struct value *graph_find_value(const struct graph *g, const char *name)
     return NULL;
 }
 
-/* `name`, or where a value bears it already, `name` with the first free suffix. */
+/* `name`, or where a value bears it already, `name` with the next free suffix. */
 static const char *names_unique(struct graph *g, const char *name)
 {
-    if (!graph_find_value(g, name))
+    struct value *holder = graph_find_value(g, name);
+    if (!holder)
         return arena_strdup(g->arena, name);
-    for (unsigned i = 1;; i++) {
-        const char *s = arena_printf(g->arena, "%s_%u", name, i);
+    for (;;) {
+        const char *s = arena_printf(g->arena, "%s_%u", name, ++holder->last_suffix);
         if (!graph_find_value(g, s))
             return s;
     }

@@ -57,6 +57,7 @@ struct value {
     const struct tensor *constant; /* VALUE_CONST only */
     struct node *producer;         /* VALUE_TEMP only */
     uint32_t n_uses;               /* valid after graph_count_uses */
+    uint32_t last_suffix;          /* that another value got, which wanted the same name */
     bool dropped;                  /* graph_sweep removes it */
 };
 

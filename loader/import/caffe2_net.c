@@ -304,7 +304,7 @@ static const Caffe2__NetDef *read_net(struct importer *im, const char *path)
     if (!file_map(path, WIRE_MAX_FILE_BYTES, &map, im->err))
         return NULL;
     static const struct wire_kind kind = {"a Caffe2 net", &caffe2__net_def__descriptor,
-                                          &caffe2__net_text__descriptor};
+                                          &caffe2__argument__descriptor};
     const Caffe2__NetDef *net =
         (const Caffe2__NetDef *)wire_unpack(im->arena, &kind, path, map.data, map.size, im->err);
     file_unmap(&map);

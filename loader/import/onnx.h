@@ -136,6 +136,9 @@ bool onnx_is_supported(const char *op_type);
 
 /* ---- onnx_control.c: inner graphs ---- */
 
+/* Inputs of Loop, and of its body. */
+enum { TRIP, COND, CARRIED };
+
 /* NULL: the node has none of that name. */
 const Onnx__GraphProto *onnx_graph_attr(const struct draft *d, const char *name);
 /* The nodes of an inner graph at the end of the block in work, with these values for its inputs;

@@ -1,14 +1,5 @@
 #include "loader/import/onnx_compose.h"
 
-struct value *compose_cast(struct onnx *o, struct value *x, enum dtype type, const char *name)
-{
-    if (!x || (x->dtype == type && !name))
-        return x;
-    struct node *n = build_begin(&o->im, OP_cast, NULL, &x, 1, 1);
-    ((struct cast_attrs *)n->attrs)->to = dtype_code(type);
-    return build_end1(&o->im, n, name);
-}
-
 struct value *compose_reshape(struct onnx *o, struct value *x, int rank, const int64_t *dims,
                               const char *name)
 {
@@ -40,11 +31,7 @@ struct value *compose_concat(struct onnx *o, struct value *a, struct value *b, i
                              const char *name)
 {
     struct value *in[2] = {a, b};
-    if (!a || !b)
-        return NULL;
-    struct node *n = build_begin(&o->im, OP_concat, NULL, in, 2, 1);
-    ((struct concat_attrs *)n->attrs)->axis = axis;
-    return build_end1(&o->im, n, name);
+    return a && b ? compose_along(o, in, 2, axis, name) : NULL;
 }
 
 struct value *compose_binary(struct onnx *o, enum op op, struct value *a, struct value *b,
@@ -54,11 +41,36 @@ struct value *compose_binary(struct onnx *o, enum op op, struct value *a, struct
     return a && b ? build_op(&o->im, op, NULL, in, 2, name) : NULL;
 }
 
-struct value *compose_mean(struct onnx *o, struct value *x)
+struct value *compose_along(struct onnx *o, struct value *const *x, size_t n, int64_t axis,
+                            const char *name)
 {
-    int64_t last = -1;
-    struct value *in[2] = {x, build_ints(&o->im, NULL, &last, 1)};
-    return x ? build_op(&o->im, OP_reduce_mean, NULL, in, 2, NULL) : NULL;
+    struct node *node = build_begin(&o->im, OP_concat, NULL, x, n, 1);
+    ((struct concat_attrs *)node->attrs)->axis = axis;
+    return build_end1(&o->im, node, name);
+}
+
+struct value *compose_stack(struct onnx *o, struct value *const *x, size_t n, int64_t axis)
+{
+    struct value **in = arena_array(o->im.arena, n, sizeof *in);
+    for (size_t i = 0; i < n; i++) {
+        in[i] = compose_with_axis(o, OP_unsqueeze, x[i], axis);
+        if (!in[i])
+            return NULL;
+    }
+    return compose_along(o, in, n, axis, NULL);
+}
+
+struct value *compose_with_axis(struct onnx *o, enum op op, struct value *x, int64_t axis)
+{
+    struct value *axes = build_ints(&o->im, NULL, &axis, 1);
+    return build_binary(&o->im, op, NULL, x, axes);
+}
+
+struct value *compose_scalar(struct onnx *o, const char *name, enum dtype dtype, int64_t v)
+{
+    struct tensor *t = tensor_new(o->im.arena, dtype, 0, NULL);
+    tensor_set_int(t, 0, v);
+    return graph_add_constant(o->im.g, name, t);
 }
 
 struct value *compose_number(struct onnx *o, enum op op, struct value *x, double number)

@@ -8,7 +8,6 @@
 
 #include "loader/import/onnx.h"
 
-struct value *compose_cast(struct onnx *o, struct value *x, enum dtype type, const char *name);
 struct value *compose_reshape(struct onnx *o, struct value *x, int rank, const int64_t *dims,
                               const char *name);
 struct value *compose_transpose(struct onnx *o, struct value *x, const int64_t *perm,
@@ -18,10 +17,17 @@ struct value *compose_slice(struct onnx *o, struct value *x, int64_t axis, int64
                             int64_t end, const char *name);
 struct value *compose_concat(struct onnx *o, struct value *a, struct value *b, int64_t axis,
                              const char *name);
+/* n values, none NULL, one behind the other along an axis. */
+struct value *compose_along(struct onnx *o, struct value *const *x, size_t n, int64_t axis,
+                            const char *name);
+/* The same along a new axis. */
+struct value *compose_stack(struct onnx *o, struct value *const *x, size_t n, int64_t axis);
+/* OP_squeeze or OP_unsqueeze of one axis. */
+struct value *compose_with_axis(struct onnx *o, enum op op, struct value *x, int64_t axis);
+/* A constant; name NULL: made up. */
+struct value *compose_scalar(struct onnx *o, const char *name, enum dtype dtype, int64_t v);
 struct value *compose_binary(struct onnx *o, enum op op, struct value *a, struct value *b,
                              const char *name);
-/* Along the last axis, which stays. */
-struct value *compose_mean(struct onnx *o, struct value *x);
 /* f(x, number) */
 struct value *compose_number(struct onnx *o, enum op op, struct value *x, double number);
 

@@ -152,7 +152,7 @@ bool onnx_compose_flex_attention(struct onnx *o, struct draft *d)
     enum dtype type = d->in[0]->dtype;
     struct value *in[3];
     for (size_t i = 0; i < 3; i++)
-        in[i] = compose_cast(o, d->in[i], f.precision, NULL);
+        in[i] = build_cast(&o->im, NULL, d->in[i], f.precision, NULL);
     if (!in[0] || !in[1] || !in[2])
         return false;
     struct value *q = heads_of(&f, in[0], true, f.size, NULL);
@@ -163,6 +163,6 @@ bool onnx_compose_flex_attention(struct onnx *o, struct draft *d)
     s = build_unary(im, OP_softmax, d->name, modify(&f, "score_mod", s));
     s = heads_of(&f, modify(&f, "prob_mod", s), true, f.keys, NULL);
     struct value *y = build_binary(im, OP_matmul, d->name, s, in[2]);
-    y = compose_cast(o, y, type, NULL);
+    y = build_cast(&o->im, NULL, y, type, NULL);
     return draft_finish(o, d, heads_of(&f, y, false, f.v_size, draft_output_name(d)));
 }

@@ -165,7 +165,7 @@ bool onnx_compose_dft(struct onnx *o, struct draft *d)
         return false;
     int rank = d->in[0]->shape.rank, last = rank - 2;
     enum dtype type = d->in[0]->dtype, compute = compose_compute_type(type);
-    struct value *x = compose_cast(o, d->in[0], compute, NULL);
+    struct value *x = build_cast(&o->im, NULL, d->in[0], compute, NULL);
     x = exchange(o, compose_slice(o, x, axis, 0, t.used, NULL), axis, last);
     if (!x)
         return false;
@@ -177,7 +177,7 @@ bool onnx_compose_dft(struct onnx *o, struct draft *d)
     s.dims[last] = t.bins;
     s.dims[rank - 1] = t.out_parts;
     x = exchange(o, compose_reshape(o, x, rank, s.dims, NULL), axis, last);
-    return draft_finish(o, d, compose_cast(o, x, type, draft_output_name(d)));
+    return draft_finish(o, d, build_cast(&o->im, NULL, x, type, draft_output_name(d)));
 }
 
 static bool stft_sizes(struct onnx *o, struct draft *d, struct transform *t, int64_t *out_step)
@@ -214,10 +214,10 @@ bool onnx_compose_stft(struct onnx *o, struct draft *d)
     if (!draft_need_inputs(o, d, 2) || !check_signal(o, d, 3, 3) || !stft_sizes(o, d, &t, &step))
         return false;
     enum dtype type = d->in[0]->dtype, compute = compose_compute_type(type);
-    struct value *x = exchange(o, compose_cast(o, d->in[0], compute, NULL), 1, 2);
+    struct value *x = exchange(o, build_cast(&o->im, NULL, d->in[0], compute, NULL), 1, 2);
     struct value *w = matrix(o, &t, compute, true);
     if (draft_input(d, 2)) {
-        struct value *window = compose_cast(o, d->in[2], compute, NULL);
+        struct value *window = build_cast(&o->im, NULL, d->in[2], compute, NULL);
         w = build_binary(&o->im, OP_mul, d->name, w, window);
     }
     if (!x || !w)
@@ -231,5 +231,6 @@ bool onnx_compose_stft(struct onnx *o, struct draft *d)
         return false;
     int64_t dims[4] = {x->shape.dims[0], x->shape.dims[1], t.bins, 2};
     return draft_finish(
-        o, d, compose_cast(o, compose_reshape(o, x, 4, dims, NULL), type, draft_output_name(d)));
+        o, d,
+        build_cast(&o->im, NULL, compose_reshape(o, x, 4, dims, NULL), type, draft_output_name(d)));
 }

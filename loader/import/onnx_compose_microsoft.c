@@ -2,7 +2,6 @@
  * ONNX Runtime's fused operators (domain com.microsoft) taken apart: activations, normalizations
  * and FusedMatMul.  16-bit floats are computed in f32 and rounded once, at the end.
  */
-#include <math.h>
 #include <string.h>
 
 #include "loader/import/onnx_compose.h"
@@ -11,7 +10,7 @@
 static struct value *wide(struct onnx *o, const struct draft *d, size_t i)
 {
     struct value *x = draft_input(d, i);
-    return x ? compose_cast(o, x, compose_compute_type(x->dtype), NULL) : NULL;
+    return x ? build_cast(&o->im, NULL, x, compose_compute_type(x->dtype), NULL) : NULL;
 }
 
 /* x becomes output 0, in the type of input 0. */
@@ -19,43 +18,35 @@ static bool finish(struct onnx *o, struct draft *d, struct value *x)
 {
     if (!x)
         return false;
-    return draft_finish(o, d, compose_cast(o, x, d->in[0]->dtype, draft_output_name(d)));
+    return draft_finish(o, d, build_cast(&o->im, NULL, x, d->in[0]->dtype, draft_output_name(d)));
 }
 
 /* ---- activations ---- */
 
-/* x * (1 + f) / 2 */
-static struct value *half_of(struct onnx *o, struct value *x, struct value *f)
+/* Of input 0 and, where there is one, the bias. */
+static bool gelu_of(struct onnx *o, struct draft *d, const char *approximate)
 {
-    struct value *half = compose_number(o, OP_mul, x, 0.5);
-    return compose_binary(o, OP_mul, half, compose_number(o, OP_add, f, 1), NULL);
+    if (!draft_need_inputs(o, d, 1))
+        return false;
+    struct value *x = wide(o, d, 0);
+    if (draft_input(d, 1))
+        x = compose_binary(o, OP_add, x, wide(o, d, 1), NULL);
+    if (!x)
+        return false;
+    struct node *n = build_begin(&o->im, OP_gelu, d->name, &x, 1, 1);
+    ((struct gelu_attrs *)n->attrs)->approximate = approximate;
+    return finish(o, d, build_end1(&o->im, n, NULL));
 }
 
-/* Gelu and BiasGelu: with erf. */
+/* Gelu and BiasGelu. */
 bool onnx_compose_gelu(struct onnx *o, struct draft *d)
 {
-    if (!draft_need_inputs(o, d, 1))
-        return false;
-    struct value *x = wide(o, d, 0);
-    if (draft_input(d, 1))
-        x = compose_binary(o, OP_add, x, wide(o, d, 1), NULL);
-    struct value *scaled = compose_number(o, OP_mul, x, sqrt(0.5));
-    return finish(o, d, half_of(o, x, build_unary(&o->im, OP_erf, d->name, scaled)));
+    return gelu_of(o, d, "none");
 }
 
-/* FastGelu: tanh(sqrt(2 / pi) (x + 0.044715 x^3)) in place of erf. */
 bool onnx_compose_fast_gelu(struct onnx *o, struct draft *d)
 {
-    if (!draft_need_inputs(o, d, 1))
-        return false;
-    struct value *x = wide(o, d, 0);
-    if (draft_input(d, 1))
-        x = compose_binary(o, OP_add, x, wide(o, d, 1), NULL);
-    struct value *square = compose_binary(o, OP_mul, x, x, NULL);
-    struct value *slope = compose_number(o, OP_mul, square, 0.044715 * 0.7978845608028654);
-    slope = compose_number(o, OP_add, slope, 0.7978845608028654);
-    struct value *at = compose_binary(o, OP_mul, x, slope, NULL);
-    return finish(o, d, half_of(o, x, build_unary(&o->im, OP_tanh, d->name, at)));
+    return gelu_of(o, d, "tanh");
 }
 
 /* x * sigmoid(alpha * x) */
@@ -119,22 +110,20 @@ bool onnx_compose_fused_matmul(struct onnx *o, struct draft *d)
 
 /* ---- normalizations ---- */
 
-/* (x - mean) / sqrt(variance + epsilon) * gamma + beta along the last axis; without `centred` the
-   mean is not subtracted. */
+/* Along the last axis; without `centred` the mean is not subtracted. */
 static struct value *normalized(struct onnx *o, struct draft *d, struct value *x, bool centred,
                                 struct value *gamma, struct value *beta, float epsilon)
 {
-    if (centred)
-        x = compose_binary(o, OP_sub, x, compose_mean(o, x), NULL);
-    struct value *variance = compose_mean(o, compose_binary(o, OP_mul, x, x, NULL));
-    struct value *sum = compose_number(o, OP_add, variance, (double)epsilon);
-    struct value *y =
-        compose_binary(o, OP_div, x, build_unary(&o->im, OP_sqrt, d->name, sum), NULL);
-    if (gamma)
-        y = compose_binary(o, OP_mul, y, gamma, NULL);
-    if (beta)
-        y = compose_binary(o, OP_add, y, beta, NULL);
-    return y;
+    struct value *in[] = {x, gamma, beta};
+    if (!x || !gamma)
+        return NULL;
+    struct node *n = build_begin(&o->im, OP_normalize, d->name, in, beta ? 3 : 2, 1);
+    struct normalize_attrs *a = n->attrs;
+    const int64_t last = x->shape.rank - 1;
+    a->axes = (struct attr_ints){arena_copy(o->im.arena, &last, sizeof last), 1};
+    a->center = centred;
+    a->epsilon = epsilon;
+    return build_end1(&o->im, n, NULL);
 }
 
 /* Output i is not computed. */
@@ -151,7 +140,7 @@ static bool bind_output(struct onnx *o, struct draft *d, size_t i, struct value 
 {
     if (!x || !draft_output_used(o, d, i))
         return x != NULL;
-    struct value *v = compose_cast(o, x, like->dtype, d->out[i]);
+    struct value *v = build_cast(&o->im, NULL, x, like->dtype, d->out[i]);
     if (v)
         draft_bind(o, d, i, v);
     return v != NULL;
@@ -229,5 +218,6 @@ bool onnx_compose_embed_layer_norm(struct onnx *o, struct draft *d)
         return false;
     struct value *gamma = wide(o, d, GAMMA), *beta = wide(o, d, BETA);
     struct value *y = normalized(o, d, x, true, gamma, beta, epsilon);
-    return y && draft_finish(o, d, compose_cast(o, y, d->in[WORDS]->dtype, draft_output_name(d)));
+    return y && draft_finish(
+                    o, d, build_cast(&o->im, NULL, y, d->in[WORDS]->dtype, draft_output_name(d)));
 }

@@ -75,7 +75,7 @@ static struct value *key_mask(struct onnx *o, struct draft *d, struct value *mas
         struct value *key = compose_range(o, d, mask->dtype, keys);
         valid = compose_binary(o, OP_less, key, valid, NULL);
     } else {
-        valid = compose_cast(o, valid, DTYPE_BOOL, NULL);
+        valid = build_cast(&o->im, NULL, valid, DTYPE_BOOL, NULL);
     }
     struct value *in[3] = {valid};
     in[1] = build_number(&o->im, h->q, 0);

@@ -135,8 +135,6 @@ bool onnx_adapt_if(struct onnx *o, struct draft *d)
 
 /* ---- Loop ---- */
 
-enum { TRIP, COND, CARRIED };
-
 /* The block's input i, of the type that the loop's inference will give it. */
 static bool add_argument(struct onnx *o, const struct draft *d, const Onnx__GraphProto *body,
                          struct block *block, size_t i)

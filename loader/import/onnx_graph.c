@@ -303,8 +303,7 @@ struct graph *onnx_import(struct importer *im, const char *path)
     im->path = path;
     if (!file_map(path, WIRE_MAX_FILE_BYTES, &map, im->err))
         return NULL;
-    static const struct wire_kind kind = {"an ONNX model", &onnx__model_proto__descriptor,
-                                          &onnx__model_proto__descriptor};
+    static const struct wire_kind kind = {"an ONNX model", &onnx__model_proto__descriptor, NULL};
     const Onnx__ModelProto *m =
         (const Onnx__ModelProto *)wire_unpack(im->arena, &kind, path, map.data, map.size, im->err);
     file_unmap(&map);

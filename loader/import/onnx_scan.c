@@ -5,9 +5,7 @@
  */
 #include <string.h>
 
-#include "loader/import/onnx.h"
-
-enum { TRIP, COND, CARRIED };
+#include "loader/import/onnx_compose.h"
 
 struct scan {
     const Onnx__GraphProto *body;
@@ -86,13 +84,6 @@ static bool find_length(struct onnx *o, const struct draft *d, struct scan *s,
     return true;
 }
 
-static struct value *number(struct onnx *o, enum dtype dtype, int64_t v)
-{
-    struct tensor *t = tensor_new(o->im.arena, dtype, 0, NULL);
-    tensor_set_int(t, 0, v);
-    return graph_add_constant(o->im.g, NULL, t);
-}
-
 static struct value *picked(struct onnx *o, const struct draft *d, struct value *x, int64_t axis,
                             struct value *at)
 {
@@ -135,7 +126,8 @@ static bool begin_round(struct onnx *o, const struct draft *d, const struct scan
     for (size_t i = 0; i < s->n_in; i++) {
         struct value *at = round;
         if (s->in_backwards[i])
-            at = build_binary(&o->im, OP_sub, d->name, number(o, DTYPE_I64, length - 1), round);
+            at = build_binary(&o->im, OP_sub, d->name,
+                              compose_scalar(o, NULL, DTYPE_I64, length - 1), round);
         struct value *element = at ? picked(o, d, x[i], s->in_axis[i], at) : NULL;
         if (!element)
             return false;
@@ -199,7 +191,7 @@ static bool scan_once(struct onnx *o, const struct draft *d, struct scan *s,
         return false;
     size_t n_in = CARRIED + s->n_state, n_out = s->body->n_output;
     struct value **in = arena_array(o->im.arena, n_in, sizeof *in);
-    in[TRIP] = number(o, DTYPE_I64, length);
+    in[TRIP] = compose_scalar(o, NULL, DTYPE_I64, length);
     for (size_t i = 0; i < s->n_state; i++)
         in[CARRIED + i] = state[i];
     struct node *n = build_begin(&o->im, OP_loop, d->name, in, n_in, n_out);
@@ -222,21 +214,6 @@ static bool scan_once(struct onnx *o, const struct draft *d, struct scan *s,
 
 /* ---- the batch of version 8 ---- */
 
-static struct value *stacked(struct onnx *o, const struct draft *d, struct value *const *y,
-                             size_t n)
-{
-    struct value **in = arena_array(o->im.arena, n, sizeof *in);
-    const int64_t axis = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct value *axes = build_ints(&o->im, NULL, &axis, 1);
-        in[i] = build_binary(&o->im, OP_unsqueeze, d->name, y[i], axes);
-        if (!in[i])
-            return NULL;
-    }
-    struct node *node = build_begin(&o->im, OP_concat, d->name, in, n, 1);
-    return build_end1(&o->im, node, NULL);
-}
-
 static bool each_of_batch(struct onnx *o, const struct draft *d, struct scan *s,
                           struct value *const *in, struct value **out)
 {
@@ -249,7 +226,7 @@ static bool each_of_batch(struct onnx *o, const struct draft *d, struct scan *s,
         return draft_error(o, d, SHEAF_ERROR_SHAPE, "Scan of opset 8 needs a batch");
     for (int64_t b = 0; b < batch; b++) {
         for (size_t i = 0; i < n; i++)
-            if (!(one[i] = picked(o, d, in[i], 0, number(o, DTYPE_I64, b))))
+            if (!(one[i] = picked(o, d, in[i], 0, compose_scalar(o, NULL, DTYPE_I64, b))))
                 return false;
         if (!scan_once(o, d, s, one, one + s->n_state, y))
             return false;
@@ -257,7 +234,7 @@ static bool each_of_batch(struct onnx *o, const struct draft *d, struct scan *s,
             all[i * (size_t)batch + (size_t)b] = y[i];
     }
     for (size_t i = 0; i < n_out; i++)
-        if (!(out[i] = stacked(o, d, all + i * (size_t)batch, (size_t)batch)))
+        if (!(out[i] = compose_stack(o, all + i * (size_t)batch, (size_t)batch, 0)))
             return false;
     return true;
 }

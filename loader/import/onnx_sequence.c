@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "loader/import/onnx.h"
+#include "loader/import/onnx_compose.h"
 
 struct sequence {
     struct value stands_for; /* the first member: found by its address */
@@ -164,33 +164,16 @@ bool onnx_adapt_sequence_length(struct onnx *o, struct draft *d)
     const struct sequence *s = need_sequence(o, d, 0);
     if (!s)
         return false;
-    struct tensor *t = tensor_new(o->im.arena, DTYPE_I64, 0, NULL);
-    tensor_set_int(t, 0, (int64_t)s->n);
-    return draft_finish(o, d, graph_add_constant(o->im.g, draft_output_name(d), t));
+    return draft_finish(o, d, compose_scalar(o, draft_output_name(d), DTYPE_I64, (int64_t)s->n));
 }
 
 /* ---- tensors of lists ---- */
 
-static struct value *with_axis(struct onnx *o, const struct draft *d, enum op op, struct value *x,
-                               int64_t axis)
-{
-    struct value *axes = build_ints(&o->im, NULL, &axis, 1);
-    return build_binary(&o->im, op, d->name, x, axes);
-}
-
 /* All tensors along `axis`, which is a new one or not. */
-static struct value *joined(struct onnx *o, const struct draft *d, const struct sequence *s,
-                            int64_t axis, bool new_axis)
+static struct value *joined(struct onnx *o, const struct sequence *s, int64_t axis, bool new_axis)
 {
-    struct value **in = arena_array(o->im.arena, s->n, sizeof *in);
-    for (size_t i = 0; i < s->n; i++) {
-        in[i] = new_axis ? with_axis(o, d, OP_unsqueeze, s->element[i], axis) : s->element[i];
-        if (!in[i])
-            return NULL;
-    }
-    struct node *n = build_begin(&o->im, OP_concat, d->name, in, s->n, 1);
-    ((struct concat_attrs *)n->attrs)->axis = axis;
-    return build_end1(&o->im, n, NULL);
+    return new_axis ? compose_stack(o, s->element, s->n, axis)
+                    : compose_along(o, s->element, s->n, axis, NULL);
 }
 
 bool onnx_adapt_concat_from_sequence(struct onnx *o, struct draft *d)
@@ -199,15 +182,15 @@ bool onnx_adapt_concat_from_sequence(struct onnx *o, struct draft *d)
     int64_t axis, new_axis;
     return s && !is_empty(o, d, s) && draft_take_int(o, d, "axis", 0, &axis) &&
            draft_take_int(o, d, "new_axis", 0, &new_axis) &&
-           draft_finish(o, d, joined(o, d, s, axis, new_axis != 0));
+           draft_finish(o, d, joined(o, s, axis, new_axis != 0));
 }
 
 /* A position known only at run time picks from all of them, stacked. */
 static struct value *picked(struct onnx *o, const struct draft *d, const struct sequence *s)
 {
-    struct value *all = joined(o, d, s, 0, true);
+    struct value *all = joined(o, s, 0, true);
     struct value *y = build_binary(&o->im, OP_gather, d->name, all, d->in[1]);
-    return y && d->in[1]->shape.rank ? with_axis(o, d, OP_squeeze, y, 0) : y;
+    return y && d->in[1]->shape.rank ? compose_with_axis(o, OP_squeeze, y, 0) : y;
 }
 
 bool onnx_adapt_sequence_at(struct onnx *o, struct draft *d)
@@ -276,7 +259,7 @@ bool onnx_adapt_split_to_sequence(struct onnx *o, struct draft *d)
         return false;
     for (size_t i = 0; i < n; i++) {
         bool drop = !keepdims && !draft_input(d, 1);
-        s->element[i] = drop ? with_axis(o, d, OP_squeeze, split->out[i], at) : split->out[i];
+        s->element[i] = drop ? compose_with_axis(o, OP_squeeze, split->out[i], at) : split->out[i];
         if (!s->element[i])
             return false;
     }
@@ -294,9 +277,8 @@ bool onnx_adapt_optional(struct onnx *o, struct draft *d)
 bool onnx_adapt_optional_has_element(struct onnx *o, struct draft *d)
 {
     const struct value *v = draft_input(d, 0);
-    struct tensor *t = tensor_new(o->im.arena, DTYPE_BOOL, 0, NULL);
-    tensor_set_int(t, 0, v && !onnx_is_nothing(v));
-    return draft_finish(o, d, graph_add_constant(o->im.g, draft_output_name(d), t));
+    bool has = v && !onnx_is_nothing(v);
+    return draft_finish(o, d, compose_scalar(o, draft_output_name(d), DTYPE_BOOL, has));
 }
 
 bool onnx_adapt_optional_get_element(struct onnx *o, struct draft *d)
@@ -361,7 +343,6 @@ bool onnx_adapt_sequence_map(struct onnx *o, struct draft *d)
 /* ---- loops that carry a list ---- */
 
 enum { MAX_ROUNDS = 4096 };
-enum { TRIP, COND, CARRIED };
 
 struct rounds {
     const Onnx__GraphProto *body;
@@ -381,13 +362,6 @@ static int known_truth(const struct value *v)
         return 1;
     bool known = value_is_constant(v) && tensor_elems(v->constant) == 1;
     return known ? tensor_get_int(v->constant, 0) != 0 : -1;
-}
-
-static struct value *constant_of(struct onnx *o, enum dtype dtype, int64_t v)
-{
-    struct tensor *t = tensor_new(o->im.arena, dtype, 0, NULL);
-    tensor_set_int(t, 0, v);
-    return graph_add_constant(o->im.g, NULL, t);
 }
 
 static bool rounds_begin(struct onnx *o, const struct draft *d, const Onnx__GraphProto *body,
@@ -422,8 +396,8 @@ static bool next_round(struct onnx *o, const struct draft *d, struct rounds *r)
     if (r->done == MAX_ROUNDS)
         return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
                            "a loop that carries a sequence can have %d rounds at most", MAX_ROUNDS);
-    r->in[TRIP] = constant_of(o, DTYPE_I64, (int64_t)r->done++);
-    r->in[COND] = constant_of(o, DTYPE_BOOL, 1);
+    r->in[TRIP] = compose_scalar(o, NULL, DTYPE_I64, (int64_t)r->done++);
+    r->in[COND] = compose_scalar(o, NULL, DTYPE_BOOL, 1);
     if (!onnx_inline(o, d, r->body, r->in, r->body->n_input, r->result, r->body->n_output))
         return false;
     r->cond = r->result[0];
@@ -449,7 +423,7 @@ bool onnx_unroll_loop(struct onnx *o, struct draft *d, const Onnx__GraphProto *b
         draft_bind(o, d, i, r.in[CARRIED + i]);
     for (size_t i = 0; i < r.n_scan; i++) {
         bool none = is_empty(o, d, r.scan[i]);
-        struct value *all = none ? NULL : joined(o, d, r.scan[i], 0, true);
+        struct value *all = none ? NULL : joined(o, r.scan[i], 0, true);
         if (!all)
             return false;
         draft_bind(o, d, r.n_carried + i, all);

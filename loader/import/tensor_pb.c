@@ -8,8 +8,7 @@
 bool tensor_pb_parse(struct arena *a, const char *path, const uint8_t *data, size_t size,
                      const struct tensor **out_tensor, struct error *err)
 {
-    static const struct wire_kind kind = {"an ONNX tensor", &onnx__tensor_proto__descriptor,
-                                          &onnx__tensor_proto__descriptor};
+    static const struct wire_kind kind = {"an ONNX tensor", &onnx__tensor_proto__descriptor, NULL};
     const Onnx__TensorProto *p =
         (const Onnx__TensorProto *)wire_unpack(a, &kind, path, data, size, err);
     if (!p)

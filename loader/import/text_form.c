@@ -12,6 +12,7 @@
 
 struct scan {
     struct arena *arena;
+    const ProtobufCMessageDescriptor *unread;
     const char *at, *end;
     size_t line;
     const char *fault;
@@ -278,9 +279,12 @@ static bool message(struct scan *s, const ProtobufCFieldDescriptor *f, int depth
     char closing = *s->at++ == '{' ? '}' : '>';
     struct strbuf inner;
     strbuf_init(&inner, s->arena);
-    if (f && f->type != PROTOBUF_C_TYPE_MESSAGE)
+    const ProtobufCMessageDescriptor *desc = NULL;
+    if (f)
+        desc = f->type == PROTOBUF_C_TYPE_BYTES ? s->unread : f->descriptor;
+    if (f && (!desc || f->type == PROTOBUF_C_TYPE_ENUM))
         return fault(s, "a field holds no message");
-    if (!fields(s, f ? f->descriptor : NULL, closing, depth + 1, &inner))
+    if (!fields(s, desc, closing, depth + 1, &inner))
         return false;
     if (f)
         put_bytes(out, f, &inner);
@@ -361,10 +365,11 @@ static bool fields(struct scan *s, const ProtobufCMessageDescriptor *desc, char 
     }
 }
 
-bool text_form_to_wire(const ProtobufCMessageDescriptor *desc, struct arena *a, const char *text,
+bool text_form_to_wire(const ProtobufCMessageDescriptor *desc,
+                       const ProtobufCMessageDescriptor *unread, struct arena *a, const char *text,
                        size_t size, struct strbuf *out, struct text_fault *out_fault)
 {
-    struct scan s = {.arena = a, .at = text, .end = text + size, .line = 1};
+    struct scan s = {.arena = a, .unread = unread, .at = text, .end = text + size, .line = 1};
     if (fields(&s, desc, '\0', 0, out))
         return true;
     out_fault->what = s.fault;

@@ -17,8 +17,10 @@ struct text_fault {
 };
 
 /* Appends the message in wire format to `out`.  Fields that the descriptor does not have are left
-   out, like those of binary files.  False: *out_fault says why and where. */
-bool text_form_to_wire(const ProtobufCMessageDescriptor *desc, struct arena *a, const char *text,
+   out, like those of binary files.  A field of bytes may be written as a message, `unread` (NULL:
+   as none).  False: *out_fault says why and where. */
+bool text_form_to_wire(const ProtobufCMessageDescriptor *desc,
+                       const ProtobufCMessageDescriptor *unread, struct arena *a, const char *text,
                        size_t size, struct strbuf *out, struct text_fault *out_fault);
 
 #endif

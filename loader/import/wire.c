@@ -249,7 +249,8 @@ ProtobufCMessage *wire_unpack(struct arena *a, const struct wire_kind *kind, con
     struct strbuf bytes;
     struct text_fault fault;
     strbuf_init(&bytes, a);
-    if (!text_form_to_wire(kind->text, a, (const char *)data, size, &bytes, &fault)) {
+    if (!text_form_to_wire(kind->message, kind->unread, a, (const char *)data, size, &bytes,
+                           &fault)) {
         error_set(err, SHEAF_ERROR_FORMAT,
                   "%s: this is not %s in protobuf's text form, or it is damaged: %s, in line %zu",
                   path, kind->what, fault.what, fault.line);

@@ -46,8 +46,8 @@ bool wire_varint(struct wire *w, uint64_t *out_value);
 struct wire_kind {
     const char *what; /* "an ONNX model" */
     const ProtobufCMessageDescriptor *message;
-    /* The same message where a text is read: what the other leaves unread as bytes is a message. */
-    const ProtobufCMessageDescriptor *text;
+    /* In text form, what fields of bytes hold that are messages there; NULL: there are none. */
+    const ProtobufCMessageDescriptor *unread;
 };
 
 /* The file, in binary or text form, as a message in the arena, checked before; NULL with a sentence

@@ -11,7 +11,7 @@
 static ProtobufCMessage *read(const ProtobufCMessageDescriptor *desc, const char *text)
 {
     error_init(&err);
-    const struct wire_kind kind = {"an ONNX model", desc, desc};
+    const struct wire_kind kind = {"an ONNX model", desc, NULL};
     return wire_unpack(&arena, &kind, "net.txt", (const uint8_t *)text, strlen(text), &err);
 }
 

@@ -11,8 +11,7 @@
 static const Onnx__ModelProto *unpack(const struct strbuf *b)
 {
     error_init(&err);
-    static const struct wire_kind kind = {"an ONNX model", &onnx__model_proto__descriptor,
-                                          &onnx__model_proto__descriptor};
+    static const struct wire_kind kind = {"an ONNX model", &onnx__model_proto__descriptor, NULL};
     return (const Onnx__ModelProto *)wire_unpack(&arena, &kind, "m.onnx",
                                                  (const uint8_t *)strbuf_text(b), b->len, &err);
 }
