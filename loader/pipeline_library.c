@@ -46,7 +46,7 @@ static void find_random(struct states *s, const struct block *b)
 {
     for (size_t i = 0; i < b->n_nodes; i++) {
         const struct node *n = b->nodes[i];
-        if (n->op == OP_random_uniform) {
+        if (op_desc(n->op)->flags & OP_STATE) {
             int buf = program_find_value(s->p->program, n->in[0]);
             ARENA_PUSH(s->p->arena, s->bufs, s->n, s->cap) = buf;
         }

@@ -7,6 +7,7 @@
 #include "bundle/read/audit.h"
 #include "bundle/write/names.h"
 #include "bundle/write/weights_form.h"
+#include "ir/graph.h"
 #include "ir/version.h"
 
 struct header {
@@ -449,6 +450,37 @@ static void accessors(struct header *h)
     }
 }
 
+/* The state {key, counter} of an operator that draws random numbers. */
+static bool is_generator(const struct pbuf *b)
+{
+    return b->area == AREA_MUTABLE && b->value && b->value->role == VALUE_STATE;
+}
+
+/* Where the network draws random numbers: all begin anew from a seed. */
+static void seed_function(struct header *h)
+{
+    struct strbuf *out = &h->out;
+    size_t n = 0;
+    for (size_t i = 0; i < h->entry->n_symbols; i++) {
+        if (!is_generator(symbol_buf(h, i)))
+            continue;
+        const char *name = h->entry->symbols[i].name;
+        if (!n++)
+            strbuf_printf(out,
+                          "/* The random numbers of the calls to come follow from the seed alone; "
+                          "zeroed state has seed 0. */\n"
+                          "static inline void %s_seed(uint8_t *mutableWeightVars, uint64_t seed)\n"
+                          "{\n",
+                          h->entry->name);
+        strbuf_printf(out,
+                      "    %s_get_%s(mutableWeightVars)[0] = seed;\n"
+                      "    %s_get_%s(mutableWeightVars)[1] = 0;\n",
+                      h->entry->name, name, h->entry->name, name);
+    }
+    if (n)
+        strbuf_add(out, "}\n");
+}
+
 static void enter(struct header *h, size_t i)
 {
     const struct bundle_request *req = h->req;
@@ -506,6 +538,7 @@ const char *header_text(struct arena *a, const struct bundle_request *req)
         macros(&h);
         declarations(&h);
         accessors(&h);
+        seed_function(&h);
         strbuf_add(&h.out, "\n#ifdef __cplusplus\n}\n#endif\n\n");
     }
     strbuf_add(&h.out, "#endif\n");

@@ -109,6 +109,7 @@ static const char *const taken[] = {
     "info",
     "parallel",
     "run",
+    "seed",
     "select",
     "ve",
     "CONSTANT_MEM_SIZE",

@@ -24,3 +24,12 @@ kval sort_key(struct kernel *k, kval x, bool largest)
         key = ops_add_const(k, key, INT32_MIN);
     return largest ? kernel_unary(k, KOP_NOT, key) : key;
 }
+
+kval sort_key_then(struct kernel *k, kval so_far, kval a, kval b)
+{
+    kval less = kernel_cast(k, DTYPE_I64, kernel_compare(k, KOP_LT, a, b));
+    kval more = kernel_cast(k, DTYPE_I64, kernel_compare(k, KOP_LT, b, a));
+    kval here = kernel_binary(k, KOP_SUB, more, less);
+    kval undecided = kernel_compare(k, KOP_EQ, so_far, kernel_const_index(k, 0));
+    return kernel_select(k, undecided, here, so_far);
+}

@@ -10,4 +10,8 @@
    above all numbers. */
 kval sort_key(struct kernel *k, kval x, bool largest);
 
+/* How rows compare, -1, 0 or 1, by the first keys that differ: `so_far` where that is decided, else
+   how key a compares to key b. */
+kval sort_key_then(struct kernel *k, kval so_far, kval a, kval b);
+
 #endif

@@ -52,11 +52,7 @@ static kval compare_slices(const struct unique *u, kval a, kval b)
     kval zero = kernel_const_index(k, 0), e, so_far, result;
     kernel_loop_begin(k, u->length, 1, &zero, &e, &so_far);
     kval key_a = key_at(u, a, e), key_b = key_at(u, b, e);
-    kval less = kernel_cast(k, DTYPE_I64, kernel_compare(k, KOP_LT, key_a, key_b));
-    kval more = kernel_cast(k, DTYPE_I64, kernel_compare(k, KOP_LT, key_b, key_a));
-    kval here = kernel_binary(k, KOP_SUB, more, less);
-    kval undecided = kernel_compare(k, KOP_EQ, so_far, zero);
-    kval next = kernel_select(k, undecided, here, so_far);
+    kval next = sort_key_then(k, so_far, key_a, key_b);
     kernel_loop_end(k, &next, &result);
     return result;
 }

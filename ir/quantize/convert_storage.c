@@ -63,6 +63,10 @@ static void narrow_attributes(const struct conversion *c, struct node *n)
         struct random_uniform_attrs *a = n->attrs;
         if (a->dtype == (int64_t)dtype_code(DTYPE_F32))
             a->dtype = (int64_t)dtype_code(c->type);
+    } else if (n->op == OP_random_normal) {
+        struct random_normal_attrs *a = n->attrs;
+        if (a->dtype == (int64_t)dtype_code(DTYPE_F32))
+            a->dtype = (int64_t)dtype_code(c->type);
     } else if (n->op == OP_constant_of_shape) {
         struct constant_of_shape_attrs *a = n->attrs;
         if (!a->value) { /* means 0 in f32 */

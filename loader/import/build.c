@@ -262,6 +262,27 @@ struct value *build_reduce(struct importer *im, enum op op, const char *node, st
     return build_end1(im, n, NULL);
 }
 
+struct attr_ints build_axes_from(struct importer *im, int first, int rank)
+{
+    int64_t *axes = arena_array(im->arena, (size_t)(rank - first), sizeof *axes);
+    for (int i = first; i < rank; i++)
+        axes[i - first] = i;
+    return (struct attr_ints){axes, (size_t)(rank - first)};
+}
+
+struct value *build_normalize(struct importer *im, const char *node, struct value *const in[3],
+                              int first, bool center, float epsilon, const char *out_name)
+{
+    if (!in[0])
+        return NULL;
+    struct node *n = build_begin(im, OP_normalize, node, in, in[2] ? 3 : in[1] ? 2 : 1, 1);
+    struct normalize_attrs *a = n->attrs;
+    a->axes = build_axes_from(im, first, in[0]->shape.rank);
+    a->center = center;
+    a->epsilon = epsilon;
+    return build_end1(im, n, out_name);
+}
+
 /* ---- compositions ---- */
 
 struct value *build_reshape(struct importer *im, struct value *x, int rank, const int64_t *dims,

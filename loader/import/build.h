@@ -97,6 +97,12 @@ struct value *build_cast(struct importer *im, const char *node, struct value *x,
 /* An operator of ReduceSum's kin over these axes, or with none over all. */
 struct value *build_reduce(struct importer *im, enum op op, const char *node, struct value *x,
                            struct attr_ints axes, bool keepdims);
+/* The axes from `first` to the last one. */
+struct attr_ints build_axes_from(struct importer *im, int first, int rank);
+/* Normalization of in[0] over the axes from `first` on; in[1] scales, in[2], which may be absent,
+   is added.  Without `center` the mean stays. */
+struct value *build_normalize(struct importer *im, const char *node, struct value *const in[3],
+                              int first, bool center, float epsilon, const char *out_name);
 
 /* ---- compositions; out_name NULL: made up ---- */
 

@@ -96,11 +96,26 @@ static bool read_scalar(struct arena *a, const struct wire_field *f, struct c2_a
     case ARG_S:
         arg->has_s = f->type == WIRE_BYTES;
         arg->s = arg->has_s ? text_of(a, f) : NULL;
+        arg->bytes = f->data;
+        arg->n_bytes = f->size;
         return arg->has_s;
     default:
         arg->has_other = true;
         return true;
     }
+}
+
+static bool read_string(struct arena *a, const struct wire_field *f, const char **strings,
+                        struct c2_arg *arg)
+{
+    if (f->type != WIRE_BYTES)
+        return false;
+    if (!arg->strings.n) {
+        arg->bytes = f->data;
+        arg->n_bytes = f->size;
+    }
+    strings[arg->strings.n++] = text_of(a, f);
+    return true;
 }
 
 static bool read_arg(struct arena *a, const ProtobufCBinaryData *bytes, struct c2_arg *out)
@@ -120,11 +135,9 @@ static bool read_arg(struct arena *a, const ProtobufCBinaryData *bytes, struct c
             read_floats(&f, floats, &arg.floats.n);
         else if (f.number == ARG_INTS && !read_ints(&f, ints, &arg.ints.n))
             return false;
-        else if (f.number == ARG_STRINGS && f.type == WIRE_BYTES)
-            strings[arg.strings.n++] = text_of(a, &f);
-        else if (f.number == ARG_STRINGS)
+        else if (f.number == ARG_STRINGS && !read_string(a, &f, strings, &arg))
             return false;
-        else if (f.number != ARG_INTS && !read_scalar(a, &f, &arg))
+        else if (f.number != ARG_INTS && f.number != ARG_STRINGS && !read_scalar(a, &f, &arg))
             return false;
     }
     arg.floats.v = floats;

@@ -13,15 +13,17 @@
 
 /* ---- blobs ---- */
 
-static void set_blob(struct caffe2 *c, const char *name, struct value *v, const char *maker)
+static struct c2_blob *set_blob(struct caffe2 *c, const char *name, struct value *v,
+                                const char *maker)
 {
     struct c2_blob *b = arena_new(c->im.arena, struct c2_blob);
     b->value = v;
     b->maker = maker;
     name_map_put(&c->blobs, c->im.arena, name, b);
+    return b;
 }
 
-static struct value *get_blob(struct caffe2 *c, const struct c2_op *op, const char *name)
+static const struct c2_blob *get_blob(struct caffe2 *c, const struct c2_op *op, const char *name)
 {
     const struct c2_blob *b = name_map_get(&c->blobs, name);
     if (!b)
@@ -30,7 +32,7 @@ static struct value *get_blob(struct caffe2 *c, const struct c2_op *op, const ch
         c2_error(c, op, SHEAF_ERROR_UNSUPPORTED,
                  "it reads '%s', an auxiliary output of %s, which is not supported", name,
                  b->maker);
-    return b ? b->value : NULL;
+    return b && b->value ? b : NULL;
 }
 
 /* ---- operators ---- */
@@ -83,27 +85,56 @@ static bool read_order(struct caffe2 *c, struct c2_op *op)
            c2_error(c, op, SHEAF_ERROR_UNSUPPORTED, "the order '%s' is not supported", order);
 }
 
+/* Operators on 8 bits know what these mean; those that only move elements hand it on. */
+static bool pass_meaning(struct caffe2 *c, struct c2_op *op)
+{
+    static const char *const movers[] = {"Alias",    "Copy",      "EnsureCPUOutput",
+                                         "Identity", "NCHW2NHWC", "NHWC2NCHW"};
+    if (!strncmp(op->type, "Int8", 4))
+        return true;
+    bool moves = false;
+    for (size_t i = 0; i < sizeof movers / sizeof movers[0]; i++)
+        moves |= !strcmp(movers[i], op->type);
+    for (size_t i = 0; i < op->n_in; i++)
+        if (op->blob[i]->scale && !moves)
+            return c2_error(c, op, SHEAF_ERROR_UNSUPPORTED,
+                            "'%s' is quantized, which %s does not take", op->proto->input[i],
+                            op->type);
+    if (moves && op->n_in) {
+        op->scale = op->blob[0]->scale;
+        op->zero = op->blob[0]->zero;
+    }
+    return true;
+}
+
 static bool run_op(struct caffe2 *c, const Caffe2__OperatorDef *p)
 {
     struct c2_op op = {.proto = p, .type = p->type};
-    if (!p->n_output)
+    if (!p->n_output || !strcmp(op.type, "Free"))
         return true; /* nothing can depend on it */
     op.out = p->output[0];
     op.name = p->name && *p->name ? p->name : op.out;
     op.n_in = p->n_input;
     op.in = arena_array(c->im.arena, op.n_in, sizeof(struct value *));
-    for (size_t i = 0; i < op.n_in; i++)
-        if (!(op.in[i] = get_blob(c, &op, p->input[i])))
+    op.blob = arena_array(c->im.arena, op.n_in, sizeof(struct c2_blob *));
+    op.more = arena_array(c->im.arena, p->n_output, sizeof(struct value *));
+    for (size_t i = 0; i < op.n_in; i++) {
+        op.blob[i] = get_blob(c, &op, p->input[i]);
+        if (!op.blob[i])
             return false;
-    if (!c2_args_read(&c->im, op.name, p, &op.args) || !read_order(c, &op))
+        op.in[i] = op.blob[i]->value;
+    }
+    if (!c2_args_read(&c->im, op.name, p, &op.args) || !read_order(c, &op) || !pass_meaning(c, &op))
         return false;
     build_free_name(&c->im, op.out);
     struct value *y = c2_converter(op.type)(c, &op);
     if (!y || !check_args(c, &op))
         return false;
     for (size_t i = 1; i < p->n_output; i++)
-        set_blob(c, p->output[i], NULL, op.type);
-    set_blob(c, op.out, y, op.type);
+        set_blob(c, p->output[i], op.more[i], op.type);
+    struct c2_blob *b = set_blob(c, op.out, y, op.type);
+    b->scale = op.scale;
+    b->zero = op.zero;
     return true;
 }
 
@@ -366,8 +397,10 @@ static bool import_nets(struct caffe2 *c, const Caffe2__NetDef *net, const char 
     if (!survey(c, net, weights))
         return false;
     c->im.path = weights_path;
+    c->in_weights = true;
     if (!run_net(c, weights))
         return false;
+    c->in_weights = false;
     c->im.path = net_path;
     if (!add_inputs(c, net) || !run_net(c, net) || !add_outputs(c, net))
         return false;

@@ -64,9 +64,8 @@ struct value *c2_from_nchw(struct caffe2 *c, const struct c2_op *op, struct valu
     return op->nhwc && y ? to_nhwc(c, y, op->out) : y;
 }
 
-/* 0 <= axis <= rank; negative ones count from the end. */
-static bool read_axis(struct caffe2 *c, struct c2_op *op, const char *name, int64_t otherwise,
-                      int rank, int64_t *out)
+bool c2_read_axis(struct caffe2 *c, struct c2_op *op, const char *name, int64_t otherwise, int rank,
+                  int64_t *out)
 {
     int64_t axis = c2_arg_int(&op->args, name, otherwise);
     if (axis < -rank || axis > rank)
@@ -74,6 +73,99 @@ static bool read_axis(struct caffe2 *c, struct c2_op *op, const char *name, int6
                         (long long)axis, rank);
     *out = axis < 0 ? axis + rank : axis;
     return true;
+}
+
+bool c2_need_static(struct caffe2 *c, const struct c2_op *op, size_t i, int rank)
+{
+    const struct value *v = op->in[i];
+    if (!shape_is_static(&v->shape))
+        return c2_error(c, op, SHEAF_ERROR_UNSUPPORTED,
+                        "the shape of '%s' is known only at run time", v->name);
+    return rank < 0 || v->shape.rank == rank ||
+           c2_error(c, op, SHEAF_ERROR_SHAPE, "'%s' has %d dimensions where %d are needed", v->name,
+                    v->shape.rank, rank);
+}
+
+const struct tensor *c2_need_constant(struct caffe2 *c, const struct c2_op *op, size_t i)
+{
+    if (value_is_constant(op->in[i]))
+        return op->in[i]->constant;
+    c2_error(c, op, SHEAF_ERROR_UNSUPPORTED, "%s is supported only where '%s' is constant",
+             op->type, op->in[i]->name);
+    return NULL;
+}
+
+/* ---- outputs ---- */
+
+/* v under this name; another blob's value goes through an Identity. */
+static struct value *named(struct caffe2 *c, const struct c2_op *op, struct value *v,
+                           const char *name)
+{
+    const struct value *holder = v ? graph_find_value(c->im.g, name) : NULL;
+    bool own = v && v->role != VALUE_INPUT && (!holder || holder == v);
+    for (size_t i = 0; v && i < op->n_in; i++)
+        own &= v != op->in[i];
+    if (!v || !own)
+        return v ? build_op(&c->im, OP_identity, NULL, &v, 1, name) : NULL;
+    graph_rename_value(c->im.g, v, name);
+    return v;
+}
+
+struct value *c2_named(struct caffe2 *c, const struct c2_op *op, struct value *v)
+{
+    return op->out ? named(c, op, v, op->out) : v;
+}
+
+bool c2_output_wanted(const struct c2_op *op, size_t i)
+{
+    return i < op->proto->n_output;
+}
+
+bool c2_bind(struct caffe2 *c, struct c2_op *op, size_t i, struct value *v)
+{
+    if (!v || !c2_output_wanted(op, i))
+        return v != NULL;
+    const char *name = op->proto->output[i];
+    build_free_name(&c->im, name);
+    op->more[i] = named(c, op, v, name);
+    return op->more[i] != NULL;
+}
+
+/* ---- steps ---- */
+
+struct value *c2_number(struct caffe2 *c, enum op op, struct value *x, double number)
+{
+    return build_binary(&c->im, op, NULL, x, build_number(&c->im, x, number));
+}
+
+struct value *c2_slice(struct caffe2 *c, struct value *x, int64_t axis, int64_t start, int64_t end)
+{
+    struct value *in[4] = {x};
+    in[1] = build_ints(&c->im, NULL, &start, 1);
+    in[2] = build_ints(&c->im, NULL, &end, 1);
+    in[3] = build_ints(&c->im, NULL, &axis, 1);
+    return x ? build_op(&c->im, OP_slice, NULL, in, 4, NULL) : NULL;
+}
+
+struct value *c2_gather(struct caffe2 *c, struct value *x, struct value *at, int64_t axis)
+{
+    struct value *in[] = {x, at};
+    if (!x || !at)
+        return NULL;
+    struct node *n = build_begin(&c->im, OP_gather, NULL, in, 2, 1);
+    ((struct gather_attrs *)n->attrs)->axis = axis;
+    return build_end1(&c->im, n, NULL);
+}
+
+struct value *c2_unsqueeze(struct caffe2 *c, struct value *x, int64_t axis)
+{
+    struct value *in[] = {x, build_ints(&c->im, NULL, &axis, 1)};
+    return x ? build_op(&c->im, OP_unsqueeze, NULL, in, 2, NULL) : NULL;
+}
+
+struct value *c2_reduce(struct caffe2 *c, enum op op, struct value *x, int64_t axis)
+{
+    return build_reduce(&c->im, op, NULL, x, (struct attr_ints){&axis, 1}, false);
 }
 
 /* ---- element by element ---- */
@@ -90,6 +182,20 @@ static struct value *identity(struct caffe2 *c, struct c2_op *op)
     if (!c2_check_inputs(c, op, 1, 1))
         return NULL;
     return build_end1(&c->im, c2_begin(c, op, OP_identity, op->in, 1), op->out);
+}
+
+static struct value *negative(struct caffe2 *c, struct c2_op *op)
+{
+    if (!c2_check_inputs(c, op, 1, 1))
+        return NULL;
+    return build_end1(&c->im, c2_begin(c, op, OP_neg, op->in, 1), op->out);
+}
+
+/* `scale` is of its gradient. */
+static struct value *scale_gradient(struct caffe2 *c, struct c2_op *op)
+{
+    c2_arg_find(&op->args, "scale");
+    return identity(c, op);
 }
 
 static struct value *dropout(struct caffe2 *c, struct c2_op *op)
@@ -212,8 +318,8 @@ static struct value *fully_connected(struct caffe2 *c, struct c2_op *op, bool tr
     if (!c2_check_inputs(c, op, 2, 3))
         return NULL;
     struct value *x = op->in[0], *w = op->in[1];
-    if (!read_axis(c, op, "axis", 1, x->shape.rank, &axis) ||
-        !read_axis(c, op, "axis_w", 1, w->shape.rank, &axis_w))
+    if (!c2_read_axis(c, op, "axis", 1, x->shape.rank, &axis) ||
+        !c2_read_axis(c, op, "axis_w", 1, w->shape.rank, &axis_w))
         return NULL;
     struct value *in[3] = {build_flatten(&c->im, x, axis, NULL), NULL,
                            op->n_in > 2 ? op->in[2] : NULL};
@@ -422,71 +528,168 @@ static const struct {
     {"Add", binary},
     {"Alias", identity},
     {"And", binary},
+    {"ArgMax", c2_arg_max},
+    {"ArgMin", c2_arg_max},
     {"Asin", unary},
     {"Atan", unary},
     {"AveragePool", c2_average_pool},
+    {"AveragedLoss", c2_averaged_loss},
+    {"BatchBoxCox", c2_batch_box_cox},
+    {"BatchGather", c2_batch_gather},
+    {"BatchMatMul", c2_batch_matmul},
+    {"BatchOneHot", c2_batch_one_hot},
+    {"BatchSparseToDense", c2_batch_sparse_to_dense},
+    {"Bucketize", c2_bucketize},
+    {"Cast", c2_cast},
     {"Ceil", unary},
     {"ChannelShuffle", channel_shuffle},
     {"Clip", clip},
     {"Concat", concat},
     {"ConstantFill", c2_constant_fill},
     {"Conv", c2_conv},
+    {"ConvRelu", c2_conv_relu},
+    {"ConvTranspose", c2_conv_transpose},
     {"Copy", identity},
     {"CopyCPUToMKL", identity},
     {"CopyMKLToCPU", identity},
     {"Cos", unary},
     {"Cosh", unary},
     {"Div", binary},
+    {"DotProduct", c2_dot_product},
     {"Dropout", dropout},
     {"EQ", binary},
+    {"ElementwiseLinear", c2_elementwise_linear},
+    {"Embedding", c2_embedding},
+    {"EmbeddingBag", c2_embedding_bag},
     {"EnsureCPUOutput", identity},
     {"EnsureDense", identity},
     {"Exp", unary},
     {"ExpandDims", expand_dims},
     {"FC", fc},
     {"FCTransposed", fc_transposed},
+    {"FbFCPacked", fc},
+    {"FbGemmPack", identity},
+    {"FillExamplesWithIndicator", c2_fill_examples},
     {"Flatten", flatten},
     {"FlattenToVec", flatten_to_vec},
     {"FloatToHalf", float_to_half},
     {"Floor", unary},
+    {"Free", identity},
     {"GE", binary},
     {"GT", binary},
+    {"Gather", c2_gather_op},
+    {"GatherND", c2_gather_nd},
+    {"GatherRanges", c2_gather_ranges},
     {"GaussianFill", c2_random_fill},
     {"Gelu", gelu},
     {"GivenTensorBoolFill", c2_given_tensor_fill},
+    {"GivenTensorByteStringToUInt8Fill", c2_given_bytes_fill},
     {"GivenTensorFill", c2_given_tensor_fill},
     {"GivenTensorFp16Fill", c2_given_tensor_fill},
     {"GivenTensorInt64Fill", c2_given_tensor_fill},
     {"GivenTensorIntFill", c2_given_tensor_fill},
     {"HalfToFloat", half_to_float},
+    {"Identity", identity},
+    {"Int8Add", c2_int8},
+    {"Int8AddRelu", c2_int8},
+    {"Int8AveragePool", c2_int8},
+    {"Int8AveragePoolRelu", c2_int8},
+    {"Int8ChannelShuffle", c2_int8},
+    {"Int8Concat", c2_int8},
+    {"Int8Conv", c2_int8},
+    {"Int8ConvRelu", c2_int8},
+    {"Int8ConvTranspose", c2_int8},
+    {"Int8Dequantize", c2_int8_dequantize},
+    {"Int8FC", c2_int8},
+    {"Int8FCRelu", c2_int8},
+    {"Int8Flatten", c2_int8},
+    {"Int8GivenIntTensorFill", c2_int8_given_fill},
+    {"Int8GivenTensorFill", c2_int8_given_fill},
+    {"Int8LeakyRelu", c2_int8},
+    {"Int8MaxPool", c2_int8},
+    {"Int8MaxPoolRelu", c2_int8},
+    {"Int8Quantize", c2_int8_quantize},
+    {"Int8Relu", c2_int8},
+    {"Int8Reshape", c2_int8},
+    {"Int8ResizeNearest", c2_int8},
+    {"Int8Sigmoid", c2_int8},
+    {"Int8Slice", c2_int8},
+    {"Int8Softmax", c2_int8},
+    {"Int8Sum", c2_int8},
+    {"Int8SumRelu", c2_int8},
+    {"Int8Transpose", c2_int8},
     {"LE", binary},
     {"LRN", lrn},
     {"LT", binary},
+    {"LayerNorm", c2_layer_norm},
     {"LeakyRelu", leaky_relu},
+    {"LengthsMean", c2_lengths_sum},
+    {"LengthsRangeFill", c2_lengths_range_fill},
+    {"LengthsSum", c2_lengths_sum},
+    {"LengthsToRanges", c2_lengths_to_ranges},
+    {"LengthsWeightedSum", c2_lengths_sum},
     {"Log", unary},
+    {"Log1p", c2_log1p},
+    {"Logit", c2_logit},
+    {"LpNorm", c2_lp_norm},
     {"MSRAFill", c2_random_fill},
+    {"MatMul", c2_matmul},
     {"Max", variadic},
     {"MaxPool", c2_max_pool},
     {"Mean", variadic},
     {"Min", variadic},
+    {"Mod", c2_mod},
     {"Mul", binary},
     {"NCHW2NHWC", nchw_to_nhwc},
     {"NHWC2NCHW", nhwc_to_nchw},
+    {"Neg", negative},
     {"Negative", unary},
     {"Not", unary},
     {"Or", binary},
     {"PRelu", prelu},
+    {"Pow", c2_pow},
+    {"RMSNorm", c2_rms_norm},
     {"Reciprocal", unary},
+    {"ReduceBackMean", c2_reduce_back},
+    {"ReduceBackSum", c2_reduce_back},
     {"Relu", unary},
+    {"ReplaceNaN", c2_replace_nan},
     {"Reshape", reshape},
+    {"ResizeNearest", c2_resize_nearest},
+    {"Scale", c2_scale},
+    {"ScaleGradient", scale_gradient},
+    {"ScatterAssign", c2_scatter_assign},
+    {"Shape", c2_shape},
     {"Sigmoid", unary},
+    {"SigmoidCrossEntropyWithLogits", c2_sigmoid_cross_entropy},
     {"Sign", unary},
     {"Sin", unary},
     {"Sinh", unary},
+    {"Slice", c2_slice_op},
     {"Softmax", softmax},
     {"Softplus", unary},
     {"Softsign", unary},
+    {"SparseLabelSplit", c2_sparse_label_split},
+    {"SparseLengthsMean", c2_sparse_lengths},
+    {"SparseLengthsMean8BitsRowwise", c2_sparse_lengths},
+    {"SparseLengthsMeanFused4BitRowwise", c2_sparse_lengths},
+    {"SparseLengthsMeanFused8BitRowwise", c2_sparse_lengths},
+    {"SparseLengthsSum", c2_sparse_lengths},
+    {"SparseLengthsSum8BitsRowwise", c2_sparse_lengths},
+    {"SparseLengthsSumFused4BitRowwise", c2_sparse_lengths},
+    {"SparseLengthsSumFused8BitRowwise", c2_sparse_lengths},
+    {"SparseLengthsWeightedMean8BitsRowwise", c2_sparse_lengths},
+    {"SparseLengthsWeightedMeanFused4BitRowwise", c2_sparse_lengths},
+    {"SparseLengthsWeightedMeanFused8BitRowwise", c2_sparse_lengths},
+    {"SparseLengthsWeightedSum", c2_sparse_lengths},
+    {"SparseLengthsWeightedSum8BitsRowwise", c2_sparse_lengths},
+    {"SparseLengthsWeightedSumFused4BitRowwise", c2_sparse_lengths},
+    {"SparseLengthsWeightedSumFused8BitRowwise", c2_sparse_lengths},
+    {"SparseToDense", c2_sparse_to_dense},
+    {"SparseToDenseMask", c2_sparse_to_dense_mask},
     {"SpatialBN", spatial_bn},
+    {"Split", c2_split},
+    {"Sqr", c2_sqr},
     {"Sqrt", unary},
     {"Squeeze", squeeze},
     {"StopGradient", identity},
@@ -495,6 +698,8 @@ static const struct {
     {"Swish", unary},
     {"Tan", unary},
     {"Tanh", unary},
+    {"Tile", c2_tile},
+    {"TopK", c2_top_k},
     {"Transpose", transpose},
     {"UniformFill", c2_random_fill},
     {"XavierFill", c2_random_fill},

@@ -165,24 +165,58 @@ static struct attr_ints pads(struct caffe2 *c, const struct window *w)
         (attrs)->pads = pads((c), (w));                                                            \
     } while (0)
 
-struct value *c2_conv(struct caffe2 *c, struct c2_op *op)
+/* Input, weights and, where it is given, bias of a convolution in NCHW, and its window. */
+static bool convolved(struct caffe2 *c, struct c2_op *op, struct value *in[3], struct window *w)
 {
-    struct window w = {0};
+    *w = (struct window){0};
     if (!c2_check_inputs(c, op, 2, 3))
-        return NULL;
-    struct value *in[3] = {c2_to_nchw(c, op, op->in[0]), NULL, op->n_in > 2 ? op->in[2] : NULL};
+        return false;
+    in[0] = c2_to_nchw(c, op, op->in[0]);
     in[1] = in[0] ? c2_to_nchw(c, op, op->in[1]) : NULL;
+    in[2] = op->n_in > 2 ? op->in[2] : NULL;
     if (!in[1])
-        return NULL;
+        return false;
     /* Without an argument the weights tell the kernel. */
     for (int d = 2; d < in[1]->shape.rank && d < in[0]->shape.rank; d++)
-        w.kernel[d - 2] = in[1]->shape.dims[d];
-    if (!read_window(c, op, in[0], &w))
+        w->kernel[d - 2] = in[1]->shape.dims[d];
+    return read_window(c, op, in[0], w);
+}
+
+struct value *c2_conv(struct caffe2 *c, struct c2_op *op)
+{
+    struct value *in[3];
+    struct window w;
+    if (!convolved(c, op, in, &w))
         return NULL;
     struct node *n = c2_begin(c, op, OP_conv, in, in[2] ? 3 : 2);
     struct conv_attrs *a = n->attrs;
     SET_WINDOW(c, a, &w);
     a->group = c2_arg_int(&op->args, "group", 1);
+    return c2_from_nchw(c, op, build_end1(&c->im, n, c2_inner_name(op)));
+}
+
+struct value *c2_conv_relu(struct caffe2 *c, struct c2_op *op)
+{
+    struct c2_op conv = *op;
+    conv.out = NULL;
+    struct value *y = c2_conv(c, &conv);
+    return y ? build_op(&c->im, OP_relu, NULL, &y, 1, op->out) : NULL;
+}
+
+/* Weights are [in, out / group, kernel..], of order NHWC [in, kernel.., out / group]; `adj` are
+   further rows and columns at the end. */
+struct value *c2_conv_transpose(struct caffe2 *c, struct c2_op *op)
+{
+    struct value *in[3];
+    struct window w;
+    int64_t further[WINDOW_MAX] = {0};
+    if (!convolved(c, op, in, &w) || !read_dims(c, op, "adjs", "adj", w.n, further))
+        return NULL;
+    struct node *n = c2_begin(c, op, OP_conv_transpose, in, in[2] ? 3 : 2);
+    struct conv_transpose_attrs *a = n->attrs;
+    SET_WINDOW(c, a, &w);
+    a->group = c2_arg_int(&op->args, "group", 1);
+    a->output_padding = ints(c, further, w.n);
     return c2_from_nchw(c, op, build_end1(&c->im, n, c2_inner_name(op)));
 }
 

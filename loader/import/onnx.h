@@ -14,8 +14,14 @@
 /* The newest version of the default operator set whose meaning is known here. */
 enum { ONNX_NEWEST_OPSET = 28 };
 
+enum { ONNX_STRING = 8 }; /* the code of the type, which is none of the IR's */
+
 /* Before the names of ONNX Runtime's own operators, wherever they are looked up. */
 #define ONNX_MICROSOFT "com.microsoft."
+/* Before those of classical machine learning. */
+#define ONNX_ML "ai.onnx.ml."
+/* Before those that compute gradients and updates of weights. */
+#define ONNX_TRAINING "ai.onnx.preview.training."
 
 /* Names visible in a graph; an inner graph sees those of the graphs around it. */
 struct onnx_scope {
@@ -37,7 +43,9 @@ struct onnx {
     struct name_map functions; /* Onnx__FunctionProto: the model's own */
     const struct onnx_call *call; /* the function in work; NULL: the model's graph */
     struct onnx_files *files;
-    struct onnx_scope *scope; /* of the graph in work */
+    struct onnx_scope *scope;     /* of the graph in work */
+    const struct value **strings; /* the values that are strings (onnx_string.c) */
+    size_t n_strings, cap_strings;
 };
 
 /* ---- onnx_tensor.c ---- */
@@ -48,6 +56,14 @@ bool onnx_tensor(struct onnx *o, const Onnx__TensorProto *p, const char *what,
 /* "float8e4m3fn" for people; "type 99" for numbers without a name. */
 const char *onnx_type_name(struct onnx *o, int64_t code);
 void onnx_files_close(struct onnx *o);
+
+/* ---- onnx_sparse.c ---- */
+
+/* With its zeros. */
+bool onnx_sparse_tensor(struct onnx *o, const Onnx__SparseTensorProto *p, const char *what,
+                        const struct tensor **out_tensor);
+/* The same as an initializer, which has the name of its values; NULL after a fault. */
+const Onnx__TensorProto *onnx_sparse_initializer(struct onnx *o, const Onnx__SparseTensorProto *p);
 
 /* ---- onnx_draft.c: nodes in work ---- */
 
@@ -158,6 +174,21 @@ struct value *onnx_nothing(struct onnx *o);
 bool onnx_takes_sequences(const char *op_type);
 /* A Loop that carries a sequence: its rounds one behind the other. */
 bool onnx_unroll_loop(struct onnx *o, struct draft *d, const Onnx__GraphProto *body);
+/* ---- onnx_string.c: strings, which are bytes with a mark while a model is read ---- */
+
+bool onnx_is_string(const struct onnx *o, const struct value *v);
+/* v itself (u8, bytes along its last dimension), marked; NULL stays so. */
+struct value *onnx_string(struct onnx *o, struct value *v);
+/* Constant strings [n]. */
+struct value *onnx_strings(struct onnx *o, const char *const *texts, size_t n);
+int64_t onnx_string_bytes(const struct value *v); /* that each string has room for */
+/* The same strings with room for more bytes. */
+struct value *onnx_string_padded(struct onnx *o, struct value *v, int64_t bytes);
+/* Deals with a node that has strings among its inputs, or refuses it: what moves elements gets the
+   dimension of bytes as one more.  Then `d` goes on as usual, and its first outputs become strings
+   where *out_strings says so. */
+bool onnx_adapt_strings(struct onnx *o, struct draft *d, bool *out_strings);
+
 /* ---- onnx_shape.c: declared types and symbolic dimensions ---- */
 
 /* Gives symbols their values: from the options, from -model-input, and those of first dimensions

@@ -99,6 +99,14 @@ static struct tensor *ints_tensor(struct arena *a, const int64_t *v, size_t n, i
     return t;
 }
 
+static struct tensor *text_tensor(struct arena *a, const char *text)
+{
+    int64_t bytes = *text ? (int64_t)strlen(text) : 1;
+    struct tensor *t = tensor_new(a, DTYPE_U8, 1, &bytes);
+    memcpy(tensor_data(t), text, strlen(text));
+    return t;
+}
+
 bool onnx_adapt_constant(struct onnx *o, struct draft *d)
 {
     struct arena *arena = o->im.arena;
@@ -109,8 +117,16 @@ bool onnx_adapt_constant(struct onnx *o, struct draft *d)
                            d->n_attrs, d->n_in, d->n_out);
     struct draft_attr *a = &d->attrs[0];
     const struct tensor *t = NULL;
-    if (!strcmp(a->name, "value") && a->kind == ATTR_KIND_TENSOR)
+    bool strings = a->kind == ATTR_KIND_STRING || a->kind == ATTR_KIND_STRINGS;
+    if (a->kind == ATTR_KIND_TENSOR && d->proto->attribute[0]->t)
+        strings = d->proto->attribute[0]->t->data_type == ONNX_STRING;
+    if ((!strcmp(a->name, "value") || !strcmp(a->name, "sparse_value")) &&
+        a->kind == ATTR_KIND_TENSOR)
         t = a->u.tensor;
+    else if (!strcmp(a->name, "value_string") && a->kind == ATTR_KIND_STRING)
+        t = text_tensor(arena, a->u.s);
+    else if (!strcmp(a->name, "value_strings") && a->kind == ATTR_KIND_STRINGS)
+        t = onnx_strings(o, a->u.strings.v, a->u.strings.n)->constant;
     else if (!strcmp(a->name, "value_float") && a->kind == ATTR_KIND_FLOAT)
         t = floats_tensor(arena, &a->u.f, 1, 0);
     else if (!strcmp(a->name, "value_floats") && a->kind == ATTR_KIND_FLOATS)
@@ -123,9 +139,8 @@ bool onnx_adapt_constant(struct onnx *o, struct draft *d)
         return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
                            "a Constant with the attribute '%s' is not supported", a->name);
     a->used = true;
-    draft_bind(o, d, 0, graph_add_constant(o->im.g, d->out[0], t));
-    d->done = true;
-    return true;
+    struct value *v = graph_add_constant(o->im.g, d->out[0], t);
+    return draft_finish(o, d, strings ? onnx_string(o, v) : v);
 }
 
 /* The bound where the extent is known only at run time is what the model declares for the output.

@@ -114,16 +114,10 @@ bool onnx_compose_fused_matmul(struct onnx *o, struct draft *d)
 static struct value *normalized(struct onnx *o, struct draft *d, struct value *x, bool centred,
                                 struct value *gamma, struct value *beta, float epsilon)
 {
-    struct value *in[] = {x, gamma, beta};
+    struct value *const in[] = {x, gamma, beta};
     if (!x || !gamma)
         return NULL;
-    struct node *n = build_begin(&o->im, OP_normalize, d->name, in, beta ? 3 : 2, 1);
-    struct normalize_attrs *a = n->attrs;
-    const int64_t last = x->shape.rank - 1;
-    a->axes = (struct attr_ints){arena_copy(o->im.arena, &last, sizeof last), 1};
-    a->center = centred;
-    a->epsilon = epsilon;
-    return build_end1(&o->im, n, NULL);
+    return build_normalize(&o->im, d->name, in, x->shape.rank - 1, centred, epsilon, NULL);
 }
 
 /* Output i is not computed. */

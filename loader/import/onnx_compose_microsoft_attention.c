@@ -1,6 +1,7 @@
 /*
- * ONNX Runtime's Attention, MultiHeadAttention and RotaryEmbedding (domain com.microsoft) as the
- * operators of the default domain, with the projections, biases and masks around them.
+ * ONNX Runtime's Attention, QAttention, MultiHeadAttention and RotaryEmbedding (domain
+ * com.microsoft) as the operators of the default domain, with the projections, biases and masks
+ * around them.
  */
 #include "loader/import/onnx_compose.h"
 
@@ -302,6 +303,37 @@ bool onnx_compose_microsoft_attention(struct onnx *o, struct draft *d)
     if (!n || (present && !bind_present(o, d, n)))
         return false;
     return draft_finish(o, d, n->out[0]);
+}
+
+/* ---- QAttention: Attention of an input and weights of 8 bits ---- */
+
+/* Inputs i, its scale and its zero point; one scale per index of `axis`, where there are several.
+ */
+static struct value *dequantized(struct onnx *o, struct draft *d, size_t i, size_t scale,
+                                 size_t zero, int64_t axis)
+{
+    struct value *in[] = {d->in[i], d->in[scale], draft_input(d, zero)};
+    struct node *n = build_begin(&o->im, OP_dequantize_linear, NULL, in, in[2] ? 3 : 2, 1);
+    struct dequantize_linear_attrs *a = n->attrs;
+    a->axis = axis;
+    return build_end1(&o->im, n, NULL);
+}
+
+/* input, weight, bias, input_scale, weight_scale, mask_index, input_zero_point,
+   weight_zero_point, past */
+bool onnx_compose_q_attention(struct onnx *o, struct draft *d)
+{
+    if (!draft_need_inputs(o, d, 5))
+        return false;
+    struct value *in[5] = {dequantized(o, d, 0, 3, 6, 0), NULL, d->in[2], draft_input(d, 5),
+                           draft_input(d, 8)};
+    in[1] = in[0] ? dequantized(o, d, 1, 4, 7, 1) : NULL;
+    if (!in[1])
+        return false;
+    d->n_in = 0;
+    for (size_t i = 0; i < 5; i++)
+        draft_set_input(o, d, i, in[i]);
+    return onnx_compose_microsoft_attention(o, d);
 }
 
 /* ---- RotaryEmbedding ---- */

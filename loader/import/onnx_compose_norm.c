@@ -97,7 +97,6 @@ static bool group_dims(struct onnx *o, struct draft *d, int64_t groups, int64_t 
 /* Scale and bias are per channel, in versions before 21 per group. */
 bool onnx_adapt_group_norm(struct onnx *o, struct draft *d)
 {
-    static const int64_t axes[] = {2, 3};
     int64_t groups, stash, dims[4];
     float epsilon;
     if (!draft_need_inputs(o, d, 3) || !draft_take_int(o, d, "num_groups", 0, &groups) ||
@@ -117,11 +116,7 @@ bool onnx_adapt_group_norm(struct onnx *o, struct draft *d)
     }
     if (!in[0] || !in[1] || !in[2])
         return false;
-    struct node *n = build_begin(&o->im, OP_normalize, d->name, in, 3, 1);
-    struct normalize_attrs *a = n->attrs;
-    a->axes = (struct attr_ints){axes, 2};
-    a->epsilon = epsilon;
-    struct value *y = build_end1(&o->im, n, NULL);
+    struct value *y = build_normalize(&o->im, d->name, in, 2, true, epsilon, NULL);
     return y && draft_finish(o, d, build_reshape(&o->im, y, x.rank, x.dims, draft_output_name(d)));
 }
 

@@ -56,6 +56,10 @@ static bool fill_block(struct onnx *o, const struct draft *d, const Onnx__GraphP
         struct value *v = inner_output(o, d, p, i);
         if (!v)
             return false;
+        if (onnx_is_string(o, v))
+            return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                               "its inner graph gives strings, which is supported only where the "
+                               "condition is constant");
         if (onnx_is_sequence(v))
             return draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
                                "its inner graph gives a sequence, which is supported only where "

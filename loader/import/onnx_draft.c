@@ -48,6 +48,8 @@ static Onnx__AttributeProto__AttributeType attr_type(const Onnx__AttributeProto 
         return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
     if (p->g)
         return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH;
+    if (p->sparse_tensor)
+        return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR;
     if (p->n_floats)
         return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
     if (p->n_strings)
@@ -63,10 +65,12 @@ static const char *bytes_text(struct arena *a, const ProtobufCBinaryData *s)
 static bool attr_tensor(struct onnx *o, const struct draft *d, const Onnx__AttributeProto *p,
                         struct draft_attr *a)
 {
-    if (!p->t)
-        return draft_error(o, d, SHEAF_ERROR_FORMAT, "attribute '%s' holds no tensor", a->name);
     const char *what = arena_printf(o->im.arena, "attribute '%s' of node '%s'", a->name, d->name);
-    return onnx_tensor(o, p->t, what, &a->u.tensor);
+    if (p->t)
+        return onnx_tensor(o, p->t, what, &a->u.tensor);
+    if (p->sparse_tensor)
+        return onnx_sparse_tensor(o, p->sparse_tensor, what, &a->u.tensor);
+    return draft_error(o, d, SHEAF_ERROR_FORMAT, "attribute '%s' holds no tensor", a->name);
 }
 
 static bool add_attr(struct onnx *o, struct draft *d, const Onnx__AttributeProto *p)
@@ -112,6 +116,7 @@ static bool add_attr(struct onnx *o, struct draft *d, const Onnx__AttributeProto
         return true;
     }
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR:
         a->kind = ATTR_KIND_TENSOR;
         return attr_tensor(o, d, p, a);
     default:

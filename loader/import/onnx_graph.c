@@ -19,7 +19,8 @@ static struct value *initializer_value(struct onnx *o, const char *name, const O
     const char *what = arena_printf(o->im.arena, "initializer '%s'", name);
     if (!onnx_tensor(o, p, what, &t))
         return NULL;
-    return graph_add_constant(o->im.g, name, t);
+    struct value *v = graph_add_constant(o->im.g, name, t);
+    return p->data_type == ONNX_STRING ? onnx_string(o, v) : v;
 }
 
 struct onnx_surroundings onnx_enter(struct onnx *o, struct block *block, struct onnx_scope *parent)
@@ -54,20 +55,26 @@ struct value *onnx_lookup(struct onnx *o, const char *name)
     return NULL;
 }
 
+static bool declare_initializer(struct onnx *o, const Onnx__TensorProto *p, size_t i)
+{
+    if (!p->name || !*p->name)
+        return import_error(&o->im, SHEAF_ERROR_FORMAT, "initializer %zu has no name", i);
+    if (name_map_get(&o->scope->initializers, p->name))
+        return import_error(&o->im, SHEAF_ERROR_FORMAT, "there are two initializers '%s'", p->name);
+    name_map_put(&o->scope->initializers, o->im.arena, p->name, (void *)(uintptr_t)p);
+    return true;
+}
+
 bool onnx_declare(struct onnx *o, const Onnx__GraphProto *p)
 {
     struct arena *a = o->im.arena;
-    if (p->n_sparse_initializer)
-        return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
-                            "the model has sparse initializers, which are not supported");
-    for (size_t i = 0; i < p->n_initializer; i++) {
-        const char *name = p->initializer[i]->name;
-        if (!name || !*name)
-            return import_error(&o->im, SHEAF_ERROR_FORMAT, "initializer %zu has no name", i);
-        if (name_map_get(&o->scope->initializers, name))
-            return import_error(&o->im, SHEAF_ERROR_FORMAT, "there are two initializers '%s'",
-                                name);
-        name_map_put(&o->scope->initializers, a, name, p->initializer[i]);
+    for (size_t i = 0; i < p->n_initializer; i++)
+        if (!declare_initializer(o, p->initializer[i], i))
+            return false;
+    for (size_t i = 0; i < p->n_sparse_initializer; i++) {
+        const Onnx__TensorProto *t = onnx_sparse_initializer(o, p->sparse_initializer[i]);
+        if (!t || !declare_initializer(o, t, p->n_initializer + i))
+            return false;
     }
     for (size_t i = 0; i < p->n_value_info; i++)
         if (p->value_info[i]->name && p->value_info[i]->type)
@@ -84,6 +91,7 @@ struct survey {
     struct onnx *o;
     struct strbuf unsupported;
     size_t n_unsupported;
+    bool uses_default_domain;
 };
 
 static bool default_domain(const char *domain)
@@ -105,6 +113,7 @@ static void survey_nodes(struct survey *s, Onnx__NodeProto **nodes, size_t n_nod
         for (size_t j = 0; j < n->n_attribute; j++)
             if (n->attribute[j]->g)
                 survey_graph(s, n->attribute[j]->g);
+        s->uses_default_domain |= default_domain(n->domain);
         const char *type = onnx_op_type(a, n);
         if (onnx_is_supported(type) || onnx_function_of(s->o, n))
             continue;
@@ -139,6 +148,8 @@ static bool survey_model(struct onnx *o, const Onnx__ModelProto *m)
     survey_graph(&s, m->graph);
     for (size_t i = 0; i < m->n_functions; i++)
         survey_function(&s, m->functions[i]);
+    if (!o->opset && !s.uses_default_domain)
+        o->opset = ONNX_NEWEST_OPSET; /* all its operators have versions of their own */
     if (!s.n_unsupported)
         return true;
     return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED, "%zu %s not supported: %s",
@@ -188,7 +199,13 @@ static bool import_node(struct onnx *o, const Onnx__NodeProto *p)
             return draft_error(o, &d, SHEAF_ERROR_SHAPE,
                                "its input '%s' is a sequence, and %s takes none", p->input[i],
                                d.op_type);
-    return onnx_adapt(o, &d) && (d.done || draft_emit(o, &d));
+    bool strings;
+    if (!onnx_adapt_strings(o, &d, &strings) || (!d.done && !onnx_adapt(o, &d)) ||
+        (!d.done && !draft_emit(o, &d)))
+        return false;
+    for (size_t i = 0; i < d.n_out && strings; i++)
+        onnx_string(o, name_map_get(&o->scope->values, d.out[i]));
+    return true;
 }
 
 bool onnx_nodes(struct onnx *o, const Onnx__GraphProto *p)

@@ -170,8 +170,15 @@ bool onnx_adapt_sequence_length(struct onnx *o, struct draft *d)
 /* ---- tensors of lists ---- */
 
 /* All tensors along `axis`, which is a new one or not. */
-static struct value *joined(struct onnx *o, const struct sequence *s, int64_t axis, bool new_axis)
+static struct value *joined(struct onnx *o, const struct draft *d, const struct sequence *s,
+                            int64_t axis, bool new_axis)
 {
+    for (size_t i = 0; i < s->n; i++)
+        if (onnx_is_string(o, s->element[i])) {
+            draft_error(o, d, SHEAF_ERROR_UNSUPPORTED,
+                        "tensors of strings in a sequence cannot be joined");
+            return NULL;
+        }
     return new_axis ? compose_stack(o, s->element, s->n, axis)
                     : compose_along(o, s->element, s->n, axis, NULL);
 }
@@ -182,13 +189,13 @@ bool onnx_adapt_concat_from_sequence(struct onnx *o, struct draft *d)
     int64_t axis, new_axis;
     return s && !is_empty(o, d, s) && draft_take_int(o, d, "axis", 0, &axis) &&
            draft_take_int(o, d, "new_axis", 0, &new_axis) &&
-           draft_finish(o, d, joined(o, s, axis, new_axis != 0));
+           draft_finish(o, d, joined(o, d, s, axis, new_axis != 0));
 }
 
 /* A position known only at run time picks from all of them, stacked. */
 static struct value *picked(struct onnx *o, const struct draft *d, const struct sequence *s)
 {
-    struct value *all = joined(o, s, 0, true);
+    struct value *all = joined(o, d, s, 0, true);
     struct value *y = build_binary(&o->im, OP_gather, d->name, all, d->in[1]);
     return y && d->in[1]->shape.rank ? compose_with_axis(o, OP_squeeze, y, 0) : y;
 }
@@ -423,7 +430,7 @@ bool onnx_unroll_loop(struct onnx *o, struct draft *d, const Onnx__GraphProto *b
         draft_bind(o, d, i, r.in[CARRIED + i]);
     for (size_t i = 0; i < r.n_scan; i++) {
         bool none = is_empty(o, d, r.scan[i]);
-        struct value *all = none ? NULL : joined(o, r.scan[i], 0, true);
+        struct value *all = none ? NULL : joined(o, d, r.scan[i], 0, true);
         if (!all)
             return false;
         draft_bind(o, d, r.n_carried + i, all);

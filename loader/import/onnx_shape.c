@@ -3,7 +3,8 @@
  *
  * A symbol has one value in the whole model: what -onnx-define-symbol says, else what a
  * -model-input puts in its place, else, if it is the first dimension of an input, the batch.  The
- * name of an input that is a sequence or an optional is a symbol, too: how many tensors it has.
+ * name of an input that is a sequence or an optional is a symbol, too: how many tensors it has;
+ * that of one of strings: how many bytes each has room for.
  */
 #include <string.h>
 
@@ -49,12 +50,18 @@ static bool is_list(const Onnx__TypeProto *type)
     return type && (type->sequence_type || type->optional_type);
 }
 
+static bool is_string(const Onnx__TypeProto__Tensor *t)
+{
+    return t && t->elem_type == ONNX_STRING;
+}
+
 static bool has_symbol(const Onnx__GraphProto *p, const char *name)
 {
     for (size_t i = 0; i < p->n_input; i++) {
-        if (is_list(p->input[i]->type) && p->input[i]->name && !strcmp(p->input[i]->name, name))
-            return true;
         const Onnx__TypeProto__Tensor *t = tensor_type(p->input[i]->type);
+        if ((is_list(p->input[i]->type) || is_string(t)) && p->input[i]->name &&
+            !strcmp(p->input[i]->name, name))
+            return true;
         for (size_t d = 0; t && t->shape && d < t->shape->n_dim; d++) {
             const char *symbol = symbol_of(t->shape->dim[d]);
             if (symbol && !strcmp(symbol, name))
@@ -86,7 +93,8 @@ static bool define_options(struct onnx *o, const Onnx__GraphProto *p)
         if (!has)
             return import_error(&o->im, SHEAF_ERROR_NOT_FOUND,
                                 "no input of the model has a dimension '%s', and none is a "
-                                "sequence of that name, which -onnx-define-symbol sets",
+                                "sequence or of strings and has that name, which "
+                                "-onnx-define-symbol sets",
                                 s->name);
         define_symbol(o, s->name, s->value);
     }
@@ -140,7 +148,7 @@ static bool input_type(struct onnx *o, const Onnx__ValueInfoProto *p,
     if (!t)
         return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
                             "input '%s' is no tensor, which is not supported", p->name);
-    enum dtype dtype = dtype_from_code(t->elem_type);
+    enum dtype dtype = is_string(t) ? DTYPE_U8 : dtype_from_code(t->elem_type);
     if (dtype == DTYPE_NONE)
         return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
                             "input '%s' has elements of type %s, which is not supported", p->name,
@@ -199,6 +207,29 @@ static bool input_shape(struct onnx *o, const Onnx__ValueInfoProto *p,
             return false;
     }
     *out_rank = rank;
+    return true;
+}
+
+/* Strings have their bytes as one dimension more. */
+static bool string_bytes(struct onnx *o, const Onnx__ValueInfoProto *p, int *rank, int64_t *dims)
+{
+    enum { STRING_BYTES = 64, MOST_BYTES = 1 << 20 };
+    const struct import_symbol *s = name_map_get(&o->symbols, p->name);
+    if (*rank == MAX_RANK)
+        return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
+                            "input '%s' has strings in %d dimensions, %d are supported", p->name,
+                            *rank, MAX_RANK - 1);
+    if (s && (s->value < 1 || s->value > MOST_BYTES))
+        return import_error(&o->im, SHEAF_ERROR_ARGUMENT,
+                            "-onnx-define-symbol gives the strings of input '%s' %lld bytes, they "
+                            "can have 1 to %d",
+                            p->name, (long long)s->value, (int)MOST_BYTES);
+    dims[(*rank)++] = s ? s->value : STRING_BYTES;
+    if (!s)
+        import_note(&o->im,
+                    "%s: strings of input '%s' have at most %d bytes; -onnx-define-symbol=%s,BYTES "
+                    "sets another bound",
+                    o->im.path, p->name, (int)STRING_BYTES, p->name);
     return true;
 }
 
@@ -286,9 +317,14 @@ bool onnx_add_input(struct onnx *o, const Onnx__ValueInfoProto *p)
     int64_t dims[MAX_RANK];
     if (!input_type(o, p, said, &dtype) || !input_shape(o, p, said, &rank, dims))
         return false;
+    bool strings = is_string(p->type->tensor_type);
+    if (strings && !string_bytes(o, p, &rank, dims))
+        return false;
     struct value *v = build_input(&o->im, p->name, dtype, rank, dims, said);
     if (!v)
         return false;
+    if (strings)
+        onnx_string(o, v);
     name_map_put(&o->scope->values, o->im.arena, p->name, v);
     return true;
 }
@@ -323,7 +359,8 @@ void onnx_compare_declared(struct onnx *o, const struct value *v, const Onnx__Va
 {
     int rank = 0;
     int64_t dims[MAX_RANK];
-    if (!declared_dims(o, tensor_type(p->type), &rank, dims) || !shape_is_static(&v->shape))
+    if (!declared_dims(o, tensor_type(p->type), &rank, dims) || !shape_is_static(&v->shape) ||
+        is_string(tensor_type(p->type)))
         return;
     struct shape declared = shape_of_dims(rank, dims);
     if (!shape_equal(&declared, &v->shape))

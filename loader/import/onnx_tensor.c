@@ -230,9 +230,44 @@ static const void *normalized_bools(struct arena *a, const uint8_t *data, int64_
     return copy;
 }
 
+/* Strings as bytes, padded with 0 to the longest of them (onnx_string.c). */
+static bool string_tensor(struct onnx *o, const Onnx__TensorProto *p, const char *what,
+                          const struct tensor **out_tensor)
+{
+    struct tensor t = {0};
+    if (!tensor_shape(o, p, what, &t))
+        return false;
+    if (t.rank == MAX_RANK || p->n_string_data != (size_t)tensor_elems(&t))
+        return import_error(&o->im, SHEAF_ERROR_FORMAT,
+                            "%s has %zu strings in %d dimensions, which does not fit its shape",
+                            what, p->n_string_data, t.rank);
+    int64_t most = 1;
+    for (size_t i = 0; i < p->n_string_data; i++) {
+        const ProtobufCBinaryData *s = &p->string_data[i];
+        if (s->len && memchr(s->data, 0, s->len))
+            return import_error(&o->im, SHEAF_ERROR_UNSUPPORTED,
+                                "string %zu of %s has a byte of 0, which is not supported", i,
+                                what);
+        most = (int64_t)s->len > most ? (int64_t)s->len : most;
+    }
+    t.dims[t.rank] = most;
+    int bad = import_bad_dim(t.rank + 1, t.dims);
+    if (bad >= 0)
+        return import_error(&o->im, SHEAF_ERROR_FORMAT, "the strings of %s are too long", what);
+    struct tensor *bytes = tensor_new(o->im.arena, DTYPE_U8, t.rank + 1, t.dims);
+    for (size_t i = 0; i < p->n_string_data; i++)
+        if (p->string_data[i].len)
+            memcpy((char *)tensor_data(bytes) + (int64_t)i * most, p->string_data[i].data,
+                   p->string_data[i].len);
+    *out_tensor = bytes;
+    return true;
+}
+
 bool onnx_tensor(struct onnx *o, const Onnx__TensorProto *p, const char *what,
                  const struct tensor **out_tensor)
 {
+    if (p->data_type == ONNX_STRING)
+        return string_tensor(o, p, what, out_tensor);
     struct tensor *t = arena_new(o->im.arena, struct tensor);
     t->dtype = dtype_from_code(p->data_type);
     if (t->dtype == DTYPE_NONE)

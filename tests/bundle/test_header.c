@@ -47,7 +47,9 @@ static const char *make_header(struct arena *a, const char *name, const char *in
     bufs[0] = buf(input, DTYPE_F32, 100, AREA_MUTABLE, SHEAF_ROLE_INPUT, 0);
     bufs[1] = buf("half/out", DTYPE_F16, 10, AREA_MUTABLE, SHEAF_ROLE_OUTPUT, 448);
     bufs[2] = buf("nibbles", DTYPE_I4, 7, AREA_MUTABLE, SHEAF_ROLE_OUTPUT, 512);
-    bufs[3] = buf("seed", DTYPE_U64, 2, AREA_MUTABLE, SHEAF_ROLE_STATE, 576);
+    static const struct value state = {.role = VALUE_STATE};
+    bufs[3] = buf("key", DTYPE_U64, 2, AREA_MUTABLE, SHEAF_ROLE_STATE, 576);
+    bufs[3].value = &state;
     bufs[4] = buf("n", DTYPE_I64, 1, AREA_ACTIVATION, SHEAF_ROLE_CONSTANT, 128);
     bufs[5] = buf("found", DTYPE_I64, 50, AREA_MUTABLE, SHEAF_ROLE_OUTPUT, 640);
     bufs[5].extent_buf[0] = 4;
@@ -121,9 +123,11 @@ static void test_alone(void **state)
              "    float *x = net_get_gpu_0_data(mutables);\n"
              "    uint16_t *y = net_get_half_out(mutables);\n"
              "    uint8_t *z = net_get_nibbles(mutables);\n"
-             "    uint64_t *s = net_get_seed(mutables);\n"
+             "    uint64_t *s = net_get_key(mutables);\n"
              "    int64_t *f = net_get_found(mutables);\n"
              "    uint8_t *q = net_get_quantized(mutables);\n"
+             "    net_seed(mutables, 9);\n"
+             "    if (s[0] != 9 || s[1] != 0) return 9;\n"
              "    int64_t seven = 7;\n"
              "    uint8_t *extent = activations + NET_EXTENT_0_found;\n"
              "    for (size_t i = 0; i < sizeof seven; i++)\n"

@@ -972,9 +972,14 @@ def main():
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     onnxruntime.set_default_logger_severity(4)
     import random_layers  # which import this file
+    import random_ml
+    import random_microsoft
     import random_norm
+    import random_training
 
     operators = OPERATORS | random_layers.OPERATORS | random_norm.NORMALIZATIONS
+    for module in (random_microsoft, random_ml, random_training):
+        operators |= module.OPERATORS
     for position, (name, make) in enumerate(operators.items()):
         for i in range(n):
             r = Random([seed, position, i])

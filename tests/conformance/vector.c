@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "loader/import/onnx.h"
 #include "loader/import/tensor_pb.h"
 #include "loader/import/wire.h"
 #include "tests/support/support.h"
@@ -93,7 +94,7 @@ static void add_tensor(struct vector *v, struct fields *to, const char *name,
                        const struct tensor *t, bool said)
 {
     assert_true(to->n < MAX_FIELDS && v->n_parts < MAX_FIELDS);
-    to->v[to->n++] = (struct field){name, t};
+    to->v[to->n++] = (struct field){name, t, false};
     if (to != &v->in || !said)
         return;
     struct import_input *part = &v->part[v->n_parts++];
@@ -137,6 +138,35 @@ static void add_optional(struct vector *v, struct fields *to, const char *name, 
         set_length(v, name, n);
 }
 
+static bool is_string(const Onnx__ValueInfoProto *p)
+{
+    return p->type && p->type->tensor_type && p->type->tensor_type->elem_type == ONNX_STRING;
+}
+
+/* How many bytes each has room for is stated like the length of a sequence. */
+static void mark_strings(struct vector *v, struct fields *of)
+{
+    struct field *f = &of->v[of->n - 1];
+    f->strings = true;
+    if (of != &v->in)
+        return;
+    set_length(v, f->name, f->t->dims[f->t->rank - 1]);
+    if (v->n_parts && !strcmp(v->part[v->n_parts - 1].name, f->name))
+        v->part[v->n_parts - 1].rank--;
+}
+
+const struct tensor *vector_strings(struct vector *v, const struct tensor *t, int64_t bytes)
+{
+    int64_t dims[MAX_RANK], own = t->dims[t->rank - 1];
+    memcpy(dims, t->dims, sizeof dims);
+    dims[t->rank - 1] = bytes;
+    struct tensor *to = tensor_new(&v->arena, DTYPE_U8, t->rank, dims);
+    for (int64_t i = 0; i < tensor_elems(to) / bytes; i++)
+        memcpy((char *)tensor_data(to) + i * bytes, (const char *)t->data + i * own,
+               (size_t)(own < bytes ? own : bytes));
+    return to;
+}
+
 static bool is_open(const Onnx__TypeProto *type)
 {
     const Onnx__TensorShapeProto *shape = type->tensor_type->shape;
@@ -158,6 +188,8 @@ static void add_field(struct vector *v, struct fields *to, const char *kind, siz
         add_optional(v, to, p->name, data, size, p->type->optional_type->elem_type->sequence_type);
     else
         add_tensor(v, to, p->name, parse_tensor(v, data, size), is_open(p->type));
+    if (is_string(p))
+        mark_strings(v, to);
     free(bytes);
 }
 
@@ -170,12 +202,12 @@ void vector_read(struct vector *v)
         add_field(v, &v->out, "output", i, g->output[i]);
 }
 
-/* The data of the model's input i, where it is a tensor. */
+/* The data of the model's input i, where it is a tensor of numbers. */
 static const struct tensor *tensor_input(const struct vector *v, size_t i)
 {
     const Onnx__ValueInfoProto *p = v->model->graph->input[i];
     for (size_t k = 0; p->type->tensor_type && k < v->in.n; k++)
-        if (!strcmp(v->in.v[k].name, p->name))
+        if (!strcmp(v->in.v[k].name, p->name) && !v->in.v[k].strings)
             return v->in.v[k].t;
     return NULL;
 }

@@ -12,6 +12,7 @@
 struct field {
     const char *name;
     const struct tensor *t;
+    bool strings; /* t is their bytes, along its last dimension, padded with 0 */
 };
 
 enum { MAX_FIELDS = 64 };
@@ -27,7 +28,7 @@ struct vector {
     Onnx__ModelProto *model;
     /* The rest by vector_read. */
     struct fields in, out;
-    struct import_symbol length[MAX_FIELDS]; /* of inputs that are sequences or optionals */
+    struct import_symbol length[MAX_FIELDS]; /* of inputs that are sequences, optionals, strings */
     struct import_input part[MAX_FIELDS];    /* their tensors, and those of open shapes */
     size_t n_lengths, n_parts;
 };
@@ -37,6 +38,8 @@ bool vector_open(struct vector *v, const char *dir);
 void vector_close(struct vector *v);
 /* Inputs and outputs as recorded. */
 void vector_read(struct vector *v);
+/* Strings with another room for each, as far as they fit. */
+const struct tensor *vector_strings(struct vector *v, const struct tensor *t, int64_t bytes);
 /* The model with the shapes of the data; NULL with a sentence. */
 struct graph *vector_import(struct vector *v, struct arena *a, struct error *err);
 

@@ -22,10 +22,10 @@
 static const char network[] = "graph \"probe\" {\n"
                               "  input %data/0 f32 [2,4]\n"
                               "  const %w f32 [4,3] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}\n"
-                              "  state %seed u64 [2]\n"
+                              "  state %draws u64 [2]\n"
                               "  %y f32 [2,3] = matmul (%data/0, %w)\n"
                               "  %where i64 [2,8:%n], %n i64 [] = non_zero (%data/0)\n"
-                              "  %noise f32 [4] = random_uniform (%seed) {shape=[4]}\n"
+                              "  %noise f32 [4] = random_uniform (%draws) {shape=[4]}\n"
                               "  return %y, %where, %noise\n"
                               "}\n";
 
@@ -200,7 +200,7 @@ static const char client[] =
     "    SAME(y);\n"
     "    SAME(where);\n"
     "    SAME(noise);\n"
-    "    SAME(seed);\n"
+    "    SAME(draws);\n"
     "    CHECK(strcmp(probe_info.symbols[find(\"data_0\")].original_name, \"data/0\") == 0);\n"
     "    CHECK(probe_info.symbols[find(\"data_0\")].role == SHEAF_ROLE_INPUT);\n"
     "    CHECK(probe_info.symbols[find(\"where\")].extent_offsets[1] == PROBE_EXTENT_1_where);\n"

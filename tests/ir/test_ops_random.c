@@ -241,7 +241,15 @@ static const char *const nodes[] = {
     "const %x u8 [1,2,4,4] = fill 3 %y = sum_pool (%x)"
     "{kernel_shape=[2,2], strides=[2,1], pads=[0,1,1,0], dilations=[1,2], ceil_mode=1}",
     "const %x f32 [2,3] = fill 1 %y = non_zero (%x)",
+    "const %x f32 [4,2] = fill 1 const %k f32 [3,2] = {1, 2, 2, 1, 3, 0} %y = find (%x, %k)",
+    "const %x u8 [2,3] = fill 1 const %n i32 [2,256] = fill 1 const %a bool [2] = fill 1 "
+    "%y = automaton (%x, %n, %a)",
+    "const %x f32 [4,2] = fill 1 const %n i32 [1,5] = {0, 0, 1, 2, 0} const %s f32 [1] = {0.5} "
+    "const %r i32 [1] = {0} const %b i32 [3] = {0, 1, 2} const %t i32 [2] = fill 0 "
+    "const %w f32 [2] = {1, 2} %y = tree_ensemble (%x, %n, %s, %r, %b, %t, %w) {depth=1}",
+    "const %x u8 [2,5] = fill 65 %y, %n = string_split (%x) {maxsplit=2}",
     "state %s u64 [2] %y = random_uniform (%s) {shape=[2,3]}",
+    "state %s u64 [2] %y = random_normal (%s) {shape=[2,3]}",
 };
 enum { N_NODES = sizeof nodes / sizeof *nodes };
 
@@ -415,7 +423,7 @@ static bool try_node(const char *text, int n_changes)
     for (int i = 0; i < n_changes; i++) {
         if (op_desc(n->op)->n_attrs && below(2))
             change_attr(g, n);
-        else if (n->op != OP_random_uniform)
+        else if (!(op_desc(n->op)->flags & OP_STATE))
             change_input(g, n);
     }
     bool accepted = graph_infer(g, &err);

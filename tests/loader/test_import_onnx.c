@@ -421,7 +421,7 @@ static void faults_are_sentences(void **state)
         {{{"Add", "x", "y", ""}}, "node 'y': add has 1 inputs, takes 2"},
         {{{"Foo", "x", "a", ""}, {"Relu", "a", "b", ""}, {"Bar", "b", "y", ""}},
          "2 operators are not supported: 'Foo' (opset 13, node 'a'), 'Bar' (opset 13, node 'y')"},
-        {{{"Constant", "", "y", "value_string='a'"}}, "a Constant with the attribute"},
+        {{{"Constant", "", "y", "value=1"}}, "a Constant with the attribute"},
         {{{"Constant", "", "y", ""}}, "Constant has 0 values"},
         {{{"If", "x", "y", ""}}, "If needs one condition"},
         {{{"Loop", "x", "y", ""}}, "Loop has no body"},

@@ -81,7 +81,7 @@ static void raw_data_of_every_type(void **state)
         {26, "5", "\xe4\2", 2, "%c i2 [5] = {0, 1, -2, -1, -2}"},
         {1, "2,0", "", 0, "%c f32 [2,0]"},
         {1, "2", "\0\0\x80\x3f", 4, "!4 bytes of data where its shape needs 8"},
-        {8, "1", "", 0, "!type string, which is not supported"},
+        {8, "1", "", 0, "!has 0 strings in 1 dimensions"},
         {27, "1", "\0", 1, "!type float6e2m3, which is not supported"},
         {99, "1", "\0", 1, "!type number 99, which is not supported"},
         {1, "-1", "", 0, "!dimension 0 of initializer 'c' is -1"},
@@ -197,12 +197,85 @@ static void data_in_other_files(void **state)
     assert_non_null(strstr(err.text, "absent.bin"));
 }
 
+/* Indices of one dimension number the elements; of two, [count, rank], there is one per dimension.
+   NULL: left out. */
+static struct strbuf sparse_of(const char *name, const char *count, const char *index_dims,
+                               const char *indices, const char *dims)
+{
+    struct strbuf sparse, t;
+    strbuf_init(&sparse, &arena);
+    if (count) {
+        onnx_tensor_begin(&t, &arena, name, ONNX_U8, count);
+        pb_bytes(&t, 9, "\5\6\7", strtoul(count, NULL, 10));
+        pb_sub(&sparse, 1, &t);
+    }
+    if (index_dims) {
+        onnx_tensor_begin(&t, &arena, "", ONNX_I64, index_dims);
+        pb_each_word(&t, indices, onnx_int64_word);
+        pb_sub(&sparse, 2, &t);
+    }
+    for (; *dims; dims += strcspn(dims, ","), dims += *dims == ',')
+        pb_int(&sparse, 3, strtoll(dims, NULL, 10));
+    return sparse;
+}
+
+static void sparse_data(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *count, *index_dims, *indices, *dims, *want;
+    } cases[] = {
+        {"3", "3", "0,2,5", "2,3", "%c u8 [2,3] = {5, 0, 6, 0, 0, 7}"},
+        {"2", "2,2", "0,1,1,0", "2,3", "%c u8 [2,3] = {0, 5, 0, 6, 0, 0}"},
+        {"0", "0", "", "2", "%c u8 [2] = {0, 0}"},
+        {"2", "2", "2,0", "3", "!index 1 of "},
+        {"2", "2", "1,1", "3", "!is outside its shape or not above the one before"},
+        {"2", "2", "1,6", "2,3", "!index 1 of "},
+        {"2", "2,2", "0,1,0,3", "2,3", "!index 1 of "},
+        {"2", "2,2", "0,-1,0,1", "2,3", "!index 0 of "},
+        {"2", "3", "0,1,2", "3", "!do not belong to its values"},
+        {"2", "2,1", "0,1", "2,3", "!do not belong to its values"},
+        {"2", "2", "0,1", "-3", "!which is negative or too large"},
+        {"2", "2", "0,1", "1000000,1000000", "!would take 1000000000000 bytes with its zeros"},
+        {NULL, "2", "0,1", "3", "!has no values"},
+        {"2", NULL, "", "3", "!has no indices"},
+    };
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
+        struct onnx_model m;
+        struct strbuf node, attr, sparse;
+        bool is_attribute = i % 2;
+        error_init(&err);
+        sparse = sparse_of("c", cases[i / 2].count, cases[i / 2].index_dims, cases[i / 2].indices,
+                           cases[i / 2].dims);
+        onnx_begin(&m, &arena, 21);
+        if (is_attribute) {
+            onnx_node_begin(&node, &arena, "Constant", "", "c", "");
+            strbuf_init(&attr, &arena);
+            pb_string(&attr, 1, "sparse_value");
+            pb_sub(&attr, 22, &sparse);
+            pb_int(&attr, 20, 11);
+            pb_sub(&node, 5, &attr);
+            pb_sub(&m.graph, 1, &node);
+        } else {
+            pb_sub(&m.graph, 15, &sparse);
+        }
+        onnx_node(&m.graph, "Identity", "c", "y", "");
+        onnx_output(&m.graph, "y", ONNX_U8, NULL);
+        struct graph *g = import_onnx(&m);
+        if (*cases[i / 2].want == '!')
+            expect_error(g, cases[i / 2].want + 1);
+        else
+            expect_text(g, cases[i / 2].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(raw_data_of_every_type, setup_import, teardown),
         cmocka_unit_test_setup_teardown(lists_of_every_type, setup_import, teardown),
         cmocka_unit_test_setup_teardown(data_in_other_files, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(sparse_data, setup_import, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
