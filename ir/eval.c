@@ -305,6 +305,9 @@ static void run_inst(struct eval *e, kval v, int n)
         assert(n == 1);
         eval_contract(e, v);
         break;
+    case KOP_EXTERN:
+        eval_extern(e, i->call);
+        break;
     default: /* constants have their slots, results share the region's, yields are read by it */
         break;
     }

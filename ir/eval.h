@@ -13,6 +13,7 @@
 
 struct eval_options {
     bool blas; /* f32 contractions may go through OpenBLAS: faster, another order of summation */
+    const struct kextern_functions *functions; /* the user's, all that are called; NULL: none are */
 };
 
 /* Runs a kernel; data[i] is the storage of buffer i in its layout (locals too may be NULL: they are

@@ -85,6 +85,9 @@ void eval_store(struct eval *e, kval v, int n);
 /* ---- eval_sort.c ---- */
 void eval_sort(struct eval *e, kval v);
 
+/* ---- eval_extern.c ---- */
+void eval_extern(struct eval *e, const struct kextern *call);
+
 /* ---- eval_contract.c ---- */
 void eval_contract(struct eval *e, kval v);
 

@@ -40,15 +40,22 @@
  *           Iteration kinds: BATCH indexes A, B and result; M indexes A and result; N indexes B and
  *           result; K indexes A and B.
  *
+ * Functions of the user's
+ *   extern  is called once, with whole buffers of the plain layout, and stands in the body itself.
+ *           All that is known of it is that it reads the one and writes all of the other buffers,
+ *           and that equal inputs and attributes give equal results.
+ *
  * Everything lies in the kernel's arena.
  */
 #ifndef SHEAF_IR_KERNEL_H
 #define SHEAF_IR_KERNEL_H
 
+#include "bundle/bundle.h"
 #include "ir/arena.h"
 #include "ir/dtype.h"
 #include "ir/error.h"
 #include "ir/layout.h"
+#include "ir/ops.h"
 #include "ir/strbuf.h"
 #include "ir/tensor.h"
 
@@ -150,6 +157,38 @@ struct kregion {
     struct kcontract *contract;    /* contract only */
 };
 
+enum kextern_kind { KEXTERN_INTS, KEXTERN_FLOATS, KEXTERN_STRINGS, KEXTERN_TENSOR };
+
+struct kextern_attr {
+    const char *name;
+    enum kextern_kind kind;
+    union {
+        struct attr_ints ints;
+        struct attr_floats floats;
+        struct attr_strings strings;
+        int tensor; /* position in kextern.in */
+    } u;
+};
+
+/* A call: which operator of a model, on what.  Tensors among the attributes stand behind the
+   inputs. */
+struct kextern {
+    const char *op; /* as -extern-op names it */
+    int *in, *out;  /* buffers; -1: left out */
+    int n_in, n_tensors, n_out;
+    struct kextern_attr *attrs;
+    int n_attrs;
+};
+
+/* Where the user's functions are, of code that runs here. */
+struct kextern_functions {
+    struct kextern_function {
+        const char *symbol;
+        sheaf_extern_fn fn;
+    } *function;
+    size_t n, cap;
+};
+
 struct kinst {
     enum kop op;
     enum dtype type; /* of the (first) result; DTYPE_NONE where there is none */
@@ -161,6 +200,7 @@ struct kinst {
         double f;  /* CONST of float type (exactly representable in it) */
     } imm;
     struct kregion *region; /* REGION instructions */
+    struct kextern *call;   /* EXTERN */
 };
 
 struct kernel {
@@ -236,6 +276,19 @@ void kernel_sort_order(struct kernel *k, int n_values, const kval *element, kval
 void kernel_sort_emit(struct kernel *k, kval before, kval *out_element);
 void kernel_sort_end(struct kernel *k);
 
+/* A copy of the call is taken. */
+void kernel_extern(struct kernel *k, const struct kextern *call);
+/* The only call that a kernel consists of; NULL: it is another kernel. */
+const struct kextern *kernel_only_extern(const struct kernel *k);
+/* The C function of an operator: sheaf_extern_com_acme_Foo of com.acme.Foo. */
+const char *kextern_symbol(struct arena *a, const char *op);
+bool kextern_is_symbol(const char *name);
+/* NULL: it is not there. */
+sheaf_extern_fn kextern_find(const struct kextern_functions *f, const char *symbol);
+/* `kind` and `n` of the struct that the function gets. */
+uint32_t kextern_abi_kind(const struct kextern_attr *a);
+uint32_t kextern_abi_count(const struct kextern_attr *a);
+
 void kernel_if_begin(struct kernel *k, kval condition);
 void kernel_if_else(struct kernel *k, int n_values, const kval *values);
 void kernel_if_end(struct kernel *k, int n_values, const kval *values, kval *out_result);
@@ -274,6 +327,11 @@ kval kernel_tan(struct kernel *k, kval x);
 kval kernel_asin(struct kernel *k, kval x);
 kval kernel_acos(struct kernel *k, kval x);
 kval kernel_atan(struct kernel *k, kval x);
+/* kernel_gate.c */
+kval kernel_gelu(struct kernel *k, kval x);
+kval kernel_gelu_tanh(struct kernel *k, kval x); /* the approximation by tanh */
+kval kernel_mish(struct kernel *k, kval x);
+kval kernel_swish(struct kernel *k, kval x, double alpha);
 /* kernel_hyperbolic.c */
 kval kernel_sinh(struct kernel *k, kval x);
 kval kernel_cosh(struct kernel *k, kval x);

@@ -24,6 +24,10 @@ static bool visit_inst(const struct kernel *k, kval inst, void *arg)
         visit_buf(arg, &i->region->contract->a.buf);
         visit_buf(arg, &i->region->contract->b.buf);
     }
+    for (int j = 0; i->call && j < i->call->n_in + i->call->n_tensors; j++)
+        visit_buf(arg, &i->call->in[j]);
+    for (int j = 0; i->call && j < i->call->n_out; j++)
+        visit_buf(arg, &i->call->out[j]);
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* A deep copy of a kernel, in another arena or the same. */
 #include "ir/kernel.h"
 
+#include "ir/kernel_extern.h"
+
 static struct kblock clone_block(struct arena *a, const struct kblock *b)
 {
     struct kblock c = *b;
@@ -35,6 +37,8 @@ struct kernel *kernel_clone(struct arena *a, const struct kernel *k)
         in->args = arena_copy(a, in->args, (size_t)in->n_args * sizeof *in->args);
         if (in->region)
             in->region = clone_region(a, in->region);
+        if (in->call)
+            in->call = kextern_copy(a, in->call);
     }
     c->body = clone_block(a, &k->body);
     /* Building goes on in the copy's own body. */

@@ -46,6 +46,9 @@ static bool count_inst(const struct kernel *k, kval v, void *arg)
         add_read(d, i->region->contract->a.buf);
         add_read(d, i->region->contract->b.buf);
     }
+    for (int j = 0; i->call && j < i->call->n_in + i->call->n_tensors; j++)
+        if (i->call->in[j] >= 0)
+            add_read(d, i->call->in[j]);
     return true;
 }
 
@@ -71,7 +74,7 @@ static bool is_dead(const struct dead *d, kval v)
     const struct kinst *i = kernel_inst(d->k, v);
     if (i->op == KOP_STORE)
         return d->k->bufs[i->buf].role == KBUF_LOCAL && !d->read[i->buf];
-    if (i->op == KOP_YIELD || d->uses[v])
+    if (i->op == KOP_YIELD || i->op == KOP_EXTERN || d->uses[v])
         return false;
     if (!i->region)
         return true;

@@ -10,17 +10,33 @@ static void add_read(const struct kernel *k, struct kernel_effects *e, int buf)
             e->reads[k->bufs[buf].extent_buf[d]] = true;
 }
 
+static void add_write(const struct kernel *k, struct kernel_effects *e, int buf)
+{
+    bool read = e->reads[buf];
+    add_read(k, e, buf);
+    e->reads[buf] = read;
+    e->writes[buf] = true;
+}
+
+static void add_call(const struct kernel *k, struct kernel_effects *e, const struct kextern *call)
+{
+    for (int i = 0; i < call->n_in + call->n_tensors; i++)
+        if (call->in[i] >= 0)
+            add_read(k, e, call->in[i]);
+    for (int i = 0; i < call->n_out; i++)
+        if (call->out[i] >= 0)
+            add_write(k, e, call->out[i]);
+}
+
 static void add_inst(const struct kernel *k, struct kernel_effects *e, kval v)
 {
     const struct kinst *i = kernel_inst(k, v);
-    if (i->op == KOP_STORE) {
-        bool read = e->reads[i->buf];
+    if (i->op == KOP_EXTERN)
+        add_call(k, e, i->call);
+    else if (i->op == KOP_STORE)
+        add_write(k, e, i->buf);
+    else if (i->buf >= 0)
         add_read(k, e, i->buf);
-        e->reads[i->buf] = read;
-        e->writes[i->buf] = true;
-    } else if (i->buf >= 0) {
-        add_read(k, e, i->buf);
-    }
     if (!i->region)
         return;
     if (i->region->contract) {

@@ -6,20 +6,19 @@
  * separately.  The coefficients are weighted minimax fits of our own (iteratively reweighted least
  * squares in 45 digits or more) over the ranges stated beside them.  Both sides of a case
  * distinction are computed and one selected: no branches, so that the code runs in vectors.  Those
- * of the last three files are computed in f64, for types up to f32 with shorter polynomials, as pow
- * is.
+ * of the other files are computed in f64, for types up to f32 with shorter polynomials, as pow is.
  *
  * f16 and bf16 are computed in f32 and rounded.  Error bounds in units in the last place of the
- * result, measured by tests/ir/test_kernel_math.c (f32 over samples of all floats; f64 over random
- * arguments), subnormal results included; special values are those of C's Annex F:
+ * result, measured by tests/ir/test_functions.c (f32, all floats) and test_kernel_math.c (f64,
+ * random arguments), subnormal results included; special values are those of C's Annex F:
  *
  *               f32   f64
  *     exp       1     1
  *     expm1     2     2
  *     log       1     1
  *     log1p     2     1
- *     tanh      2     2
- *     sigmoid   2.5   2.5
+ *     tanh      1.5   2
+ *     sigmoid   1.5   1.5
  *     erf       2     2
  *     pow       1     see kernel_pow
  *     sin       1     1      kernel_trig.c
@@ -33,6 +32,9 @@
  *     asinh     1     2.5
  *     acosh     1     3
  *     atanh     1     2
+ *     swish     1     4      kernel_gate.c
+ *     mish      1     4
+ *     gelu      1     8 + x^2
  */
 #include "ir/kernel_math.h"
 
@@ -45,6 +47,11 @@ static const double exp_f64[] = {
     0x1.0000000000000p-1,  0x1.5555555555557p-3,  0x1.5555555555558p-5,  0x1.111111110ff87p-7,
     0x1.6c16c16c15072p-10, 0x1.a01a01aca037ep-13, 0x1.a01a01ad8c85ap-16, 0x1.71ddffef3adc0p-19,
     0x1.27e4cb6e1cb53p-22, 0x1.af529116e6e01p-26, 0x1.1f8d9ea21d1d2p-29};
+
+/* The same to 28 bits of e^r */
+static const double exp_narrow[] = {0x1.fffffb9481fcdp-2, 0x1.555490a12d0d5p-3,
+                                    0x1.5558f4a85c51ep-5, 0x1.123a6aa7e0462p-7,
+                                    0x1.6a2368fafe682p-10};
 
 /* f32: (log(1+f) - f + f^2/2) / f^3 for sqrt(1/2) <= 1+f <= sqrt(2) */
 static const double log_f32[] = {0.333333105,  -0.249999851, 0.200022742,
@@ -192,9 +199,20 @@ static kval clamp(const struct maths *m, kval x, double lo, double hi)
     return kernel_binary(m->k, KOP_MIN, num(m, hi), above);
 }
 
-static kval exp_of(const struct maths *m, kval x)
+kval math_exp(const struct maths *m, kval x)
 {
     return exp_reduced(m, clamp(m, x, m->f->exp_min, m->f->exp_max), true);
+}
+
+/* 2^-1023 and 2^1024 have the bits of 0 and infinity. */
+kval math_exp_narrow(const struct maths *m, kval x)
+{
+    struct format narrow = *m->f;
+    struct maths in = {m->k, &narrow};
+    narrow.exp = exp_narrow;
+    narrow.n_exp = MATH_COUNT(exp_narrow);
+    return exp_reduced(&in, clamp(m, x, -1023 * 0.69314718055994531, 1024 * 0.69314718055994531),
+                       false);
 }
 
 kval math_half_exp(const struct maths *m, kval x, bool wide)
@@ -279,19 +297,36 @@ static kval tanh_of(const struct maths *m, kval x)
     kval a = kernel_unary(m->k, KOP_ABS, x);
     kval z = mul(m, a, a);
     kval near = add(m, a, mul(m, a, mul(m, z, polynomial(m, z, t->tanh, t->n_tanh))));
-    kval e = exp_of(m, add(m, a, a));
+    kval e = math_exp(m, add(m, a, a));
     kval far = sub(m, num(m, 1), divide(m, num(m, 2), add(m, e, num(m, 1))));
     return with_sign_of(m, choose(m, less(m, a, num(m, t->tanh_split)), near, far), x);
 }
 
-/* 1 / (1 + e^-|x|), or e^-|x| times that: neither overflows, small results keep their precision. */
+/*
+ * 1 / (1 + e), or e / (1 + e), with e = e^-|x|: neither overflows, small results keep their
+ * precision.  What the roundings of e and of 1 + e have lost is made good: with the quotient q =
+ * a/w of the rounded ones it is (a_lost - q w_lost) / w.
+ */
 static kval sigmoid_of(const struct maths *m, kval x)
 {
+    const struct format *f = m->f;
+    kval zero = num(m, 0), one = num(m, 1);
     kval minus = kernel_unary(m->k, KOP_NEG, kernel_unary(m->k, KOP_ABS, x));
-    kval e = exp_of(m, minus);
-    kval one = num(m, 1);
-    kval below = add(m, one, e);
-    return divide(m, choose(m, less(m, x, num(m, 0)), e, one), below);
+    struct exponential r = exponential_of(m, clamp(m, minus, f->exp_min, f->exp_max));
+    kval p = add(m, one, r.s);
+    kval half = kernel_binary(m->k, KOP_SHR, r.n, whole(m, 1));
+    kval first = power_of_two(m, half);
+    kval second = power_of_two(m, kernel_binary(m->k, KOP_SUB, r.n, half));
+    kval e = mul(m, mul(m, p, first), second);
+    kval e_lost = mul(m, mul(m, sub(m, r.s, sub(m, p, one)), first), second);
+    kval w = add(m, one, e);
+    kval w_lost = add(m, sub(m, e, sub(m, w, one)), e_lost);
+    kval is_below = less(m, x, zero);
+    kval q = divide(m, choose(m, is_below, e, one), w);
+    kval inverse = choose(m, is_below, sub(m, one, q), q); /* 1 / w */
+    kval lost = choose(m, is_below, e_lost, zero);
+    kval rest = sub(m, lost, mul(m, q, w_lost));
+    return add(m, q, mul(m, rest, inverse));
 }
 
 static kval erf_of(const struct maths *m, kval x)
@@ -316,17 +351,22 @@ static kval apply(struct kernel *k, kval (*fn)(const struct maths *, kval), kval
     return kernel_cast(k, type, fn(&m, kernel_cast(k, m.f->type, x)));
 }
 
+struct maths math_in_f64(struct kernel *k)
+{
+    return (struct maths){k, &f64_format};
+}
+
 kval math_apply_f64(struct kernel *k, math_fn *fn, kval x)
 {
     enum dtype type = kernel_inst(k, x)->type;
     assert(dtype_is_float(type));
-    struct maths m = {k, &f64_format};
+    struct maths m = math_in_f64(k);
     return kernel_cast(k, type, fn(&m, kernel_cast(k, DTYPE_F64, x), type == DTYPE_F64));
 }
 
 kval kernel_exp(struct kernel *k, kval x)
 {
-    return apply(k, exp_of, x);
+    return apply(k, math_exp, x);
 }
 
 kval kernel_expm1(struct kernel *k, kval x)
@@ -387,7 +427,7 @@ static kval pow_of(const struct maths *m, kval x, kval y, bool wide)
     kval a = kernel_unary(k, KOP_ABS, x);
     kval t = mul(m, y, math_log(m, a));
     /* e^+-700 is far beyond what f32 holds, and needs no second step. */
-    kval r = wide ? exp_of(m, t) : exp_reduced(m, clamp(m, t, -700, 700), false);
+    kval r = wide ? math_exp(m, t) : exp_reduced(m, clamp(m, t, -700, 700), false);
 
     kval half = mul(m, y, num(m, 0.5));
     kval is_whole = kernel_compare(k, KOP_EQ, kernel_unary(k, KOP_TRUNC, y), y);

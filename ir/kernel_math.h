@@ -1,6 +1,6 @@
 /*
  * kernel_math.h: what the files of elementary functions share (kernel_math.c, kernel_arc.c,
- * kernel_hyperbolic.c, kernel_trig.c); nobody else includes it.
+ * kernel_gate.c, kernel_hyperbolic.c, kernel_trig.c); nobody else includes it.
  */
 #ifndef SHEAF_IR_KERNEL_MATH_H
 #define SHEAF_IR_KERNEL_MATH_H
@@ -103,6 +103,9 @@ static inline kval power_of_two(const struct maths *m, kval n)
 /* e^x / 2, which overflows later than e^x does.  `wide`: to the type's own precision and range,
    else within e^+-700. */
 kval math_half_exp(const struct maths *m, kval x, bool wide);
+kval math_exp(const struct maths *m, kval x);
+/* In f64, to 28 bits; below its normal numbers 0. */
+kval math_exp_narrow(const struct maths *m, kval x);
 kval math_log(const struct maths *m, kval x);
 
 /*
@@ -112,5 +115,6 @@ kval math_log(const struct maths *m, kval x);
  */
 typedef kval math_fn(const struct maths *m, kval x, bool wide);
 kval math_apply_f64(struct kernel *k, math_fn *fn, kval x);
+struct maths math_in_f64(struct kernel *k);
 
 #endif

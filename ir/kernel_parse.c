@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ir/checked.h"
+#include "ir/kernel_extern.h"
 #include "ir/kernel_fold.h"
 #include "ir/kernel_raw.h"
 #include "ir/kernel_text.h"
@@ -514,12 +515,17 @@ static void instruction(struct parser *p)
         emit(p, op, DTYPE_NONE, n, args);
     } else if (op == KOP_LOAD || op == KOP_LOAD_OR || op == KOP_STORE) {
         v = access(p, op);
+    } else if (op == KOP_EXTERN) {
+        struct kextern *call = kextern_parse(p->text);
+        v = emit(p, op, DTYPE_NONE, 0, NULL);
+        if (v)
+            kernel_inst(p->k, v)->call = call;
     } else if (kop_kind(op) == KOP_KIND_LEAF || op == KOP_RESULT) {
         ktoken_fail(p->text, "an instruction that the text form does not write");
     } else {
         v = arithmetic(p, op);
     }
-    bool gives = op != KOP_YIELD && op != KOP_STORE;
+    bool gives = op != KOP_YIELD && op != KOP_STORE && op != KOP_EXTERN;
     if (!ktoken_failed(p->text) && names.n != gives)
         ktoken_fail(p->text, gives ? "an instruction without its number"
                                    : "an instruction that has no value");

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/kernel_extern.h"
 #include "ir/kernel_raw.h"
 #include "ir/kernel_scalar.h"
 #include "ir/kernel_text.h"
@@ -353,6 +354,8 @@ static void print_inst(struct printer *p, kval v)
     }
     if (i->buf >= 0) {
         print_access(p, i);
+    } else if (i->call) {
+        kextern_print(p->out, i->call);
     } else {
         strbuf_printf(p->out, "%s ", kop_name(i->op));
         if (i->op == KOP_CAST || i->op == KOP_BITCAST)
@@ -372,7 +375,7 @@ static void print_block(struct printer *p, const struct kblock *b)
 
 /* ---- the kernel ---- */
 
-static void print_quoted(struct strbuf *out, const char *s)
+void kernel_print_quoted(struct strbuf *out, const char *s)
 {
     strbuf_add(out, "\"");
     for (; *s; s++) {
@@ -407,7 +410,7 @@ static void print_buf(struct printer *p, int buf)
     const struct kbuf *b = &p->k->bufs[buf];
     strbuf_printf(p->out, "  %s @%d ", kernel_role_names[b->role], buf);
     if (!p->key) {
-        print_quoted(p->out, b->name);
+        kernel_print_quoted(p->out, b->name);
         strbuf_add(p->out, ": ");
     }
     strbuf_printf(p->out, "%s[", dtype_name(b->dtype));
@@ -430,7 +433,7 @@ static void print_kernel(const struct kernel *k, struct strbuf *out, bool key, s
         .k = k, .out = out, .number = kernel_number(k, out->arena), .key = key, .at = at};
     strbuf_add(out, "kernel ");
     if (!key) {
-        print_quoted(out, k->name);
+        kernel_print_quoted(out, k->name);
         strbuf_add(out, " ");
     }
     strbuf_add(out, "{\n");

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ir/kernel_extern.h"
 #include "ir/kernel_raw.h"
 
 enum scope { UNSEEN, VISIBLE, CLOSED };
@@ -170,6 +171,10 @@ static bool check_other(struct check *c, kval v, const struct kinst *i)
     case KOP_LOAD_OR:
     case KOP_STORE:
         return check_access(c, v, i);
+    case KOP_EXTERN:
+        if (c->depth != 1 || !i->call || i->n_args)
+            return fail(c, v, "does not stand in the body");
+        return !kextern_fault(c->k, i->call) || fail(c, v, kextern_fault(c->k, i->call));
     case KOP_SELECT:
         if (i->n_args != 3 || type_of(c, i->args[0]) != DTYPE_BOOL ||
             type_of(c, i->args[1]) != i->type || type_of(c, i->args[2]) != i->type)

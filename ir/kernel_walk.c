@@ -136,7 +136,7 @@ kval kernel_only_region(const struct kernel *k)
     kval found = 0;
     for (size_t i = 0; i < k->body.n; i++) {
         const struct kinst *in = kernel_inst(k, k->body.insts[i]);
-        if (in->op == KOP_STORE || (in->region && found))
+        if (in->op == KOP_STORE || in->op == KOP_EXTERN || (in->region && found))
             return 0;
         if (in->region)
             found = k->body.insts[i];

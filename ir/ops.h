@@ -118,7 +118,8 @@ enum op_flag {
     OP_STATE = 8,    /* reads and writes its last input in place */
     OP_VIEW = 16,    /* same elements in the same row-major order: storage may be shared */
     OP_CHOICE = 32,  /* each element of the output is an element of some input */
-    OP_HOST = 64     /* of a device's network: stays on the host */
+    OP_HOST = 64,    /* of a device's network: stays on the host */
+    OP_EXTERN = 128  /* a function of the user's computes it, which is known when the bundle runs */
 };
 
 struct op_desc {

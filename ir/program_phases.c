@@ -116,7 +116,8 @@ static bool holds_wide(const struct split *s, kval v)
 static bool is_pure(const struct split *s, kval v)
 {
     const struct kinst *in = kernel_inst(s->k, v);
-    if (in->region || in->op == KOP_STORE || in->op == KOP_RESULT || in->op == KOP_YIELD)
+    if (in->region || in->op == KOP_STORE || in->op == KOP_EXTERN || in->op == KOP_RESULT ||
+        in->op == KOP_YIELD)
         return false;
     if (in->buf < 0)
         return true;
@@ -352,6 +353,7 @@ static int count_buf(struct split *s, kval loop)
         if (s->counts[i].loop == loop)
             return s->counts[i].buf;
     int buf = new_scalar(s, DTYPE_I64);
+    s->note[buf].n_phases = 1; /* the loop reads it as well */
     ARENA_PUSH(s->p->arena, s->counts, s->n_counts, s->cap_counts) = (struct count){loop, buf};
     return buf;
 }

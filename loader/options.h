@@ -100,6 +100,7 @@ struct loader_options {
        kinds. */
     struct import_input *model_inputs;
     struct import_symbol *symbols;
+    struct import_input *extern_outputs;
     struct tensor_arg *inputs, *outputs;
     size_t n_inputs;
     const char *entry; /* the -add-entry that these are about; NULL: -model */
@@ -127,6 +128,7 @@ bool options_parse(struct arena *a, int argc, char *const *argv, struct loader_o
 bool options_check(struct arena *a, struct loader_options *opt, struct error *err);
 
 /* Parts of the above, for tests and for other tools. */
+bool options_extern(struct arena *a, struct loader_options *opt, struct error *err);
 bool options_entries(struct arena *a, struct loader_options *opt, struct error *err);
 /* -device=nvidia says -gpu. */
 bool options_device(struct loader_options *opt, struct error *err);

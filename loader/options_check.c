@@ -127,6 +127,8 @@ static const struct {
     {OPTION_ID_weights_format, OPTION_ID_emit_bundle, "they belong to a bundle"},
     {OPTION_ID_section, OPTION_ID_weights_format, "it is where an array of weights lies"},
     {OPTION_ID_add_entry, OPTION_ID_emit_bundle, "what runs here is one network"},
+    {OPTION_ID_extern_output, OPTION_ID_extern_op, "it is about outputs of such operators"},
+    {OPTION_ID_extern_library, OPTION_ID_extern_op, "it has the functions of such operators"},
     {OPTION_ID_entry_profile, OPTION_ID_add_entry, "it is about a further model"},
     {OPTION_ID_entry_input, OPTION_ID_add_entry, "it is about a further model"},
     {OPTION_ID_may_run_together, OPTION_ID_add_entry, "it is about several functions"},
@@ -565,6 +567,7 @@ bool options_check(struct arena *a, struct loader_options *opt, struct error *er
         return check_pairs(opt, err) && check_merge(opt, err);
     return check_pairs(opt, err) && check_quantization(opt, err) && check_values(opt, err) &&
            parse_model_inputs(a, opt, err) && parse_symbols(a, opt, err) &&
-           options_entries(a, opt, err) && options_library(a, opt, err) &&
-           parse_tensors(a, opt, err) && interface_parse(a, opt, err);
+           options_extern(a, opt, err) && options_entries(a, opt, err) &&
+           options_library(a, opt, err) && parse_tensors(a, opt, err) &&
+           interface_parse(a, opt, err);
 }

@@ -143,6 +143,11 @@ struct graph *pipeline_import(struct pipeline *p, const struct image_size *image
         .input_option = opt->entry ? arena_printf(p->arena, "-entry-input=%s", opt->entry) : NULL,
         .symbols = symbols_of(p, items),
         .n_symbols = opt->onnx_define_symbol.n,
+        .externs = opt->extern_op.item,
+        .n_externs = opt->extern_op.n,
+        .externs_may_lack = opt->n_entries > 0,
+        .extern_outputs = opt->extern_outputs,
+        .n_extern_outputs = opt->extern_output.n,
     };
     if (image) {
         in.image_height = image->height;
@@ -341,7 +346,7 @@ bool pipeline_prepare_run(struct pipeline *p, bool interpreter, struct error *er
     if (!p->constants)
         p->constants = program_pack_constants(p->program, p->arena);
     if (!pipeline_run_open(&p->run, p->arena, p->program, p->constants, p->entry,
-                           interpreter ? NULL : &object, err))
+                           interpreter ? NULL : &object, p->opt->extern_library, err))
         return false;
     if (!interpreter && p->target->host &&
         !pipeline_run_on_device(&p->run, p->target->device, p->entry, err))

@@ -6,6 +6,7 @@
 
 #include "ir/eval.h"
 #include "loader/device/device_run.h"
+#include "loader/extern_library.h"
 
 /* A run overwrites inputs among the activations; here they outlive it. */
 static void keep_inputs(struct pipeline_run *run)
@@ -19,7 +20,7 @@ static void keep_inputs(struct pipeline_run *run)
 
 bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
                        const uint8_t *constants, const char *entry, const struct bytes *object,
-                       struct error *err)
+                       const char *library, struct error *err)
 {
     *run = (struct pipeline_run){.arena = a, .program = p};
     for (int i = 0; i < AREA_COUNT; i++)
@@ -27,7 +28,9 @@ bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct p
     /* Neither side writes to the constants. */
     run->area[AREA_CONSTANT] = arena_copy(a, constants, (size_t)p->area_bytes[AREA_CONSTANT]);
     keep_inputs(run);
-    return !object || jit_open(object, entry, &run->jit, &run->entry, err);
+    if (!extern_library_open(a, p, library, &run->functions, &run->library, err))
+        return false;
+    return !object || jit_open(object, entry, &run->functions, &run->jit, &run->entry, err);
 }
 
 void pipeline_run_close(struct pipeline_run *run)
@@ -37,6 +40,8 @@ void pipeline_run_close(struct pipeline_run *run)
     run->device = NULL;
     jit_close(run->jit);
     run->jit = NULL;
+    extern_library_close(run->library);
+    run->library = NULL;
 }
 
 static void give_inputs(const struct pipeline_run *run)
@@ -93,7 +98,7 @@ bool pipeline_run_once(struct pipeline_run *run, struct error *err)
     if (run->device)
         return run_on_device(run, err);
     if (!run->entry) {
-        struct eval_options opt = {.blas = true};
+        struct eval_options opt = {.blas = true, .functions = &run->functions};
         eval_program(run->program, run->area[AREA_CONSTANT], run->area[AREA_MUTABLE],
                      run->area[AREA_ACTIVATION], &opt);
         return true;
@@ -228,7 +233,8 @@ static void evaluate_step(struct verify *v, const struct step *s)
         bool from_code = k->bufs[i].role == KBUF_IN && !state;
         data[i] = pipeline_run_data(from_code ? v->got : v->want, s->args[i]);
     }
-    eval_kernel(k, data, &scratch, &(struct eval_options){.blas = true});
+    eval_kernel(k, data, &scratch,
+                &(struct eval_options){.blas = true, .functions = &v->got->functions});
     arena_done(&scratch);
 }
 

@@ -14,7 +14,9 @@ struct device_runs;
 struct pipeline_run {
     struct arena *arena;
     const struct program *program;
-    uint8_t *area[AREA_COUNT]; /* in the arena */
+    uint8_t *area[AREA_COUNT];          /* in the arena */
+    struct kextern_functions functions; /* the user's, that the program calls */
+    void *library;                      /* which has them; NULL: none is open */
     struct jit *jit;
     sheaf_entry_fn entry;           /* NULL: the evaluator or a device runs the program */
     sheaf_bundle *device;           /* NULL: none */
@@ -24,10 +26,11 @@ struct pipeline_run {
                      is filled with before each run */
 };
 
-/* `object` NULL: the evaluator.  The mutable area starts as zeros. */
+/* `object` NULL: the evaluator.  The mutable area starts as zeros.  `library` as of
+   extern_library_open. */
 bool pipeline_run_open(struct pipeline_run *run, struct arena *a, const struct program *p,
                        const uint8_t *constants, const char *entry, const struct bytes *object,
-                       struct error *err);
+                       const char *library, struct error *err);
 /* After pipeline_run_open: the object is for a device, which from now on runs it. */
 bool pipeline_run_on_device(struct pipeline_run *run, enum sheaf_device device, const char *entry,
                             struct error *err);

@@ -51,7 +51,7 @@ static const struct loader_options *options_of(struct compile *c, const struct e
     opt->model_inputs = e->inputs;
     opt->model_input.n = e->n_inputs;
     opt->entry = e->name;
-    opt->onnx_define_symbol.n = 0;
+    opt->onnx_define_symbol.n = opt->extern_output.n = 0;
     opt->items = NULL;
     opt->max_items = 0;
     opt->keep_original_precision_for_nodes.n = opt->host_nodes.n = 0;

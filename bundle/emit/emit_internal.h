@@ -136,6 +136,9 @@ void emit_block(struct emit_kernel *ek, const struct kblock *blk);
 const struct kinst *emit_block_yield(const struct emit_kernel *ek, const struct kblock *blk);
 void emit_instruction(struct emit_kernel *ek, kval v);
 
+/* ---- emit_extern.c ---- */
+void emit_extern(struct emit_kernel *ek, const struct kextern *call);
+
 /* ---- emit_together.c ---- */
 /* Points for each of which a block is emitted: `bind` sets a point's indices, and the block's
    parameter if it has one; `differs` says whether an index is another for each. */

@@ -118,6 +118,9 @@ void emit_instruction(struct emit_kernel *ek, kval v)
     case KOP_STORE:
         emit_access(ek, v, in);
         return;
+    case KOP_EXTERN:
+        emit_extern(ek, in->call);
+        return;
     case KOP_LOAD_OR:
         if (ek->inside)
             emit_access(ek, v, in);

@@ -59,7 +59,27 @@ const void *jit_data(struct jit *j, const char *name)
     return look_up(j, name, &data, &err) ? data : NULL;
 }
 
-bool jit_open(const struct bytes *object, const char *name, struct jit **out_jit,
+static bool define_functions(struct jit *j, const struct kextern_functions *f, struct error *err)
+{
+    for (size_t i = 0; f && i < f->n; i++) {
+        uintptr_t at;
+        memcpy(&at, &f->function[i].fn, sizeof at);
+        LLVMOrcCSymbolMapPair symbol = {
+            .Name = LLVMOrcLLJITMangleAndIntern(j->lljit, f->function[i].symbol),
+            .Sym = {.Address = at,
+                    .Flags = {.GenericFlags = LLVMJITSymbolGenericFlagsExported |
+                                              LLVMJITSymbolGenericFlagsCallable}},
+        };
+        LLVMErrorRef failed = LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j->lljit),
+                                                    LLVMOrcAbsoluteSymbols(&symbol, 1));
+        if (failed)
+            return fail(failed, "link", err);
+    }
+    return true;
+}
+
+bool jit_open(const struct bytes *object, const char *name,
+              const struct kextern_functions *functions, struct jit **out_jit,
               sheaf_entry_fn *out_entry, struct error *err)
 {
     LLVMInitializeNativeTarget();
@@ -68,7 +88,9 @@ bool jit_open(const struct bytes *object, const char *name, struct jit **out_jit
     if (!j)
         return error_set(err, SHEAF_ERROR_MEMORY, "out of memory");
     LLVMErrorRef failed = LLVMOrcCreateLLJIT(&j->lljit, NULL);
-    bool ok = failed ? fail(failed, "load", err) : link_object(j, object, name, out_entry, err);
+    bool ok = failed ? fail(failed, "load", err)
+                     : define_functions(j, functions, err) &&
+                           link_object(j, object, name, out_entry, err);
     if (!ok) {
         jit_close(j);
         return false;

@@ -8,8 +8,10 @@
 
 struct jit;
 
-/* Links the object; out_entry is its function `name`.  The host must be able to run it. */
-bool jit_open(const struct bytes *object, const char *name, struct jit **out_jit,
+/* Links the object; out_entry is its function `name`.  The host must be able to run it.
+   `functions`: of the user's, that it calls; NULL: it calls none. */
+bool jit_open(const struct bytes *object, const char *name,
+              const struct kextern_functions *functions, struct jit **out_jit,
               sheaf_entry_fn *out_entry, struct error *err);
 /* A table of the object; NULL where there is none. */
 const void *jit_data(struct jit *j, const char *name);

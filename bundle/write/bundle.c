@@ -19,7 +19,11 @@ struct wasm_check {
 static void check_wasm_symbol(const struct wasm_symbol *s, void *arg)
 {
     struct wasm_check *c = arg;
-    if (s->is_undefined && !c->needed.name)
+    char start[64];
+    size_t n = s->length < sizeof start - 1 ? s->length : sizeof start - 1;
+    memcpy(start, s->name, n);
+    start[n] = '\0';
+    if (s->is_undefined && !c->needed.name && !kextern_is_symbol(start))
         c->needed = *s;
     if (s->is_function && !s->is_undefined && !s->is_local && s->length == strlen(c->entry) &&
         memcmp(s->name, c->entry, s->length) == 0)
@@ -43,6 +47,21 @@ static bool check_wasm(const struct bytes *object, const char *entry, struct err
     return true;
 }
 
+/* The first symbol that the object needs, and how many: but for the user's functions. */
+static const char *find_needed(const struct object *o, uint32_t *out_n)
+{
+    const char *first = NULL;
+    *out_n = 0;
+    for (uint32_t i = 1; i < o->n_symbols; i++) {
+        struct object_symbol s;
+        if (!object_symbol(o, i, &s) || !object_is_needed(&s) || kextern_is_symbol(s.name))
+            continue;
+        first = first ? first : s.name;
+        ++*out_n;
+    }
+    return first;
+}
+
 bool bundle_check_object(const struct bytes *object, const char *entry, struct error *err)
 {
     struct object o;
@@ -53,7 +72,7 @@ bool bundle_check_object(const struct bytes *object, const char *entry, struct e
         return error_set(err, SHEAF_ERROR_CODEGEN, "the object code of '%s' is malformed: %s",
                          entry, why);
     uint32_t n_undefined;
-    const char *undefined = object_undefined(&o, &n_undefined);
+    const char *undefined = find_needed(&o, &n_undefined);
     if (undefined)
         return error_set(err, SHEAF_ERROR_CODEGEN,
                          "the object code of '%s' needs %" PRIu32

@@ -28,7 +28,8 @@ struct bundle_request {
 /* An object that needs symbols or has writable data is refused. */
 bool bundle_write(struct arena *a, const struct bundle_request *req, struct error *err);
 
-/* The check by itself: no undefined symbols, no writable sections, the entry is defined. */
+/* The check by itself: no undefined symbols but functions of the user's (-extern-op), no writable
+   sections, the entry is defined. */
 bool bundle_check_object(const struct bytes *object, const char *entry, struct error *err);
 
 #endif

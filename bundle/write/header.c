@@ -153,6 +153,11 @@ static bool find_figures(const struct header *h, struct audit_sizes *out_sizes,
     return false;
 }
 
+static bool calls_externs(const struct header *h)
+{
+    return *header_externs(h->out.arena, h->entry, 1) != 0;
+}
+
 static void figures(struct header *h)
 {
     const struct program *p = h->entry->parts[0].program;
@@ -227,15 +232,27 @@ static void contract_text(struct strbuf *out)
         strbuf_add(out, contract[i]);
 }
 
-/* The lines of its inner guard. */
-void header_statuses(struct strbuf *out)
+/* The lines of an inner guard. */
+static void guarded_text(struct strbuf *out, const char *guard)
 {
     size_t i = 0;
-    while (strcmp(contract[i], "#ifndef SHEAF_STATUS_DEFINED\n") != 0)
+    while (strcmp(contract[i], guard) != 0)
         i++;
     for (; strcmp(contract[i], "#endif\n") != 0; i++)
         strbuf_add(out, contract[i]);
     strbuf_add(out, "#endif\n");
+}
+
+void header_statuses(struct strbuf *out)
+{
+    guarded_text(out, "#ifndef SHEAF_STATUS_DEFINED\n");
+}
+
+void header_extern_types(struct strbuf *out)
+{
+    guarded_text(out, "#ifndef SHEAF_DTYPE_DEFINED\n");
+    strbuf_add(out, "\n");
+    guarded_text(out, "#ifndef SHEAF_EXTERN_DEFINED\n");
 }
 
 static const char common_macros[] =
@@ -307,9 +324,10 @@ static void macros(struct header *h)
     if (find_figures(h, &sizes, &e)) {
         if (e.stack_bytes && !device_of(h))
             strbuf_printf(out,
-                          "/* Bytes of stack that a call needs at most. */\n"
+                          "/* Bytes of stack that a call needs at most%s. */\n"
                           "#define %s_STACK_BYTES %" PRIu64 "\n\n",
-                          h->upper, e.stack_bytes);
+                          calls_externs(h) ? ", without the program's own functions" : "", h->upper,
+                          e.stack_bytes);
         strbuf_printf(out,
                       "/* Products that a run adds up. */\n"
                       "#define %s_MACS %" PRIu64 "\n\n",
@@ -500,6 +518,17 @@ static void declare_weights(struct header *h)
                       name, name);
 }
 
+/* One function serves all entries. */
+static void declare_externs(struct header *h)
+{
+    const char *text = header_externs(h->out.arena, h->req->entries, h->req->n_entries);
+    if (*text)
+        strbuf_printf(&h->out,
+                      "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n%s"
+                      "#ifdef __cplusplus\n}\n#endif\n\n",
+                      text);
+}
+
 static void guard_macros(struct header *h)
 {
     strbuf_printf(&h->out,
@@ -533,6 +562,7 @@ const char *header_text(struct arena *a, const struct bundle_request *req)
     strbuf_add(&h.out, "\n");
     strbuf_add(&h.out, common_macros);
     declare_weights(&h);
+    declare_externs(&h);
     for (size_t i = 0; i < req->n_entries; i++) {
         enter(&h, i);
         macros(&h);

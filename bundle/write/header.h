@@ -17,6 +17,11 @@ const char *header_text(struct arena *a, const struct bundle_request *req);
 void header_target(struct strbuf *out, const struct target *t);
 /* enum sheaf_status, as bundle/bundle.h has it; */
 void header_statuses(struct strbuf *out);
+/* element types and what the user's functions get, the same; */
+void header_extern_types(struct strbuf *out);
+/* their prototypes, with what the nodes of the entries give them; "": they call none
+   (header_extern.c); */
+const char *header_externs(struct arena *a, const struct emit_entry *entries, size_t n);
 /* text from a model inside a comment: nothing that ends it or starts another, or that a compiler or
    terminal would take for something else; */
 void header_comment_text(struct strbuf *out, const char *s);

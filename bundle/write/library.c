@@ -21,6 +21,7 @@ static const size_t INSIDE_LIMIT_BYTES = (size_t)1900 << 20;
 struct parts {
     struct archive_member *members;
     size_t n;
+    struct strbuf missing; /* the user's functions that none of them has, in a list */
 };
 
 /* ---- objects ---- */
@@ -130,6 +131,30 @@ static bool check_needs(const struct library_request *req, const char *member,
     return true;
 }
 
+static bool is_defined(const struct parts *p, const char *symbol)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct object o;
+        if (!object_open(p->members[i].data.data, p->members[i].data.size, &o) &&
+            object_defines(&o, symbol))
+            return true;
+    }
+    return false;
+}
+
+static void find_missing(const struct library_request *req, struct parts *p)
+{
+    struct object o;
+    if (object_open(req->object.data, req->object.size, &o))
+        return;
+    for (uint32_t i = 1; i < o.n_symbols; i++) {
+        struct object_symbol s;
+        if (object_symbol(&o, i, &s) && s.is_undefined && kextern_is_symbol(s.name) &&
+            !is_defined(p, s.name))
+            strbuf_printf(&p->missing, "%s%s", p->missing.len ? ", " : "", s.name);
+    }
+}
+
 static bool make_parts(struct arena *a, const struct library_request *req, struct parts *p,
                        struct error *err)
 {
@@ -137,6 +162,7 @@ static bool make_parts(struct arena *a, const struct library_request *req, struc
     struct bytes functions, hooks, constants;
     enum { N_OWN = 5 };
     *p = (struct parts){.members = arena_array(a, N_OWN + req->n_extra, sizeof *p->members)};
+    strbuf_init(&p->missing, a);
     if (!emit_library_functions(a, lib, &functions, err) ||
         !check_needs(req, req->name, &functions, err) || !emit_library_hooks(a, lib, &hooks, err) ||
         !check_needs(req, "sheaf_ext", &hooks, err) ||
@@ -155,7 +181,10 @@ static bool make_parts(struct arena *a, const struct library_request *req, struc
     if (req->runtime.size)
         add_member(p, lib->device == SHEAF_DEVICE_VE ? "sheaf_ve.o" : "sheaf_gpu.o",
                    hide_symbols(a, req->runtime));
-    return add_extra(a, req, p, err);
+    if (!add_extra(a, req, p, err))
+        return false;
+    find_missing(req, p);
+    return true;
 }
 
 /* ---- files ---- */
@@ -171,7 +200,7 @@ static bool make_shared(struct arena *a, const struct library_request *req, cons
         .emulation = req->emulation,
         .output_format = req->output_format,
         .is_native = req->is_native,
-        .may_need_more = req->n_extra > 0,
+        .may_need_more = req->n_extra > 0 || p->missing.len > 0,
         .opens_libraries = req->runtime.size > 0,
     };
     return link_shared(a, &link, out_library, err);
@@ -207,11 +236,14 @@ static bool write_files(struct arena *a, const struct library_request *req, cons
     return ok;
 }
 
-static void note(const struct library_request *req, const char *file, struct strbuf *out)
+static void note(const struct library_request *req, const char *file, const char *missing,
+                 struct strbuf *out)
 {
     bool needs_dl = req->runtime.size && req->kind == LIBRARY_STATIC;
     strbuf_printf(out, "Please link with:\n    -L%s\n    -l:%s\n%s", req->dir, file,
                   needs_dl ? "    -ldl\n" : "");
+    if (*missing)
+        strbuf_printf(out, "and with your functions %s.\n", missing);
 }
 
 static const char *file_of(struct arena *a, const struct library_request *req)
@@ -220,7 +252,7 @@ static const char *file_of(struct arena *a, const struct library_request *req)
 }
 
 static bool make_library(struct arena *a, const struct library_request *req, const char *file,
-                         struct bytes *out_library, struct error *err)
+                         struct bytes *out_library, const char **out_missing, struct error *err)
 {
     const struct emit_library *lib = &req->functions;
     struct parts parts;
@@ -234,6 +266,7 @@ static bool make_library(struct arena *a, const struct library_request *req, con
                          file, req->weights.size);
     if (!make_parts(a, req, &parts, err))
         return false;
+    *out_missing = strbuf_text(&parts.missing);
     return req->kind == LIBRARY_SHARED ? make_shared(a, req, file, &parts, out_library, err)
                                        : archive_make(a, parts.members, parts.n, out_library, err);
 }
@@ -243,9 +276,11 @@ bool library_write(struct arena *a, const struct library_request *req, struct st
 {
     const char *file = file_of(a, req);
     struct bytes library;
-    if (!make_library(a, req, file, &library, err) || !write_files(a, req, file, library, err))
+    const char *missing;
+    if (!make_library(a, req, file, &library, &missing, err) ||
+        !write_files(a, req, file, library, err))
         return false;
-    note(req, file, out_note);
+    note(req, file, missing, out_note);
     return true;
 }
 
@@ -253,10 +288,11 @@ bool library_repack(struct arena *a, const struct library_request *req, struct e
 {
     const char *file = file_of(a, req), *path = path_of(a, req, file);
     struct bytes library;
+    const char *missing;
     uint8_t *old;
     size_t n_old;
     if (!file_read(a, path, LIMIT_FILE_BYTES, &old, &n_old, err) ||
-        !make_library(a, req, file, &library, err))
+        !make_library(a, req, file, &library, &missing, err))
         return false;
     if (n_old != library.size || memcmp(old, library.data, n_old) != 0)
         return error_set(err, SHEAF_ERROR_SHAPE,

@@ -467,6 +467,16 @@ static const struct library_header_texts *texts_of(enum sheaf_device device)
                                      : &processor;
 }
 
+static void declare_externs(struct library_header *h)
+{
+    const struct library_request *req = h->req;
+    const char *text = header_externs(h->out.arena, req->entries, req->functions.n_functions);
+    if (!*text)
+        return;
+    header_extern_types(&h->out);
+    strbuf_printf(&h->out, "\n%s", text);
+}
+
 const char *library_header_text(struct arena *a, const struct library_request *req)
 {
     struct library_header h = {.req = req, .texts = texts_of(req->functions.device)};
@@ -487,6 +497,7 @@ const char *library_header_text(struct arena *a, const struct library_request *r
         checked_functions(&h);
         h.texts->rest(&h);
     }
+    declare_externs(&h);
     h.texts->hooks(&h);
     strbuf_add(&h.out, "#ifdef __cplusplus\n}\n#endif\n\n");
     header_statuses(&h.out);

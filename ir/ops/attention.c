@@ -23,11 +23,12 @@ enum { Y, PRESENT_KEY, PRESENT_VALUE, SCORES };
 enum { SCORES_RAW, SCORES_CAPPED, SCORES_BIASED, SCORES_SOFTMAX };
 
 struct attention {
-    bool packed; /* three-dimensional inputs */
+    enum dtype type; /* of scores and sums: f64 where q is of it, else f32 */
+    bool packed;     /* three-dimensional inputs */
     int64_t batch, q_heads, kv_heads, group;
     int64_t queries, keys, past, total; /* total = past + keys */
     int64_t size, v_size;               /* of a head of q and k, of v */
-    float scale;
+    double scale;
 };
 
 /* Heads and head size of input i. */
@@ -51,7 +52,8 @@ static bool heads_of(const struct node *n, size_t i, bool packed, int64_t heads,
 static bool plan_attention(const struct node *n, struct attention *out, struct error *err)
 {
     const struct attention_attrs *a = n->attrs;
-    struct attention p = {.packed = n->in[Q]->shape.rank == 3};
+    struct attention p = {.type = n->in[Q]->dtype == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32,
+                          .packed = n->in[Q]->shape.rank == 3};
     int rank = p.packed ? 3 : 4, length_dim = p.packed ? 1 : 2;
     for (size_t i = Q; i <= V; i++)
         if (!ops_check_rank(n, i, rank, err))
@@ -92,7 +94,10 @@ static bool plan_attention(const struct node *n, struct attention *out, struct e
                              "nonpad_kv_seqlen does not go with past_key and past_value");
     }
     p.total = p.past + p.keys;
-    p.scale = a->scale != 0 ? a->scale : 1.0f / sqrtf((float)p.size);
+    double root = sqrt((double)p.size);
+    p.scale = p.type == DTYPE_F64 ? 1 / root : (double)(1.0f / (float)root);
+    if (a->scale != 0)
+        p.scale = (double)a->scale;
     *out = p;
     return true;
 }
@@ -104,7 +109,7 @@ static bool check_mask(const struct node *n, const struct attention *p, struct e
         return true;
     const struct shape *m = &n->in[MASK]->shape;
     int64_t dims[4] = {p->batch, p->q_heads, p->queries, p->total};
-    if (!ops_check_static(n, MASK, err) || !ops_check_type(n, MASK, TYPES_MATH | TYPE(BOOL), err))
+    if (!ops_check_static(n, MASK, err) || !ops_check_type(n, MASK, TYPES_FLOAT | TYPE(BOOL), err))
         return false;
     for (int d = 0; d < m->rank && m->rank <= 4; d++) {
         int64_t full = dims[4 - m->rank + d];
@@ -127,7 +132,7 @@ bool attention_infer(struct graph *g, struct node *n, struct error *err)
     for (size_t i = 0; i < n->n_in; i++)
         if (!ops_check_static(n, i, err) ||
             (i != MASK && i != VALID_KEYS &&
-             (!ops_check_type(n, i, TYPES_MATH, err) || !ops_check_same_type(n, Q, i, err))))
+             (!ops_check_type(n, i, TYPES_FLOAT, err) || !ops_check_same_type(n, Q, i, err))))
             return false;
     if (!plan_attention(n, &p, err) || !check_mask(n, &p, err) ||
         !ops_check_type(n, VALID_KEYS, TYPE(I64), err) ||
@@ -136,10 +141,11 @@ bool attention_infer(struct graph *g, struct node *n, struct error *err)
     if (a->qk_matmul_output_mode < SCORES_RAW || a->qk_matmul_output_mode > SCORES_SOFTMAX)
         return error_set(err, SHEAF_ERROR_UNSUPPORTED, "qk_matmul_output_mode %lld is not known",
                          (long long)a->qk_matmul_output_mode);
-    if (a->softmax_precision && !(TYPES_MATH & 1u << dtype_from_code(a->softmax_precision)))
+    unsigned precisions = p.type == DTYPE_F64 ? TYPES_FLOAT : TYPES_MATH;
+    if (a->softmax_precision && !(precisions & 1u << dtype_from_code(a->softmax_precision)))
         return error_set(err, SHEAF_ERROR_UNSUPPORTED,
-                         "softmax in ONNX type %lld is not possible; it is computed in f32",
-                         (long long)a->softmax_precision);
+                         "softmax in ONNX type %lld is not possible; it is computed in %s",
+                         (long long)a->softmax_precision, dtype_name(p.type));
     enum dtype type = n->in[Q]->dtype;
     struct shape y = n->in[Q]->shape;
     y.dims[y.rank - 1] = p.packed ? p.q_heads * p.v_size : p.v_size;
@@ -184,7 +190,7 @@ static struct kcontract *begin_contract(struct kernel *k, const struct attention
     extent[n] = depth;
     kind[n++] = KITER_K;
     kval idx[6];
-    struct kcontract *c = kernel_contract_begin(k, DTYPE_F32, n, extent, kind, idx);
+    struct kcontract *c = kernel_contract_begin(k, p->type, n, extent, kind, idx);
     const kval *next = idx;
     at->batch = *next++;
     at->kv_head = *next++;
@@ -249,8 +255,8 @@ static kval key_allowed(struct lower *l, const struct attention *p, const kval *
     return ok;
 }
 
-/* The mask at idx (bool or f32); what lies beyond a short mask is excluded. */
-static kval load_mask(struct lower *l, const kval *idx)
+/* The mask at idx (bool or as scores are); what lies beyond a short mask is excluded. */
+static kval load_mask(struct lower *l, const struct attention *p, const kval *idx)
 {
     struct kernel *k = l->kernel;
     int buf = l->in[MASK];
@@ -259,16 +265,16 @@ static kval load_mask(struct lower *l, const kval *idx)
     ops_broadcast_index(k, buf, 4, idx, at);
     kval outside = type == DTYPE_BOOL ? kernel_const_int(k, type, 0) : ops_lowest(k, type);
     kval v = kernel_load_or(k, buf, at, outside);
-    return type == DTYPE_BOOL ? v : kernel_cast(k, DTYPE_F32, v);
+    return type == DTYPE_BOOL ? v : kernel_cast(k, p->type, v);
 }
 
 static kval add_bias(struct lower *l, const struct attention *p, kval s, const kval *idx)
 {
     struct kernel *k = l->kernel;
-    kval minus_inf = ops_lowest(k, DTYPE_F32);
+    kval minus_inf = ops_lowest(k, p->type);
     kval ok = key_allowed(l, p, idx);
     if (ops_has_input(l->node, MASK)) {
-        kval m = load_mask(l, idx);
+        kval m = load_mask(l, p, idx);
         if (kernel_inst(k, m)->type == DTYPE_BOOL) {
             ok = ops_and(k, ok, m);
         } else {
@@ -297,10 +303,10 @@ static void score_part(struct lower *l, const struct attention *p, int scores, i
     kval s = kernel_contract_epilogue(k);
     kval idx[4] = {at.batch, q_head(k, p, &at), at.query, ops_add_const(k, at.inner[0], first)};
     kval stage[SCORES_BIASED + 1];
-    s = kernel_binary(k, KOP_MUL, s, kernel_const(k, DTYPE_F32, (double)p->scale));
+    s = kernel_binary(k, KOP_MUL, s, kernel_const(k, p->type, p->scale));
     stage[SCORES_RAW] = s;
     if (a->softcap > 0) {
-        kval cap = kernel_const(k, DTYPE_F32, (double)a->softcap);
+        kval cap = kernel_const(k, p->type, (double)a->softcap);
         s = kernel_binary(k, KOP_MUL, kernel_tanh(k, kernel_binary(k, KOP_DIV, s, cap)), cap);
     }
     stage[SCORES_CAPPED] = s;
@@ -316,11 +322,12 @@ static void softmax_scores(struct lower *l, int scores)
 {
     struct kernel *k = l->kernel;
     const struct attention_attrs *a = l->node->attrs;
-    kval extent[4], idx[4], max, sum, v, zero = kernel_const(k, DTYPE_F32, 0);
+    enum dtype type = k->bufs[scores].dtype;
+    kval extent[4], idx[4], max, sum, v, zero = kernel_const(k, type, 0);
     for (int d = 0; d < 4; d++)
         extent[d] = kernel_extent(k, scores, d);
     int lanes = ops_reduce_lanes(&k->bufs[scores], 3);
-    kval minus_inf = ops_lowest(k, DTYPE_F32);
+    kval minus_inf = ops_lowest(k, type);
     kernel_map_begin(k, 3, extent, idx);
 
     kernel_reduce_begin(k, KCOMBINE_MAX, lanes, 1, &extent[3], 1, &minus_inf, &idx[3]);
@@ -336,7 +343,7 @@ static void softmax_scores(struct lower *l, int scores)
     kernel_reduce_begin(k, KCOMBINE_ADD, lanes, 1, &extent[3], 1, &zero, &idx[3]);
     v = kernel_load(k, scores, idx);
     kernel_reduce_end(k, &v, &sum);
-    kval one = kernel_const(k, DTYPE_F32, 1);
+    kval one = kernel_const(k, type, 1);
     sum = kernel_select(k, kernel_compare(k, KOP_EQ, sum, zero), one, sum);
 
     kernel_map_begin(k, 1, &extent[3], &idx[3]);
@@ -413,7 +420,7 @@ void attention_lower(struct lower *l)
     struct attention p;
     plan_attention(l->node, &p, NULL);
     int64_t s_dims[4] = {p.batch, p.q_heads, p.queries, p.total};
-    int scores = kernel_add_buf(k, "scores", DTYPE_F32, KBUF_LOCAL, 4, s_dims);
+    int scores = kernel_add_buf(k, "scores", p.type, KBUF_LOCAL, 4, s_dims);
     if (p.past)
         score_part(l, &p, scores, l->in[PAST_KEY], false, 0, p.past);
     score_part(l, &p, scores, l->in[K], p.packed, p.past, p.keys);
@@ -421,7 +428,7 @@ void attention_lower(struct lower *l)
     int partial = -1;
     if (p.past) {
         int64_t y_dims[4] = {p.batch, p.q_heads, p.queries, p.v_size};
-        partial = kernel_add_buf(k, "partial", DTYPE_F32, KBUF_LOCAL, 4, y_dims);
+        partial = kernel_add_buf(k, "partial", p.type, KBUF_LOCAL, 4, y_dims);
         value_part(l, &p, scores, l->in[PAST_VALUE], false, 0, p.past, -1, partial);
     }
     value_part(l, &p, scores, l->in[V], p.packed, p.past, p.keys, partial, l->out[Y]);

@@ -18,6 +18,25 @@ bool bit_cast_infer(struct graph *g, struct node *n, struct error *err)
     return ops_set_output(n, 0, to, &n->in[0]->shape, err);
 }
 
+/* An integer of the width, which has the bits of a float as its own. */
+static enum dtype integer_of(enum dtype t)
+{
+    if (!dtype_is_float(t) && !dtype_is_coded(t))
+        return t;
+    switch (dtype_bits(t)) {
+    case 4:
+        return DTYPE_U4;
+    case 8:
+        return DTYPE_U8;
+    case 16:
+        return DTYPE_U16;
+    case 32:
+        return DTYPE_U32;
+    default:
+        return DTYPE_U64;
+    }
+}
+
 /* Between integers a conversion wraps, which keeps the bits; a bool is 0 or 1. */
 void bit_cast_lower(struct lower *l)
 {
@@ -26,8 +45,11 @@ void bit_cast_lower(struct lower *l)
     kval idx[MAX_RANK];
     ops_map_begin(k, l->out[0], idx);
     kval x = kernel_load(k, l->in[0], idx);
-    if (from != to && (dtype_is_float(from) || dtype_is_float(to)))
+    if (from != integer_of(from))
+        x = kernel_bitcast(k, integer_of(from), x);
+    x = kernel_cast(k, integer_of(to), x);
+    if (to != integer_of(to))
         x = kernel_bitcast(k, to, x);
-    kernel_store(k, l->out[0], idx, kernel_cast(k, to, x));
+    kernel_store(k, l->out[0], idx, x);
     ops_map_end(k, l->out[0]);
 }

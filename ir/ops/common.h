@@ -42,6 +42,9 @@ bool ops_check_rank(const struct node *n, size_t i, int rank, struct error *err)
 /* Input i (where present) has exactly these dimensions. */
 bool ops_check_dims(const struct node *n, size_t i, int rank, const int64_t *dims,
                     struct error *err);
+/* The same, or has them as bounds. */
+bool ops_check_bounds(const struct node *n, size_t i, int rank, const int64_t *dims,
+                      struct error *err);
 
 /* Optional inputs and outputs. */
 bool ops_has_input(const struct node *n, size_t i);
@@ -62,6 +65,11 @@ bool ops_const_ints(const struct node *n, size_t i, const char *what, size_t max
                     size_t *out_n, struct error *err);
 /* Dimensions that the model states as a shape; none may be negative. */
 bool ops_stated_shape(size_t rank, const int64_t *dims, struct shape *out, struct error *err);
+/* Input i is an extent: an i64 scalar, constant or the result of a node. */
+bool ops_check_extent(const struct node *n, size_t i, struct error *err);
+/* Shapes that the importers have worked out: `shape` has bounds, and input first + d, where
+   present, is the extent of dimension d, at most its bound. */
+bool ops_given_extents(const struct node *n, size_t first, struct shape *shape, struct error *err);
 /* numpy's rule; *acc becomes the common shape. */
 bool ops_broadcast(struct shape *acc, const struct shape *s, struct error *err);
 
@@ -94,6 +102,8 @@ void ops_map_unary(struct lower *l, kval (*fn)(struct lower *, kval x));
 void ops_map_fold(struct lower *l, kval (*fn)(struct lower *, kval a, kval b));
 /* Output 0 takes the same elements in row-major order, whatever the layouts. */
 void ops_copy_linear(struct lower *l);
+/* The same where dimensions with extents of the run need not be the same on both sides. */
+void ops_copy_flat(struct lower *l);
 
 /* Lanes of a reduction along `axis`: 16 along the last dimension where it is long. */
 int ops_reduce_lanes(const struct kbuf *buf, int axis);
@@ -103,6 +113,10 @@ kval ops_mul_const(struct kernel *k, kval a, int64_t c);
 kval ops_and(struct kernel *k, kval a, kval b); /* 0: absent */
 /* Indices of element `linear` in row-major order. */
 void ops_unflatten(struct kernel *k, kval linear, int rank, const int64_t *dims, kval *out);
+/* The same for the true extents of a buffer. */
+void ops_unflatten_in(struct kernel *k, kval linear, int buf, kval *out);
+/* How many elements a buffer has. */
+kval ops_elems(struct kernel *k, int buf);
 /* min(max(i, 0), extent - 1) */
 kval ops_clamp_index(struct kernel *k, kval i, kval extent);
 /* An element of `buf` as an index below `extent`: negative ones count from the end, and what lies

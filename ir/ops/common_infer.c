@@ -65,7 +65,13 @@ bool ops_check_rank(const struct node *n, size_t i, int rank, struct error *err)
 bool ops_check_dims(const struct node *n, size_t i, int rank, const int64_t *dims,
                     struct error *err)
 {
-    if (!ops_check_static(n, i, err) || !ops_check_rank(n, i, rank, err))
+    return ops_check_static(n, i, err) && ops_check_bounds(n, i, rank, dims, err);
+}
+
+bool ops_check_bounds(const struct node *n, size_t i, int rank, const int64_t *dims,
+                      struct error *err)
+{
+    if (!ops_check_rank(n, i, rank, err))
         return false;
     for (int d = 0; ops_has_input(n, i) && d < rank; d++)
         if (n->in[i]->shape.dims[d] != dims[d])
@@ -153,6 +159,8 @@ bool ops_stated_shape(size_t rank, const int64_t *dims, struct shape *out, struc
 bool ops_const_ints(const struct node *n, size_t i, const char *what, size_t max, int64_t *out,
                     size_t *out_n, struct error *err)
 {
+    if (!ops_has_input(n, i))
+        return error_set(err, SHEAF_ERROR_SHAPE, "the %s, input %zu, are missing", what, i);
     const struct value *v = n->in[i];
     if (!value_is_constant(v))
         return error_set(err, SHEAF_ERROR_UNSUPPORTED,
@@ -170,6 +178,39 @@ bool ops_const_ints(const struct node *n, size_t i, const char *what, size_t max
     for (int64_t e = 0; e < elems; e++)
         out[e] = tensor_get_int(v->constant, e);
     *out_n = (size_t)elems;
+    return true;
+}
+
+bool ops_check_extent(const struct node *n, size_t i, struct error *err)
+{
+    const struct value *v = n->in[i];
+    if (!ops_check_type(n, i, TYPE(I64), err) || !ops_check_rank(n, i, 0, err))
+        return false;
+    return value_is_constant(v) || v->role == VALUE_TEMP || v->role == VALUE_ARG ||
+           error_set(err, SHEAF_ERROR_SHAPE, "the extent '%s' is no result of a node", v->name);
+}
+
+bool ops_given_extents(const struct node *n, size_t first, struct shape *shape, struct error *err)
+{
+    if (n->n_in > first + (size_t)shape->rank)
+        return error_set(err, SHEAF_ERROR_SHAPE, "there are %zu extents for %d dimensions",
+                         n->n_in - first, shape->rank);
+    for (int d = 0; d < shape->rank; d++) {
+        size_t i = first + (size_t)d;
+        if (!ops_has_input(n, i))
+            continue;
+        if (!ops_check_extent(n, i, err))
+            return false;
+        if (!value_is_constant(n->in[i])) {
+            shape->extent[d] = n->in[i];
+            continue;
+        }
+        int64_t known = tensor_get_int(n->in[i]->constant, 0);
+        if (known < 0 || known > shape->dims[d])
+            return error_set(err, SHEAF_ERROR_SHAPE, "extent %lld of dimension %d is above %lld",
+                             (long long)known, d, (long long)shape->dims[d]);
+        shape->dims[d] = known;
+    }
     return true;
 }
 

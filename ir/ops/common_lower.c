@@ -176,16 +176,72 @@ int ops_reduce_lanes(const struct kbuf *buf, int axis)
 
 /* ---- the same elements in another shape ---- */
 
-/* Dimensions of the input that have as many elements as those of the output. */
-struct copy_group {
-    int in_first, in_n, out_first, out_n;
-    bool by_in; /* the input's dimensions give the loops, else the output's */
-};
+static bool is_dynamic(const struct kbuf *b)
+{
+    for (int d = 0; d < b->rank; d++)
+        if (b->extent_buf[d] >= 0)
+            return true;
+    return false;
+}
 
 static bool is_unit(const struct kbuf *b, int d)
 {
     return b->dims[d] == 1 && b->extent_buf[d] < 0;
 }
+
+void ops_unflatten_in(struct kernel *k, kval linear, int buf, kval *out)
+{
+    const struct kbuf b = k->bufs[buf];
+    for (int d = b.rank - 1; d > 0; d--) {
+        if (is_unit(&b, d)) {
+            out[d] = kernel_const_index(k, 0);
+            continue;
+        }
+        kval n = kernel_extent(k, buf, d);
+        out[d] = kernel_binary(k, KOP_REM, linear, n);
+        linear = kernel_binary(k, KOP_DIV, linear, n);
+    }
+    if (b.rank)
+        out[0] = linear;
+}
+
+kval ops_elems(struct kernel *k, int buf)
+{
+    kval elems = kernel_const_index(k, 1);
+    for (int d = 0; d < k->bufs[buf].rank; d++) {
+        kval extent = kernel_extent(k, buf, d);
+        elems = kernel_binary(k, KOP_MUL, elems, extent);
+    }
+    return elems;
+}
+
+/* Extents that do not fit together, which are the caller's fault, read inside of the input. */
+void ops_copy_flat(struct lower *l)
+{
+    struct kernel *k = l->kernel;
+    if (!is_dynamic(&k->bufs[l->in[0]]) && !is_dynamic(&k->bufs[l->out[0]])) {
+        ops_copy_linear(l);
+        return;
+    }
+    kval out[MAX_RANK], in[MAX_RANK], linear = kernel_const_index(k, 0);
+    ops_map_begin(k, l->out[0], out);
+    for (int d = 0; d < k->bufs[l->out[0]].rank; d++) {
+        kval extent = kernel_extent(k, l->out[0], d);
+        linear = d ? kernel_binary(k, KOP_MUL, linear, extent) : linear;
+        linear = kernel_binary(k, KOP_ADD, linear, out[d]);
+    }
+    kval elems = ops_elems(k, l->in[0]);
+    linear = ops_clamp_index(k, linear, elems);
+    ops_unflatten_in(k, linear, l->in[0], in);
+    kernel_store(k, l->out[0], out, kernel_load(k, l->in[0], in));
+    ops_map_end(k, l->out[0]);
+}
+
+/* Dimensions of the input that have as many elements as those of the output. */
+struct copy_group {
+    int in_first, in_n, out_first, out_n;
+    bool by_in; /* the input's dimensions give the loops, else the output's */
+};
 
 /*
  * Cuts both shapes into groups of dimensions with equal numbers of elements, as small as possible;

@@ -17,13 +17,12 @@ bool compress_infer(struct graph *g, struct node *n, struct error *err)
     const struct compress_attrs *a = n->attrs;
     struct shape y = n->in[X]->shape;
     int axis;
-    if (!ops_axis(a->axis, y.rank, &axis, err) || !ops_check_static(n, X, err) ||
-        !ops_check_type(n, CONDITION, TYPE(BOOL), err) || !ops_check_rank(n, CONDITION, 1, err) ||
-        !ops_check_static(n, CONDITION, err))
+    if (!ops_axis(a->axis, y.rank, &axis, err) || !ops_check_type(n, CONDITION, TYPE(BOOL), err) ||
+        !ops_check_rank(n, CONDITION, 1, err))
         return false;
     y.dims[axis] = candidates(n, axis);
     const struct tensor *t = n->in[CONDITION]->constant;
-    if (t) {
+    if (t && !y.extent[axis]) {
         int64_t count = 0;
         for (int64_t i = 0; i < y.dims[axis]; i++)
             count += tensor_get_int(t, i) != 0;
@@ -35,11 +34,14 @@ bool compress_infer(struct graph *g, struct node *n, struct error *err)
 }
 
 /* The place of each element goes to `from`; returns the buffer. */
-static int place_elements(struct lower *l, int64_t n)
+static int place_elements(struct lower *l, int64_t n, int axis)
 {
     struct kernel *k = l->kernel;
     int from = ops_add_zeros(k, "from", 1, &n);
-    kval extent = kernel_const_index(k, n), zero = kernel_const_index(k, 0), i, v, at, count;
+    kval along = kernel_extent(k, l->in[X], axis);
+    kval conditions = kernel_extent(k, l->in[CONDITION], 0);
+    kval extent = kernel_binary(k, KOP_MIN, along, conditions), zero = kernel_const_index(k, 0), i,
+         v, at, count;
     kernel_scan_begin(k, KCOMBINE_ADD, extent, 1, &zero, &i);
     v = kernel_cast(k, DTYPE_I64, kernel_load(k, l->in[CONDITION], &i));
     kernel_scan_emit(k, &v, &at);
@@ -59,7 +61,7 @@ void compress_lower(struct lower *l)
     const struct compress_attrs *a = l->node->attrs;
     int rank = k->bufs[l->in[X]].rank, axis = 0;
     ops_axis(a->axis, rank, &axis, NULL);
-    int from = place_elements(l, candidates(l->node, axis));
+    int from = place_elements(l, candidates(l->node, axis), axis);
     kval out[MAX_RANK], in[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
     for (int d = 0; d < rank; d++)

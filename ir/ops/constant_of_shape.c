@@ -8,7 +8,7 @@ bool constant_of_shape_infer(struct graph *g, struct node *n, struct error *err)
     size_t rank;
     struct shape y;
     if (!ops_const_ints(n, 0, "shape", MAX_RANK, dims, &rank, err) ||
-        !ops_stated_shape(rank, dims, &y, err))
+        !ops_stated_shape(rank, dims, &y, err) || !ops_given_extents(n, 1, &y, err))
         return false;
     if (a->value && tensor_elems(a->value) != 1)
         return error_set(err, SHEAF_ERROR_SHAPE, "the value has %lld elements, not one",

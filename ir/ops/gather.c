@@ -36,6 +36,10 @@ void gather_lower(struct lower *l)
     kval i = ops_load_index(k, l->in[1], out + axis, extent);
     for (int d = 0; d < x_rank; d++)
         in[d] = d < axis ? out[d] : d == axis ? i : out[d + index_rank - 1];
-    kernel_store(k, l->out[0], out, kernel_load(k, x, in));
+    /* An axis that turns out to be empty has no element that an index could be moved to. */
+    bool is_open = k->bufs[x].extent_buf[axis] >= 0;
+    kval v = is_open ? kernel_load_or(k, x, in, kernel_const(k, k->bufs[x].dtype, 0))
+                     : kernel_load(k, x, in);
+    kernel_store(k, l->out[0], out, v);
     ops_map_end(k, l->out[0]);
 }

@@ -42,7 +42,7 @@ static void update_state(const struct recurrent_direction *at, kval round, bool 
 {
     struct kernel *k = at->l->kernel;
     kval idx[2];
-    ops_map_begin(k, at->h, idx);
+    recurrent_map_begin(at, idx);
     kval z = gate(at, GATE_Z, idx);
     kval sum = recurrent_gate(at, GATE_H, idx);
     if (linear) {
@@ -52,11 +52,11 @@ static void update_state(const struct recurrent_direction *at, kval round, bool 
         sum = kernel_binary(k, KOP_ADD, x, kernel_binary(k, KOP_MUL, r, sum));
     }
     kval candidate = recurrent_activate(at, G, recurrent_clip(at, sum));
-    kval rest = kernel_binary(k, KOP_SUB, kernel_const(k, DTYPE_F32, 1), z);
+    kval rest = kernel_binary(k, KOP_SUB, kernel_const(k, at->p->type, 1), z);
     kval fresh = kernel_binary(k, KOP_MUL, rest, candidate);
     kval kept = kernel_binary(k, KOP_MUL, z, kernel_load(k, at->h, idx));
     recurrent_store(at, round, idx, kernel_binary(k, KOP_ADD, fresh, kept));
-    ops_map_end(k, at->h);
+    kernel_map_end(k);
 }
 
 void gru_lower(struct lower *l)
@@ -67,16 +67,17 @@ void gru_lower(struct lower *l)
     bool linear = a->linear_before_reset != 0;
     struct recurrent p;
     recurrent_plan(l->node, &spec, &p, NULL);
+    int x = recurrent_input(l, &p);
     int64_t dims[2] = {p.batch, p.hidden};
     for (int64_t d = 0; d < p.directions; d++) {
         struct recurrent_direction at;
         kval round;
-        recurrent_begin(l, &p, d, &at);
+        recurrent_begin(l, &p, x, d, &at);
         recurrent_contract_inputs(&at, GATE_Z, linear ? 2 : 3, true);
         if (linear)
             recurrent_contract_inputs(&at, GATE_H, 1, false);
-        int reset = linear ? -1 : kernel_add_buf(k, "reset", DTYPE_F32, KBUF_LOCAL, 2, dims);
-        kernel_loop_begin(k, kernel_const_index(k, p.steps), 0, NULL, &round, NULL);
+        int reset = linear ? -1 : kernel_add_buf(k, "reset", p.type, KBUF_LOCAL, 2, dims);
+        kernel_loop_begin(k, at.steps, 0, NULL, &round, NULL);
         recurrent_contract_state(&at, round, at.h, GATE_Z, 2, false);
         if (!linear)
             reset_state(&at, reset);

@@ -13,14 +13,14 @@ bool lrn_infer(struct graph *g, struct node *n, struct error *err)
                          n->in[0]->shape.rank);
     if (a->size < 1 || a->size > INT32_MAX)
         return error_set(err, SHEAF_ERROR_SHAPE, "size %lld is not possible", (long long)a->size);
-    return ops_infer_unary(n, TYPES_MATH, err);
+    return ops_infer_unary(n, TYPES_FLOAT, err);
 }
 
 /* x ^ y; the exponent 3/4 of the classic networks by square roots. */
 static kval lrn_pow(struct kernel *k, kval x, float y)
 {
     if (y != 0.75f)
-        return kernel_pow(k, x, kernel_const_float(k, DTYPE_F32, (double)y));
+        return kernel_pow(k, x, kernel_const_float(k, kernel_inst(k, x)->type, (double)y));
     kval root = kernel_unary(k, KOP_SQRT, x);
     return kernel_binary(k, KOP_MUL, root, kernel_unary(k, KOP_SQRT, root));
 }
@@ -30,21 +30,23 @@ void lrn_lower(struct lower *l)
     struct kernel *k = l->kernel;
     const struct lrn_attrs *a = l->node->attrs;
     int x = l->in[0];
-    enum dtype type = k->bufs[x].dtype;
+    enum dtype type = k->bufs[x].dtype, in = type == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
     kval idx[MAX_RANK], at[MAX_RANK];
     ops_map_begin(k, l->out[0], idx);
 
-    kval size = kernel_const_index(k, a->size), zero = kernel_const(k, DTYPE_F32, 0), tap, sum;
+    kval size = kernel_const_index(k, a->size), zero = kernel_const(k, in, 0), tap, sum;
     kernel_reduce_begin(k, KCOMBINE_ADD, 1, 1, &size, 1, &zero, &tap);
     for (int d = 0; d < k->bufs[x].rank; d++)
         at[d] = idx[d];
     at[1] = kernel_binary(k, KOP_ADD, idx[1], ops_add_const(k, tap, -((a->size - 1) / 2)));
-    kval v = kernel_cast(k, DTYPE_F32, kernel_load_or(k, x, at, kernel_const(k, type, 0)));
+    kval v = kernel_cast(k, in, kernel_load_or(k, x, at, kernel_const(k, type, 0)));
     kval square = kernel_binary(k, KOP_MUL, v, v);
     kernel_reduce_end(k, &square, &sum);
 
-    kval factor = kernel_const(k, DTYPE_F32, (double)(a->alpha / (float)a->size));
-    sum = kernel_binary(k, KOP_ADD, kernel_const(k, DTYPE_F32, (double)a->bias),
+    double share =
+        in == DTYPE_F64 ? (double)a->alpha / (double)a->size : (double)(a->alpha / (float)a->size);
+    kval factor = kernel_const(k, in, share);
+    sum = kernel_binary(k, KOP_ADD, kernel_const(k, in, (double)a->bias),
                         kernel_binary(k, KOP_MUL, factor, sum));
     kval divisor = lrn_pow(k, sum, a->beta);
     kval y = kernel_binary(k, KOP_DIV, ops_load(k, x, idx), divisor);

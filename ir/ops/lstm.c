@@ -37,10 +37,10 @@ static void update_state(const struct recurrent_direction *at, kval round, int c
     struct kernel *k = at->l->kernel;
     const struct lstm_attrs *a = at->l->node->attrs;
     kval idx[2];
-    ops_map_begin(k, at->h, idx);
+    recurrent_map_begin(at, idx);
     kval old_c = kernel_load(k, cell, idx);
     kval i = recurrent_activate(at, F, gate_sum(at, 0, idx, 0, old_c));
-    kval f = a->input_forget ? kernel_binary(k, KOP_SUB, kernel_const(k, DTYPE_F32, 1), i)
+    kval f = a->input_forget ? kernel_binary(k, KOP_SUB, kernel_const(k, at->p->type, 1), i)
                              : recurrent_activate(at, F, gate_sum(at, 2, idx, 2, old_c));
     kval g = recurrent_activate(at, G, gate_sum(at, 3, idx, -1, 0));
     kval added = kernel_binary(k, KOP_MUL, i, g);
@@ -52,7 +52,7 @@ static void update_state(const struct recurrent_direction *at, kval round, int c
         c = kernel_select(k, active, c, old_c);
     kernel_store(k, cell, idx, c);
     recurrent_store(at, round, idx, h);
-    ops_map_end(k, at->h);
+    kernel_map_end(k);
 }
 
 void lstm_lower(struct lower *l)
@@ -61,13 +61,14 @@ void lstm_lower(struct lower *l)
     struct recurrent_spec spec = spec_of(l->node);
     struct recurrent p;
     recurrent_plan(l->node, &spec, &p, NULL);
+    int x = recurrent_input(l, &p);
     for (int64_t d = 0; d < p.directions; d++) {
         struct recurrent_direction at;
-        recurrent_begin(l, &p, d, &at);
+        recurrent_begin(l, &p, x, d, &at);
         int cell = recurrent_state(&at, "c", RNN_INIT_C);
         recurrent_contract_inputs(&at, 0, 4, true);
         kval round;
-        kernel_loop_begin(k, kernel_const_index(k, p.steps), 0, NULL, &round, NULL);
+        kernel_loop_begin(k, at.steps, 0, NULL, &round, NULL);
         recurrent_contract_state(&at, round, at.h, 0, 4, false);
         update_state(&at, round, cell);
         kernel_loop_end(k, NULL, NULL);

@@ -32,11 +32,11 @@ bool non_max_suppression_infer(struct graph *g, struct node *n, struct error *er
 {
     const struct shape *boxes = &n->in[BOXES]->shape, *scores = &n->in[SCORES]->shape;
     if (!ops_check_type(n, BOXES, TYPE(F32), err) || !ops_check_type(n, SCORES, TYPE(F32), err) ||
-        !ops_check_rank(n, BOXES, 3, err) || !ops_check_rank(n, SCORES, 3, err) ||
-        !ops_check_static(n, BOXES, err) || !ops_check_static(n, SCORES, err))
+        !ops_check_rank(n, BOXES, 3, err) || !ops_check_rank(n, SCORES, 3, err))
         return false;
     if (boxes->dims[2] != 4 || scores->dims[0] != boxes->dims[0] ||
-        scores->dims[2] != boxes->dims[1])
+        scores->dims[2] != boxes->dims[1] || boxes->extent[2] ||
+        scores->extent[0] != boxes->extent[0] || scores->extent[2] != boxes->extent[1])
         return error_set(err, SHEAF_ERROR_SHAPE,
                          "boxes [%lld,%lld,%lld] and scores [%lld,%lld,%lld] do not fit together",
                          (long long)boxes->dims[0], (long long)boxes->dims[1],
@@ -226,10 +226,11 @@ void non_max_suppression_lower(struct lower *l)
     const struct kbuf scores = k->bufs[l->in[SCORES]];
     int64_t most = most_of(l->node), lists = scores.dims[0] * scores.dims[1];
     int64_t order_dims[2] = {lists, scores.dims[2]}, picked_dims[2] = {lists, most};
+    kval batches = kernel_extent(k, l->in[SCORES], 0);
     struct nms s = {.l = l,
-                    .lists = kernel_const_index(k, lists),
-                    .classes = kernel_const_index(k, scores.dims[1]),
-                    .boxes = kernel_const_index(k, scores.dims[2])};
+                    .classes = kernel_extent(k, l->in[SCORES], 1),
+                    .boxes = kernel_extent(k, l->in[SCORES], 2)};
+    s.lists = kernel_binary(k, KOP_MUL, batches, s.classes);
     if (lists == 0 || most == 0) {
         kernel_store(k, l->out[1], NULL, kernel_const_index(k, 0));
         return;

@@ -7,7 +7,7 @@
 bool non_zero_infer(struct graph *g, struct node *n, struct error *err)
 {
     const struct shape *x = &n->in[0]->shape;
-    if (!ops_check_type(n, 0, TYPES_NUMBER | TYPE(BOOL), err) || !ops_check_static(n, 0, err))
+    if (!ops_check_type(n, 0, TYPES_NUMBER | TYPE(BOOL), err))
         return false;
     if (x->rank == 0)
         return error_set(err, SHEAF_ERROR_UNSUPPORTED, "the input is a scalar");
@@ -20,7 +20,7 @@ bool non_zero_infer(struct graph *g, struct node *n, struct error *err)
 /* 1 where element `linear` is not zero, else 0; its indices go to out_idx. */
 static kval is_set(struct kernel *k, int x, kval linear, kval *out_idx)
 {
-    ops_unflatten(k, linear, k->bufs[x].rank, k->bufs[x].dims, out_idx);
+    ops_unflatten_in(k, linear, x, out_idx);
     return kernel_cast(k, DTYPE_BOOL, ops_load(k, x, out_idx));
 }
 
@@ -29,10 +29,7 @@ void non_zero_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
     int x = l->in[0], rank = k->bufs[x].rank;
-    int64_t elems = 1;
-    for (int d = 0; d < rank; d++)
-        elems *= k->bufs[x].dims[d];
-    kval n = kernel_const_index(k, elems), zero = kernel_const_index(k, 0);
+    kval n = ops_elems(k, x), zero = kernel_const_index(k, 0);
     kval i, idx[MAX_RANK], count, v, at;
 
     kernel_reduce_begin(k, KCOMBINE_ADD, 1, 1, &n, 1, &zero, &i);

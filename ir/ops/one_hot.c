@@ -3,7 +3,7 @@
  */
 #include "ir/ops/common.h"
 
-enum { INDICES, DEPTH, VALUES };
+enum { INDICES, DEPTH, VALUES, EXTENT };
 
 bool one_hot_infer(struct graph *g, struct node *n, struct error *err)
 {
@@ -33,6 +33,13 @@ bool one_hot_infer(struct graph *g, struct node *n, struct error *err)
         y.extent[d] = d == axis ? NULL : x->extent[from];
         from += d != axis;
     }
+    if (ops_has_input(n, EXTENT)) {
+        struct shape along = shape_of_dims(1, &y.dims[axis]);
+        if (!ops_given_extents(n, EXTENT, &along, err))
+            return false;
+        y.dims[axis] = along.dims[0];
+        y.extent[axis] = along.extent[0];
+    }
     return ops_set_output(n, 0, n->in[VALUES]->dtype, &y, err);
 }
 
@@ -42,7 +49,7 @@ void one_hot_lower(struct lower *l)
     const struct one_hot_attrs *a = l->node->attrs;
     int rank = k->bufs[l->out[0]].rank, axis = 0;
     ops_axis(a->axis, rank, &axis, NULL);
-    int64_t depth = k->bufs[l->out[0]].dims[axis];
+    kval depth = kernel_extent(k, l->out[0], axis);
     kval at[2] = {kernel_const_index(k, 0), kernel_const_index(k, 1)};
     kval off = kernel_load(k, l->in[VALUES], &at[0]), on = kernel_load(k, l->in[VALUES], &at[1]);
     kval out[MAX_RANK], in[MAX_RANK];
@@ -52,7 +59,7 @@ void one_hot_lower(struct lower *l)
             in[to++] = out[d];
     kval i = kernel_cast(k, DTYPE_I64, ops_load(k, l->in[INDICES], in));
     kval negative = kernel_compare(k, KOP_LT, i, at[0]);
-    i = kernel_select(k, negative, ops_add_const(k, i, depth), i);
+    i = kernel_select(k, negative, kernel_binary(k, KOP_ADD, i, depth), i);
     kval hit = kernel_compare(k, KOP_EQ, i, out[axis]);
     kernel_store(k, l->out[0], out, kernel_select(k, hit, on, off));
     ops_map_end(k, l->out[0]);

@@ -7,7 +7,7 @@
 #include "ir/checked.h"
 #include "ir/ops/common.h"
 
-enum { X, PADS, VALUE, AXES };
+enum { X, PADS, VALUE, AXES, BOUNDS, EXTENTS };
 enum pad_mode { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT, PAD_WRAP };
 
 struct pad_plan {
@@ -15,19 +15,25 @@ struct pad_plan {
     int64_t before[MAX_RANK], after[MAX_RANK];
 };
 
-static bool plan_pad(const struct node *n, struct pad_plan *out, struct error *err)
+static bool pad_mode_of(const struct node *n, enum pad_mode *out, struct error *err)
 {
     static const char *const names[] = {"constant", "edge", "reflect", "wrap"};
     const struct pad_attrs *a = n->attrs;
-    const struct shape *x = &n->in[X]->shape;
-    struct pad_plan p = {.mode = PAD_CONSTANT};
     int mode = 0;
     while (mode < 4 && strcmp(a->mode, names[mode]))
         mode++;
     if (mode == 4)
         return error_set(err, SHEAF_ERROR_UNSUPPORTED, "mode '%s' is not known", a->mode);
-    p.mode = (enum pad_mode)mode;
+    *out = (enum pad_mode)mode;
+    return true;
+}
 
+static bool plan_pad(const struct node *n, struct pad_plan *out, struct error *err)
+{
+    const struct shape *x = &n->in[X]->shape;
+    struct pad_plan p = {.mode = PAD_CONSTANT};
+    if (!pad_mode_of(n, &p.mode, err))
+        return false;
     int64_t pads[2 * MAX_RANK], axes[MAX_RANK];
     size_t n_pads, n_axes = (size_t)x->rank;
     for (int d = 0; d < x->rank; d++)
@@ -50,16 +56,40 @@ static bool plan_pad(const struct node *n, struct pad_plan *out, struct error *e
     return true;
 }
 
+static bool infer_given(struct node *n, struct error *err)
+{
+    int64_t bounds[MAX_RANK];
+    const struct shape *x = &n->in[X]->shape, *pads = &n->in[PADS]->shape;
+    size_t rank;
+    struct shape y;
+    enum pad_mode mode;
+    if (!pad_mode_of(n, &mode, err) ||
+        !ops_const_ints(n, BOUNDS, "bounds", MAX_RANK, bounds, &rank, err) ||
+        !ops_check_rank(n, X, (int)rank, err) || !ops_stated_shape(rank, bounds, &y, err) ||
+        !ops_check_type(n, PADS, TYPE(I64), err) || !ops_check_rank(n, PADS, 1, err) ||
+        !ops_given_extents(n, EXTENTS, &y, err))
+        return false;
+    if (pads->extent[0] || pads->dims[0] != y.rank || ops_has_input(n, AXES))
+        return error_set(err, SHEAF_ERROR_SHAPE, "'%s' is no pad before each dimension",
+                         n->in[PADS]->name);
+    if (mode != PAD_CONSTANT && shape_elems(x) == 0 && shape_elems(&y) > 0)
+        return error_set(err, SHEAF_ERROR_SHAPE, "there is no element to repeat");
+    return ops_set_output(n, 0, n->in[X]->dtype, &y, err);
+}
+
 bool pad_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
     struct pad_plan p;
-    if (!ops_check_static(n, X, err) || !plan_pad(n, &p, err) ||
-        !ops_check_same_type(n, X, VALUE, err))
+    if (!ops_check_same_type(n, X, VALUE, err))
         return false;
     if (ops_has_input(n, VALUE) && shape_elems(&n->in[VALUE]->shape) != 1)
         return error_set(err, SHEAF_ERROR_SHAPE, "the padding value '%s' has %lld elements",
                          n->in[VALUE]->name, (long long)shape_elems(&n->in[VALUE]->shape));
+    if (n->n_in > BOUNDS)
+        return infer_given(n, err);
+    if (!ops_check_static(n, X, err) || !plan_pad(n, &p, err))
+        return false;
     struct shape y = n->in[X]->shape;
     for (int d = 0; d < y.rank; d++) {
         int64_t extent = y.dims[d];
@@ -76,23 +106,91 @@ bool pad_infer(struct graph *g, struct node *n, struct error *err)
 }
 
 /* The remainder of i by `period` that is not negative. */
-static kval positive_rem(struct kernel *k, kval i, int64_t period)
+static kval positive_rem(struct kernel *k, kval i, kval period)
 {
-    kval p = kernel_const_index(k, period);
-    kval r = kernel_binary(k, KOP_ADD, kernel_binary(k, KOP_REM, i, p), p);
-    return kernel_binary(k, KOP_REM, r, p);
+    kval r = kernel_binary(k, KOP_ADD, kernel_binary(k, KOP_REM, i, period), period);
+    return kernel_binary(k, KOP_REM, r, period);
 }
 
 /* Where position i of a dimension with `extent` elements takes its value. */
-static kval source_index(struct kernel *k, enum pad_mode mode, kval i, int64_t extent)
+static kval source_index(struct kernel *k, enum pad_mode mode, kval i, kval extent)
 {
-    if (mode == PAD_EDGE || extent == 1)
-        return ops_clamp_index(k, i, kernel_const_index(k, extent));
+    if (mode == PAD_EDGE)
+        return ops_clamp_index(k, i, extent);
+    kval one = kernel_const_index(k, 1), twice = ops_add_const(k, extent, -1);
+    twice = ops_mul_const(k, twice, 2);
+    kval period = mode == PAD_WRAP ? extent : twice;
+    period = kernel_binary(k, KOP_MAX, period, one);
+    kval r = positive_rem(k, i, period);
     if (mode == PAD_WRAP)
-        return positive_rem(k, i, extent);
-    kval r = positive_rem(k, i, 2 * (extent - 1));
-    kval mirrored = kernel_binary(k, KOP_SUB, kernel_const_index(k, 2 * (extent - 1)), r);
+        return r;
+    kval mirrored = kernel_binary(k, KOP_SUB, twice, r);
     return kernel_binary(k, KOP_MIN, r, mirrored);
+}
+
+static kval surrounding(struct lower *l)
+{
+    struct kernel *k = l->kernel;
+    kval zero[MAX_RANK];
+    for (int d = 0; d < MAX_RANK; d++)
+        zero[d] = kernel_const_index(k, 0);
+    return ops_has_input(l->node, VALUE) ? kernel_load(k, l->in[VALUE], zero)
+                                         : kernel_const(k, k->bufs[l->in[X]].dtype, 0);
+}
+
+/* What is taken at `in`: an element of x, or the value that surrounds it. */
+static void store_at(struct lower *l, enum pad_mode mode, const kval *in, const kval *out)
+{
+    struct kernel *k = l->kernel;
+    kval v = mode != PAD_CONSTANT ? kernel_load(k, l->in[X], in) : surrounding(l);
+    if (mode == PAD_CONSTANT)
+        v = kernel_load_or(k, l->in[X], in, v);
+    kernel_store(k, l->out[0], out, v);
+}
+
+/* The same for x that may have no element at all, so that none can be read in vain. */
+static void store_inside(struct lower *l, const kval *in, const kval *out)
+{
+    struct kernel *k = l->kernel;
+    kval zero = kernel_const_index(k, 0), inside = 0, v = surrounding(l);
+    for (int d = 0; d < k->bufs[l->in[X]].rank; d++) {
+        kval extent = kernel_extent(k, l->in[X], d);
+        inside = ops_and(k, inside, kernel_compare(k, KOP_LE, zero, in[d]));
+        inside = ops_and(k, inside, kernel_compare(k, KOP_LT, in[d], extent));
+    }
+    kernel_if_begin(k, inside);
+    kernel_store(k, l->out[0], out, kernel_load(k, l->in[X], in));
+    kernel_if_else(k, 0, NULL);
+    kernel_store(k, l->out[0], out, v);
+    kernel_if_end(k, 0, NULL, NULL);
+}
+
+static void lower_given(struct lower *l)
+{
+    struct kernel *k = l->kernel;
+    const struct value *pads = l->node->in[PADS];
+    enum pad_mode mode = PAD_CONSTANT;
+    int rank = k->bufs[l->in[X]].rank;
+    kval before[MAX_RANK], out[MAX_RANK], in[MAX_RANK];
+    pad_mode_of(l->node, &mode, NULL);
+    for (int d = 0; d < rank; d++) {
+        kval at = kernel_const_index(k, d);
+        before[d] = value_is_constant(pads)
+                        ? kernel_const_index(k, tensor_get_int(pads->constant, d))
+                        : kernel_load(k, l->in[PADS], &at);
+    }
+    ops_map_begin(k, l->out[0], out);
+    for (int d = 0; d < rank; d++) {
+        in[d] = kernel_binary(k, KOP_SUB, out[d], before[d]);
+        kval extent = kernel_extent(k, l->in[X], d);
+        if (mode != PAD_CONSTANT)
+            in[d] = source_index(k, mode, in[d], extent);
+    }
+    if (mode == PAD_CONSTANT && !shape_is_static(&l->node->in[X]->shape))
+        store_inside(l, in, out);
+    else
+        store_at(l, mode, in, out);
+    ops_map_end(k, l->out[0]);
 }
 
 void pad_lower(struct lower *l)
@@ -100,25 +198,19 @@ void pad_lower(struct lower *l)
     struct kernel *k = l->kernel;
     const struct kbuf x = k->bufs[l->in[X]];
     struct pad_plan p;
+    if (l->node->n_in > BOUNDS) {
+        lower_given(l);
+        return;
+    }
     plan_pad(l->node, &p, NULL);
-    kval out[MAX_RANK], in[MAX_RANK], zero[MAX_RANK];
+    kval out[MAX_RANK], in[MAX_RANK];
     ops_map_begin(k, l->out[0], out);
     for (int d = 0; d < x.rank; d++) {
         in[d] = ops_add_const(k, out[d], -p.before[d]);
+        kval extent = kernel_const_index(k, x.dims[d]);
         if (p.mode != PAD_CONSTANT && (p.before[d] > 0 || p.after[d] > 0))
-            in[d] = source_index(k, p.mode, in[d], x.dims[d]);
+            in[d] = source_index(k, p.mode, in[d], extent);
     }
-    kval v;
-    if (p.mode != PAD_CONSTANT) {
-        v = kernel_load(k, l->in[X], in);
-    } else {
-        kval value = kernel_const(k, x.dtype, 0);
-        for (int d = 0; d < MAX_RANK; d++)
-            zero[d] = kernel_const_index(k, 0);
-        if (ops_has_input(l->node, VALUE))
-            value = kernel_load(k, l->in[VALUE], zero);
-        v = kernel_load_or(k, l->in[X], in, value);
-    }
-    kernel_store(k, l->out[0], out, v);
+    store_at(l, p.mode, in, out);
     ops_map_end(k, l->out[0]);
 }

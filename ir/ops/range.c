@@ -1,13 +1,13 @@
 /*
  * Range-27: start, start + delta, .. as far as they are before limit.  Where an input is known only
- * at run time there are at most `bound` elements, others are cut off, and output 1, which models do
- * not name, is how many there are.
+ * at run time there are at most `bound` elements, others are cut off, and how many there are is
+ * input 3, or output 1, which models do not name.
  */
 #include <math.h>
 
 #include "ir/ops/common.h"
 
-enum { START, LIMIT, DELTA, N_INPUTS };
+enum { START, LIMIT, DELTA, N_INPUTS, EXTENT = N_INPUTS };
 
 static bool check_inputs(const struct node *n, struct error *err)
 {
@@ -82,6 +82,8 @@ bool range_infer(struct graph *g, struct node *n, struct error *err)
                          "declares no shape",
                          n->out[0]->name);
     struct shape y = shape_of_dims(1, &a->bound);
+    if (ops_has_input(n, EXTENT))
+        return ops_given_extents(n, EXTENT, &y, err) && ops_set_output(n, 0, type, &y, err);
     y.extent[0] = ops_hidden_scalar(g, n, 1, "count");
     return ops_set_output(n, 0, type, &y, err);
 }

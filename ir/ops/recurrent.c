@@ -40,9 +40,10 @@ static const struct {
 
 static kval activation(struct kernel *k, const struct recurrent_activation *a, kval x)
 {
-    kval alpha = kernel_const(k, DTYPE_F32, (double)a->alpha);
-    kval beta = kernel_const(k, DTYPE_F32, (double)a->beta);
-    kval zero = kernel_const(k, DTYPE_F32, 0), one = kernel_const(k, DTYPE_F32, 1);
+    enum dtype type = kernel_inst(k, x)->type;
+    kval alpha = kernel_const(k, type, (double)a->alpha);
+    kval beta = kernel_const(k, type, (double)a->beta);
+    kval zero = kernel_const(k, type, 0), one = kernel_const(k, type, 1);
     kval negative = kernel_compare(k, KOP_LT, x, zero);
     switch (a->kind) {
     case ACT_AFFINE:
@@ -128,11 +129,9 @@ static bool plan_directions(const struct recurrent_spec *s, struct recurrent *p,
 static bool check_types(const struct node *n, struct error *err)
 {
     for (size_t i = 0; i < n->n_in; i++) {
-        if (!ops_check_static(n, i, err))
-            return false;
         if (i == RNN_LENS
                 ? !ops_check_type(n, i, TYPE(I32), err)
-                : !ops_check_type(n, i, TYPES_MATH, err) || !ops_check_same_type(n, RNN_X, i, err))
+                : !ops_check_type(n, i, TYPES_FLOAT, err) || !ops_check_same_type(n, RNN_X, i, err))
             return false;
     }
     return true;
@@ -153,9 +152,10 @@ static bool check_shapes(const struct node *n, const struct recurrent *p, struct
         return error_set(err, SHEAF_ERROR_MEMORY, "there would be more than %lld gates",
                          (long long)LIMIT_TENSOR_ELEMS);
     return ops_check_dims(n, RNN_W, 3, w, err) && ops_check_dims(n, RNN_R, 3, r, err) &&
-           ops_check_dims(n, RNN_B, 2, b, err) && ops_check_dims(n, RNN_LENS, 1, &p->batch, err) &&
-           ops_check_dims(n, RNN_INIT_H, 3, state, err) &&
-           ops_check_dims(n, RNN_INIT_C, 3, state, err) &&
+           ops_check_dims(n, RNN_B, 2, b, err) &&
+           ops_check_bounds(n, RNN_LENS, 1, &p->batch, err) &&
+           ops_check_bounds(n, RNN_INIT_H, 3, state, err) &&
+           ops_check_bounds(n, RNN_INIT_C, 3, state, err) &&
            ops_check_dims(n, RNN_P, 2, peepholes, err);
 }
 
@@ -173,10 +173,13 @@ bool recurrent_plan(const struct node *n, const struct recurrent_spec *spec, str
         !plan_activations(spec, &p, err) || !ops_check_rank(n, RNN_X, 3, err) ||
         !ops_check_rank(n, RNN_R, 3, err))
         return false;
-    const int64_t *x = n->in[RNN_X]->shape.dims;
-    p.steps = x[p.batch_first ? 1 : 0];
-    p.batch = x[p.batch_first ? 0 : 1];
-    p.inputs = x[2];
+    const struct shape *x = &n->in[RNN_X]->shape;
+    if (x->extent[2])
+        return ops_check_static(n, RNN_X, err);
+    p.type = ops_compute_type(n->in[RNN_X]->dtype);
+    p.steps = x->dims[p.batch_first ? 1 : 0];
+    p.batch = x->dims[p.batch_first ? 0 : 1];
+    p.inputs = x->dims[2];
     p.hidden = n->in[RNN_R]->shape.dims[2];
     if (p.hidden < 1 || p.hidden > LIMIT_TENSOR_ELEMS ||
         (spec->hidden_size && spec->hidden_size != p.hidden))
@@ -193,17 +196,17 @@ bool recurrent_infer(struct node *n, const struct recurrent_spec *spec, struct e
     struct recurrent p;
     if (!recurrent_plan(n, spec, &p, err))
         return false;
-    enum dtype type = n->in[RNN_X]->dtype;
-    int64_t y[4] = {p.steps, p.directions, p.batch, p.hidden};
-    int64_t h[3] = {p.directions, p.batch, p.hidden};
-    if (p.batch_first) {
-        y[0] = p.batch;
-        y[1] = p.steps;
-        y[2] = p.directions;
-        h[0] = p.batch;
-        h[1] = p.directions;
-    }
-    struct shape ys = shape_of_dims(4, y), hs = shape_of_dims(3, h);
-    return ops_set_output(n, RNN_Y, type, &ys, err) && ops_set_output(n, RNN_Y_H, type, &hs, err) &&
-           ops_set_output(n, RNN_Y_C, type, &hs, err);
+    const struct value *x = n->in[RNN_X];
+    bool first = p.batch_first;
+    int steps = first ? 1 : 0, batch = first ? 0 : 2, directions = first ? 2 : 1;
+    struct shape y = {.rank = 4}, h = {.rank = 3};
+    y.dims[steps] = p.steps;
+    y.extent[steps] = x->shape.extent[first ? 1 : 0];
+    y.dims[batch] = h.dims[first ? 0 : 1] = p.batch;
+    y.extent[batch] = h.extent[first ? 0 : 1] = x->shape.extent[first ? 0 : 1];
+    y.dims[directions] = h.dims[first ? 1 : 0] = p.directions;
+    y.dims[3] = h.dims[2] = p.hidden;
+    return ops_set_output(n, RNN_Y, x->dtype, &y, err) &&
+           ops_set_output(n, RNN_Y_H, x->dtype, &h, err) &&
+           ops_set_output(n, RNN_Y_C, x->dtype, &h, err);
 }

@@ -7,6 +7,10 @@
  *
  * With sequence_lens a batch entry stops after its length: its outputs are 0 from there, its state
  * stays, and the reverse direction begins at its last element.
+ *
+ * Where steps or batch are known only at run time, local buffers are made for the bounds, and x is
+ * copied into one, zeros behind its end: contractions run over the bounds, all else over what there
+ * is.
  */
 #ifndef SHEAF_IR_OPS_RECURRENT_H
 #define SHEAF_IR_OPS_RECURRENT_H
@@ -42,10 +46,11 @@ struct recurrent_spec {
 
 struct recurrent {
     int gates, activations;
-    int64_t steps, batch, inputs, hidden, directions;
-    bool first_reverse; /* direction 0 runs backwards */
-    bool batch_first;   /* layout 1 */
-    float clip;         /* 0: none */
+    enum dtype type;                                  /* that is computed in */
+    int64_t steps, batch, inputs, hidden, directions; /* steps, batch: bounds */
+    bool first_reverse;                               /* direction 0 runs backwards */
+    bool batch_first;                                 /* layout 1 */
+    float clip;                                       /* 0: none */
     struct recurrent_activation activation[2 * RECURRENT_MAX_ACTIVATIONS];
 };
 
@@ -63,14 +68,20 @@ struct recurrent_direction {
     const struct recurrent *p;
     int64_t d;
     bool reverse;
+    kval steps, batch; /* true extents */
+    int x;
     int inputs; /* [steps, batch, gates hidden]: x W^T + biases */
     int gates;  /* [batch, gates hidden] */
     int h;      /* [batch, hidden] */
 };
 
-/* The direction, its buffers, and h at its start. */
-void recurrent_begin(struct lower *l, const struct recurrent *p, int64_t d,
+/* Input x as contractions read it. */
+int recurrent_input(struct lower *l, const struct recurrent *p);
+/* The direction, its buffers, and h at its start; `x` from recurrent_input. */
+void recurrent_begin(struct lower *l, const struct recurrent *p, int x, int64_t d,
                      struct recurrent_direction *out);
+/* One point per element of a state that there is. */
+void recurrent_map_begin(const struct recurrent_direction *at, kval *out_index);
 /* A local buffer like h, and its content: input `i`, or 0 where that is left out. */
 int recurrent_state(const struct recurrent_direction *at, const char *name, size_t i);
 /* Output `i` takes the last state. */
@@ -84,7 +95,7 @@ void recurrent_contract_inputs(const struct recurrent_direction *at, int first, 
 void recurrent_contract_state(const struct recurrent_direction *at, kval round, int from, int first,
                               int count, bool recurrent_bias);
 
-/* Element [d, i] of a parameter, in f32. */
+/* Element [d, i] of a parameter. */
 kval recurrent_parameter(const struct recurrent_direction *at, size_t input, kval i);
 /* Gate `gate` of element idx [batch, hidden], from a buffer of gates [.., gates hidden]. */
 kval recurrent_gate(const struct recurrent_direction *at, int gate, const kval *idx);

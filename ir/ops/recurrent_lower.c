@@ -5,11 +5,22 @@ static kval index_of(struct kernel *k, int64_t i)
     return kernel_const_index(k, i);
 }
 
+/* An element, or 0 where a tensor whose extents are known only at run time has none. */
+static kval load_within(struct kernel *k, int buf, const kval *idx)
+{
+    const struct kbuf *b = &k->bufs[buf];
+    bool is_static = true;
+    for (int d = 0; d < b->rank; d++)
+        is_static = is_static && b->extent_buf[d] < 0;
+    return is_static ? kernel_load(k, buf, idx)
+                     : kernel_load_or(k, buf, idx, kernel_const(k, b->dtype, 0));
+}
+
 kval recurrent_parameter(const struct recurrent_direction *at, size_t input, kval i)
 {
     struct kernel *k = at->l->kernel;
     kval idx[2] = {index_of(k, at->d), i};
-    return kernel_cast(k, DTYPE_F32, ops_load(k, at->l->in[input], idx));
+    return ops_load(k, at->l->in[input], idx);
 }
 
 /* ---- state ---- */
@@ -27,17 +38,24 @@ int recurrent_state(const struct recurrent_direction *at, const char *name, size
 {
     struct kernel *k = at->l->kernel;
     int64_t dims[2] = {at->p->batch, at->p->hidden};
-    int buf = kernel_add_buf(k, name, DTYPE_F32, KBUF_LOCAL, 2, dims);
+    int buf = kernel_add_buf(k, name, at->p->type, KBUF_LOCAL, 2, dims);
     kval idx[2], in[3];
     ops_map_begin(k, buf, idx);
-    kval v = kernel_const(k, DTYPE_F32, 0);
+    kval v = kernel_const(k, at->p->type, 0);
     if (ops_has_input(at->l->node, i)) {
         state_index(at, idx, in);
-        v = ops_load(k, at->l->in[i], in);
+        v = kernel_cast(k, at->p->type, load_within(k, at->l->in[i], in));
     }
     kernel_store(k, buf, idx, v);
     ops_map_end(k, buf);
     return buf;
+}
+
+void recurrent_map_begin(const struct recurrent_direction *at, kval *out_index)
+{
+    struct kernel *k = at->l->kernel;
+    kval extent[2] = {at->batch, index_of(k, at->p->hidden)};
+    kernel_map_begin(k, 2, extent, out_index);
 }
 
 void recurrent_end(const struct recurrent_direction *at, size_t i, int state)
@@ -46,20 +64,43 @@ void recurrent_end(const struct recurrent_direction *at, size_t i, int state)
     if (!ops_has_output(at->l->node, i))
         return;
     kval idx[2], out[3];
-    ops_map_begin(k, state, idx);
+    recurrent_map_begin(at, idx);
     state_index(at, idx, out);
     ops_store(k, at->l->out[i], out, kernel_load(k, state, idx));
-    ops_map_end(k, state);
+    kernel_map_end(k);
 }
 
-void recurrent_begin(struct lower *l, const struct recurrent *p, int64_t d,
+int recurrent_input(struct lower *l, const struct recurrent *p)
+{
+    struct kernel *k = l->kernel;
+    int x = l->in[RNN_X];
+    if (shape_is_static(&l->node->in[RNN_X]->shape))
+        return x;
+    int64_t dims[3] = {p->steps, p->batch, p->inputs};
+    if (p->batch_first) {
+        dims[0] = p->batch;
+        dims[1] = p->steps;
+    }
+    int copy = kernel_add_buf(k, "x", k->bufs[x].dtype, KBUF_LOCAL, 3, dims);
+    kval idx[3];
+    ops_map_begin(k, copy, idx);
+    kernel_store(k, copy, idx, load_within(k, x, idx));
+    ops_map_end(k, copy);
+    return copy;
+}
+
+void recurrent_begin(struct lower *l, const struct recurrent *p, int x, int64_t d,
                      struct recurrent_direction *out)
 {
+    struct kernel *k = l->kernel;
     int64_t columns = p->gates * p->hidden;
     int64_t inputs_dims[3] = {p->steps, p->batch, columns}, gates_dims[2] = {p->batch, columns};
-    struct recurrent_direction at = {.l = l, .p = p, .d = d, .reverse = p->first_reverse || d == 1};
-    at.inputs = kernel_add_buf(l->kernel, "inputs", DTYPE_F32, KBUF_LOCAL, 3, inputs_dims);
-    at.gates = kernel_add_buf(l->kernel, "gates", DTYPE_F32, KBUF_LOCAL, 2, gates_dims);
+    struct recurrent_direction at = {
+        .l = l, .p = p, .d = d, .reverse = p->first_reverse || d == 1, .x = x};
+    at.steps = kernel_extent(k, l->in[RNN_X], p->batch_first ? 1 : 0);
+    at.batch = kernel_extent(k, l->in[RNN_X], p->batch_first ? 0 : 1);
+    at.inputs = kernel_add_buf(k, "inputs", p->type, KBUF_LOCAL, 3, inputs_dims);
+    at.gates = kernel_add_buf(k, "gates", p->type, KBUF_LOCAL, 2, gates_dims);
     at.h = recurrent_state(&at, "h", RNN_INIT_H);
     *out = at;
 }
@@ -85,8 +126,8 @@ void recurrent_contract_inputs(const struct recurrent_direction *at, int first, 
     int64_t offset = first * p->hidden;
     const enum kiter kind[4] = {KITER_M, KITER_M, KITER_N, KITER_K};
     kval idx[4];
-    struct kcontract *c = kernel_contract_begin(k, DTYPE_F32, 4, extent, kind, idx);
-    c->a.buf = at->l->in[RNN_X];
+    struct kcontract *c = kernel_contract_begin(k, p->type, 4, extent, kind, idx);
+    c->a.buf = at->x;
     c->a.dim[p->batch_first ? 1 : 0] = kaffine_var(idx[0], 1, 0);
     c->a.dim[p->batch_first ? 0 : 1] = kaffine_var(idx[1], 1, 0);
     c->a.dim[2] = kaffine_var(idx[3], 1, 0);
@@ -111,7 +152,7 @@ void recurrent_contract_state(const struct recurrent_direction *at, kval round, 
     int64_t extent[3] = {p->batch, count * p->hidden, p->hidden}, offset = first * p->hidden;
     const enum kiter kind[3] = {KITER_M, KITER_N, KITER_K};
     kval idx[3];
-    struct kcontract *c = kernel_contract_begin(k, DTYPE_F32, 3, extent, kind, idx);
+    struct kcontract *c = kernel_contract_begin(k, p->type, 3, extent, kind, idx);
     c->a.buf = from;
     c->a.dim[0] = kaffine_var(idx[0], 1, 0);
     c->a.dim[1] = kaffine_var(idx[2], 1, 0);
@@ -138,7 +179,7 @@ kval recurrent_active(const struct recurrent_direction *at, kval round, kval b)
     struct kernel *k = at->l->kernel;
     if (!ops_has_input(at->l->node, RNN_LENS))
         return 0;
-    kval len = kernel_cast(k, DTYPE_I64, kernel_load(k, at->l->in[RNN_LENS], &b));
+    kval len = kernel_cast(k, DTYPE_I64, load_within(k, at->l->in[RNN_LENS], &b));
     return kernel_compare(k, KOP_LT, round, len);
 }
 
@@ -148,9 +189,9 @@ kval recurrent_time(const struct recurrent_direction *at, kval round, kval b)
     if (!at->reverse)
         return round;
     if (!ops_has_input(at->l->node, RNN_LENS))
-        return kernel_binary(k, KOP_SUB, index_of(k, at->p->steps - 1), round);
-    kval len = kernel_cast(k, DTYPE_I64, kernel_load(k, at->l->in[RNN_LENS], &b));
-    len = kernel_binary(k, KOP_MIN, len, index_of(k, at->p->steps));
+        return kernel_binary(k, KOP_SUB, ops_add_const(k, at->steps, -1), round);
+    kval len = kernel_cast(k, DTYPE_I64, load_within(k, at->l->in[RNN_LENS], &b));
+    len = kernel_binary(k, KOP_MIN, len, at->steps);
     kval back = kernel_binary(k, KOP_SUB, ops_add_const(k, len, -1), round);
     return kernel_select(k, kernel_compare(k, KOP_LT, round, len), back, round);
 }
@@ -168,8 +209,8 @@ kval recurrent_clip(const struct recurrent_direction *at, kval v)
     double clip = (double)at->p->clip;
     if (clip <= 0)
         return v;
-    v = kernel_binary(k, KOP_MAX, kernel_const(k, DTYPE_F32, -clip), v);
-    return kernel_binary(k, KOP_MIN, kernel_const(k, DTYPE_F32, clip), v);
+    v = kernel_binary(k, KOP_MAX, kernel_const(k, at->p->type, -clip), v);
+    return kernel_binary(k, KOP_MIN, kernel_const(k, at->p->type, clip), v);
 }
 
 void recurrent_store(const struct recurrent_direction *at, kval round, const kval *idx, kval v)
@@ -178,7 +219,7 @@ void recurrent_store(const struct recurrent_direction *at, kval round, const kva
     kval h = v, active = recurrent_active(at, round, idx[0]);
     if (active) {
         h = kernel_select(k, active, v, kernel_load(k, at->h, idx));
-        v = kernel_select(k, active, v, kernel_const(k, DTYPE_F32, 0));
+        v = kernel_select(k, active, v, kernel_const(k, at->p->type, 0));
     }
     kernel_store(k, at->h, idx, h);
     if (!ops_has_output(at->l->node, RNN_Y))

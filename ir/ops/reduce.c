@@ -141,31 +141,20 @@ static kval order_for_min(struct kernel *k, kval v, kval with)
     return order_of(k, v, false);
 }
 
-/* Bools are compared as integers. */
-static kval as_integer(struct kernel *k, kval v, kval with)
-{
-    (void)with;
-    return kernel_cast(k, DTYPE_I32, v);
-}
-
 static kval extreme(struct kernel *k, int x, const int *dims, int n, kval *idx, bool max)
 {
     enum dtype type = ops_compute_type(k->bufs[x].dtype);
     enum kcombine combine = max ? KCOMBINE_MAX : KCOMBINE_MIN;
+    if (type == DTYPE_BOOL)
+        combine = max ? KCOMBINE_OR : KCOMBINE_AND;
     reduce_element *element = NULL;
-    kval start;
-    if (type == DTYPE_BOOL) {
-        element = as_integer;
-        start = kernel_const_int(k, DTYPE_I32, !max);
-    } else {
-        start = max ? ops_lowest(k, type) : ops_highest(k, type);
-    }
+    kval start = max ? ops_lowest(k, type) : ops_highest(k, type);
     if (dtype_is_float(type)) {
         element = max ? order_for_max : order_for_min;
         start = order_of(k, start, max);
     }
     kval v = reduce_over(k, combine, x, dims, n, idx, start, element, 0);
-    return dtype_is_float(type) ? of_order(k, v, type) : kernel_cast(k, type, v);
+    return dtype_is_float(type) ? of_order(k, v, type) : v;
 }
 
 /* ---- one result ---- */

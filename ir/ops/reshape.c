@@ -1,6 +1,8 @@
 #include "ir/checked.h"
 #include "ir/ops/common.h"
 
+enum { X, SHAPE, EXTENTS };
+
 /* Dimensions from the constant input 1: 0 copies (without allowzero), one -1 takes the rest. */
 static bool resolve(const struct node *n, struct shape *out, struct error *err)
 {
@@ -46,15 +48,33 @@ static bool resolve(const struct node *n, struct shape *out, struct error *err)
     return true;
 }
 
+static bool given(const struct node *n, struct shape *out, struct error *err)
+{
+    int64_t dims[MAX_RANK];
+    size_t rank;
+    if (!ops_const_ints(n, SHAPE, "shape", MAX_RANK, dims, &rank, err) ||
+        !ops_stated_shape(rank, dims, out, err) || !ops_given_extents(n, EXTENTS, out, err))
+        return false;
+    const struct shape *x = &n->in[X]->shape;
+    bool known = shape_is_static(x) && shape_is_static(out);
+    if (known && shape_elems(x) != shape_elems(out))
+        return error_set(err, SHEAF_ERROR_SHAPE, "%lld elements do not fill a shape of %lld",
+                         (long long)shape_elems(x), (long long)shape_elems(out));
+    if (shape_elems(x) == 0 && shape_elems(out) > 0)
+        return error_set(err, SHEAF_ERROR_SHAPE, "there are no elements to fill the shape with");
+    return true;
+}
+
 bool reshape_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
     struct shape y;
-    return ops_check_static(n, 0, err) && resolve(n, &y, err) &&
-           ops_set_output(n, 0, n->in[0]->dtype, &y, err);
+    bool ok =
+        n->n_in > EXTENTS ? given(n, &y, err) : ops_check_static(n, 0, err) && resolve(n, &y, err);
+    return ok && ops_set_output(n, 0, n->in[0]->dtype, &y, err);
 }
 
 void reshape_lower(struct lower *l)
 {
-    ops_copy_linear(l);
+    ops_copy_flat(l);
 }

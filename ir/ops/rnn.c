@@ -21,17 +21,18 @@ void rnn_lower(struct lower *l)
     struct recurrent_spec spec = spec_of(l->node);
     struct recurrent p;
     recurrent_plan(l->node, &spec, &p, NULL);
+    int x = recurrent_input(l, &p);
     for (int64_t d = 0; d < p.directions; d++) {
         struct recurrent_direction at;
         kval round, idx[2];
-        recurrent_begin(l, &p, d, &at);
+        recurrent_begin(l, &p, x, d, &at);
         recurrent_contract_inputs(&at, 0, 1, true);
-        kernel_loop_begin(k, kernel_const_index(k, p.steps), 0, NULL, &round, NULL);
+        kernel_loop_begin(k, at.steps, 0, NULL, &round, NULL);
         recurrent_contract_state(&at, round, at.h, 0, 1, false);
-        ops_map_begin(k, at.h, idx);
+        recurrent_map_begin(&at, idx);
         kval sum = recurrent_clip(&at, recurrent_gate(&at, 0, idx));
         recurrent_store(&at, round, idx, recurrent_activate(&at, 0, sum));
-        ops_map_end(k, at.h);
+        kernel_map_end(k);
         kernel_loop_end(k, NULL, NULL);
         recurrent_end(&at, RNN_Y_H, at.h);
     }

@@ -69,7 +69,7 @@ bool rotary_embedding_infer(struct graph *g, struct node *n, struct error *err)
         if (!ops_check_static(n, i, err))
             return false;
     for (size_t i = X; i <= SIN; i++)
-        if (!ops_check_type(n, i, TYPES_MATH, err) || !ops_check_same_type(n, X, i, err))
+        if (!ops_check_type(n, i, TYPES_FLOAT, err) || !ops_check_same_type(n, X, i, err))
             return false;
     if (!plan(n, &p, err) || !check_angles(n, COS, &p, err) || !check_angles(n, SIN, &p, err))
         return false;

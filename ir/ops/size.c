@@ -10,10 +10,6 @@ bool size_infer(struct graph *g, struct node *n, struct error *err)
 void size_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
-    kval elems = kernel_const_index(k, 1);
-    for (int d = 0; d < k->bufs[l->in[0]].rank; d++) {
-        kval extent = kernel_extent(k, l->in[0], d);
-        elems = kernel_binary(k, KOP_MUL, elems, extent);
-    }
+    kval elems = ops_elems(k, l->in[0]);
     kernel_store(k, l->out[0], NULL, elems);
 }

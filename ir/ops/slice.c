@@ -2,11 +2,13 @@
  * Slice-13.  Bounds are constant; or the start is known only at run time and the end lies a
  * constant number of elements behind it (as in x[i:i+1] inside a loop): then the extent is known,
  * and only the place is computed.  A start for which such a slice would leave x is moved so that
- * it does not.
+ * it does not.  All else that a run computes the importers have worked out: there is a start for
+ * each dimension, and the extents are inputs.
  */
+#include "ir/checked.h"
 #include "ir/ops/common.h"
 
-enum { X, STARTS, ENDS, AXES, STEPS };
+enum { X, STARTS, ENDS, AXES, STEPS, EXTENTS };
 
 struct slice_plan {
     int64_t start[MAX_RANK], step[MAX_RANK], extent[MAX_RANK];
@@ -140,10 +142,78 @@ static bool plan_slice(const struct node *n, struct slice_plan *out, struct erro
     return true;
 }
 
+/* ---- with given extents ---- */
+
+static bool given_steps(const struct node *n, int64_t *out, struct error *err)
+{
+    size_t count;
+    return ops_const_ints(n, STEPS, "steps", MAX_RANK, out, &count, err) &&
+           (count == (size_t)n->in[X]->shape.rank ||
+            error_set(err, SHEAF_ERROR_SHAPE, "there are %zu steps", count));
+}
+
+static bool infer_given(struct node *n, struct error *err)
+{
+    int64_t bounds[MAX_RANK], steps[MAX_RANK];
+    const struct shape *starts = &n->in[STARTS]->shape;
+    size_t rank;
+    struct shape y;
+    if (!ops_const_ints(n, ENDS, "bounds", MAX_RANK, bounds, &rank, err) ||
+        !ops_check_rank(n, X, (int)rank, err) || !ops_stated_shape(rank, bounds, &y, err) ||
+        !ops_check_type(n, STARTS, TYPE(I64), err) || !ops_check_rank(n, STARTS, 1, err) ||
+        !given_steps(n, steps, err) || !ops_given_extents(n, EXTENTS, &y, err))
+        return false;
+    if (starts->extent[0] || starts->dims[0] != y.rank || ops_has_input(n, AXES))
+        return error_set(err, SHEAF_ERROR_SHAPE, "'%s' is no start for each dimension",
+                         n->in[STARTS]->name);
+    for (int d = 0; value_is_constant(n->in[STARTS]) && d < y.rank; d++) {
+        int64_t first = tensor_get_int(n->in[STARTS]->constant, d), last;
+        bool fits = checked_mul(steps[d], y.dims[d] - 1, &last) &&
+                    checked_add(first, last, &last) && first >= 0 && last >= 0 &&
+                    first < n->in[X]->shape.dims[d] && last < n->in[X]->shape.dims[d];
+        if (y.dims[d] > 0 && !fits)
+            return error_set(err, SHEAF_ERROR_SHAPE,
+                             "dimension %d has no %lld elements from %lld on", d,
+                             (long long)y.dims[d], (long long)first);
+    }
+    return ops_set_output(n, 0, n->in[X]->dtype, &y, err);
+}
+
+static kval given_start(struct lower *l, int d)
+{
+    const struct value *starts = l->node->in[STARTS];
+    kval at = kernel_const_index(l->kernel, d);
+    if (value_is_constant(starts))
+        return kernel_const_index(l->kernel, tensor_get_int(starts->constant, d));
+    return kernel_load(l->kernel, l->in[STARTS], &at);
+}
+
+static void lower_given(struct lower *l)
+{
+    struct kernel *k = l->kernel;
+    int rank = k->bufs[l->in[X]].rank;
+    int64_t steps[MAX_RANK];
+    kval start[MAX_RANK], out[MAX_RANK], in[MAX_RANK];
+    given_steps(l->node, steps, NULL);
+    for (int d = 0; d < rank; d++)
+        start[d] = given_start(l, d);
+    ops_map_begin(k, l->out[0], out);
+    for (int d = 0; d < rank; d++) {
+        in[d] = ops_mul_const(k, out[d], steps[d]);
+        in[d] = kernel_binary(k, KOP_ADD, start[d], in[d]);
+    }
+    kernel_store(k, l->out[0], out, kernel_load(k, l->in[X], in));
+    ops_map_end(k, l->out[0]);
+}
+
+/* ---- the operator ---- */
+
 bool slice_infer(struct graph *g, struct node *n, struct error *err)
 {
     (void)g;
     struct slice_plan p;
+    if (n->n_in > EXTENTS)
+        return infer_given(n, err);
     if (!plan_slice(n, &p, err))
         return false;
     struct shape y = n->in[X]->shape;
@@ -168,6 +238,10 @@ void slice_lower(struct lower *l)
 {
     struct kernel *k = l->kernel;
     struct slice_plan p;
+    if (l->node->n_in > EXTENTS) {
+        lower_given(l);
+        return;
+    }
     plan_slice(l->node, &p, NULL);
     kval moving = p.moving_axis >= 0 ? moving_start(l, &p) : 0;
     kval out[MAX_RANK], in[MAX_RANK];

@@ -8,11 +8,8 @@ bool swish_infer(struct graph *g, struct node *n, struct error *err)
 
 static kval swish_of(struct lower *l, kval x)
 {
-    struct kernel *k = l->kernel;
     const struct swish_attrs *a = l->node->attrs;
-    kval alpha = kernel_const(k, kernel_inst(k, x)->type, a->alpha);
-    kval scaled = a->alpha == 1 ? x : kernel_binary(k, KOP_MUL, alpha, x);
-    return kernel_binary(k, KOP_MUL, x, kernel_sigmoid(k, scaled));
+    return kernel_swish(l->kernel, x, (double)a->alpha);
 }
 
 void swish_lower(struct lower *l)

@@ -25,6 +25,8 @@ bool top_k_infer(struct graph *g, struct node *n, struct error *err)
                              (long long)k, axis, (long long)y.dims[axis]);
         y.dims[axis] = k;
     }
+    if (a->bound < y.dims[axis])
+        y.dims[axis] = a->bound;
     if (y.extent[axis] || !value_is_constant(n->in[K]))
         y.extent[axis] = ops_hidden_scalar(g, n, 2, "count");
     return ops_set_output(n, 0, n->in[X]->dtype, &y, err) &&
@@ -73,7 +75,7 @@ static kval before(struct kernel *k, int n, const kval *a, const kval *b)
 /* ---- lowering ---- */
 
 /* k, of which there can be no more than there are elements. */
-static kval count_of(struct lower *l, kval extent)
+static kval count_of(struct lower *l, kval extent, int64_t bound)
 {
     struct kernel *k = l->kernel;
     const struct value *v = l->node->in[K];
@@ -82,7 +84,9 @@ static kval count_of(struct lower *l, kval extent)
         count = kernel_const_index(k, tensor_get_int(v->constant, 0));
     else
         count = kernel_cast(k, DTYPE_I64, ops_load_scalar(k, l->in[K]));
-    count = kernel_binary(k, KOP_MAX, zero, kernel_binary(k, KOP_MIN, count, extent));
+    count = kernel_binary(k, KOP_MIN, count, extent);
+    count = kernel_binary(k, KOP_MIN, count, kernel_const_index(k, bound));
+    count = kernel_binary(k, KOP_MAX, zero, count);
     if (ops_has_output(l->node, 2))
         kernel_store(k, l->out[2], NULL, count);
     return count;
@@ -98,7 +102,7 @@ void top_k_lower(struct lower *l)
     ops_axis(a->axis, rank, &axis, NULL);
     bool packed = is_packed(&k->bufs[x], axis);
     kval along = kernel_extent(k, x, axis);
-    kval count = count_of(l, along);
+    kval count = count_of(l, along, k->bufs[l->out[0]].dims[axis]);
     for (int d = 0; d < rank; d++)
         if (d != axis)
             extent[n_outer++] = kernel_extent(k, x, d);

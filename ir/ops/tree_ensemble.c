@@ -68,9 +68,12 @@ bool tree_ensemble_infer(struct graph *g, struct node *n, struct error *err)
     if (!ops_check_dims(n, NODES, 2, nodes, err) || !ops_check_dims(n, SPLITS, 1, nodes, err) ||
         !ops_check_dims(n, WEIGHTS, 1, n->in[TARGETS]->shape.dims, err) || !check_tables(n, err))
         return false;
-    if (a->aggregate < AVERAGE || a->aggregate > GREATEST || a->depth < 0)
+    if (a->aggregate < AVERAGE || a->aggregate > GREATEST)
         return error_set(err, SHEAF_ERROR_UNSUPPORTED, "aggregate %lld is not known",
                          (long long)a->aggregate);
+    if (a->depth < 0 || a->depth > nodes[0])
+        return error_set(err, SHEAF_ERROR_SHAPE, "depth %lld is not possible with %lld nodes",
+                         (long long)a->depth, (long long)nodes[0]);
     struct shape y = n->in[X]->shape;
     y.dims[1] = a->n_targets;
     y.extent[1] = NULL;

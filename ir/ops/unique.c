@@ -12,7 +12,7 @@ bool unique_infer(struct graph *g, struct node *n, struct error *err)
     const struct unique_attrs *a = n->attrs;
     struct shape y = n->in[0]->shape;
     int axis;
-    if (!ops_check_type(n, 0, TYPES_NUMBER, err) || !ops_check_static(n, 0, err) ||
+    if (!ops_check_type(n, 0, TYPES_NUMBER | TYPE(BOOL), err) || !ops_check_static(n, 0, err) ||
         !ops_axis(a->axis, y.rank, &axis, err))
         return false;
     struct shape slices = shape_of_dims(1, &y.dims[axis]), groups = slices;

@@ -14,8 +14,8 @@
  * Where the client's order of dimensions is not the model's (fold_preprocessing, convert_io), a
  * Transpose of an input of bytes moves nothing: its result keeps their order, and who reads it does
  * not hand that on.
- * Inputs and outputs of blocks, constants, state, what control nodes touch, and shapes that are
- * known only at run time stay plain.
+ * Inputs and outputs of blocks, constants, state, what control nodes and functions of the user's
+ * touch, and shapes that are known only at run time stay plain.
  *
  * A search over all assignments would weigh conversions against each other; in the networks at
  * hand contractions decide nearly everything, and one pass in order finds the same.
@@ -68,15 +68,15 @@ static void survey_block(struct graph *g, struct block *b, void *arg)
         c->pinned[b->out[i]->id] = true;
     for (size_t i = 0; i < b->n_nodes; i++) {
         const struct node *n = b->nodes[i];
-        bool control = op_desc(n->op)->flags & OP_CONTROL;
+        bool whole = op_desc(n->op)->flags & (OP_CONTROL | OP_EXTERN);
         for (size_t j = 0; j < n->n_in; j++)
             if (n->in[j]) {
                 c->want_plain[n->in[j]->id] |= wants_plain(n);
-                c->pinned[n->in[j]->id] |= control;
+                c->pinned[n->in[j]->id] |= whole;
             }
         for (size_t j = 0; j < n->n_out; j++)
             if (n->out[j])
-                c->pinned[n->out[j]->id] |= control;
+                c->pinned[n->out[j]->id] |= whole;
     }
 }
 

@@ -186,7 +186,8 @@ static bool is_computed_from_constants(const struct value *v, int left)
     const struct node *n = v->producer;
     if (value_is_constant(v))
         return true;
-    if (!n || !left || n->n_out != 1 || (op_desc(n->op)->flags & (OP_STATE | OP_CONTROL)))
+    if (!n || !left || n->n_out != 1 ||
+        (op_desc(n->op)->flags & (OP_STATE | OP_CONTROL | OP_EXTERN)))
         return false;
     for (size_t i = 0; i < n->n_in; i++)
         if (n->in[i] && !is_computed_from_constants(n->in[i], left - 1))

@@ -71,7 +71,7 @@ static bool attr_equal(enum attr_kind kind, const void *a, const void *b)
 
 /* ---- nodes ---- */
 
-static bool nodes_equal(const struct node *a, const struct node *b)
+bool rewrite_nodes_equal(const struct node *a, const struct node *b)
 {
     const struct op_desc *d = op_desc(a->op);
     if (a->op != b->op || a->on_host != b->on_host || a->n_in != b->n_in || a->n_out != b->n_out ||
@@ -137,7 +137,7 @@ static void merge_nodes(struct graph *g, struct block *b, void *arg)
         if ((op_desc(n->op)->flags & OP_CONTROL) || rewrite_reads_state(n))
             continue;
         size_t at = (size_t)node_hash(n) & t.mask;
-        while (t.slot[at] && !nodes_equal(t.slot[at], n))
+        while (t.slot[at] && !rewrite_nodes_equal(t.slot[at], n))
             at = (at + 1) & t.mask;
         if (!t.slot[at])
             t.slot[at] = n;

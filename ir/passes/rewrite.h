@@ -24,6 +24,9 @@ bool rewrite_reads_state(const struct node *n);
 void rewrite_node(struct graph *g, struct node *n, enum op op, size_t n_in,
                   struct value *const *in);
 
+/* The same operator, attributes and inputs. */
+bool rewrite_nodes_equal(const struct node *a, const struct node *b);
+
 /* The node becomes a Reshape of x to the (static) shape of its only output. */
 void rewrite_as_reshape(struct graph *g, struct node *n, struct value *x);
 

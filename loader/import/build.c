@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/checked.h"
+#include "loader/import/extent.h"
 
 /* A model that is odd in more ways is not worth more words. */
 enum { MAX_NOTES = 100 };
@@ -199,9 +200,13 @@ bool build_end(struct importer *im, struct node *n, const char *const *out_names
         if (!n->out[i] && (i < (size_t)min_out || (out_names[i] && *out_names[i])))
             graph_node_output(im->g, n, i, out_names[i]);
     im->g->source = im->path;
+    bool done = false;
+    if (!extent_resolve(im, n, &done) || done)
+        return done;
     if (!graph_infer_node(im->g, n, im->err))
         return false;
-    fold_last_node(im, n);
+    if (!extent_merge(im, n) && !extent_settle(im, n))
+        fold_last_node(im, n);
     return true;
 }
 

@@ -17,10 +17,12 @@ struct importer {
     struct import_notes *notes; /* NULL: not wanted */
     struct error *err;
     struct graph *g;
-    struct block *block;   /* where nodes are appended */
-    const char *path;      /* of the file in work: begins every sentence */
-    int64_t filled_bytes;  /* of all constants that build_filled made */
-    struct name_map freed; /* size_t: how often build_free_name took a name away */
+    struct block *block;                  /* where nodes are appended */
+    const char *path;                     /* of the file in work: begins every sentence */
+    int64_t filled_bytes;                 /* of all constants that build_filled made */
+    struct name_map freed;                /* size_t: how often build_free_name took a name away */
+    bool *has_extern, *has_extern_output; /* by position in the options: it was met */
+    struct known_table *known;            /* of numbers that a run computes (known.h) */
 };
 
 /* ---- sentences ---- */

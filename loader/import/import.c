@@ -41,9 +41,13 @@ struct graph *import_model(struct arena *arena, const struct import_options *opt
                            struct import_notes *notes, struct error *err)
 {
     struct importer im = {.arena = arena, .opt = opt, .notes = notes, .err = err};
+    im.has_extern = arena_array(arena, opt->n_externs, sizeof *im.has_extern);
+    im.has_extern_output = arena_array(arena, opt->n_extern_outputs, sizeof *im.has_extern_output);
     struct graph *g = import_by_path(&im);
     if (!g)
         return NULL;
+    if (opt->n_externs)
+        graph_sweep(g); /* what extern_forget left */
     graph_count_uses(g);
     /* What the checks of the importers let through must be a graph: anything else is a bug, but one
        that a model found, so it is reported and not asserted. */

@@ -41,6 +41,13 @@ struct import_options {
     const char *input_option; /* what describes them, for sentences; NULL: -model-input */
     const struct import_symbol *symbols;
     size_t n_symbols;
+    /* Operators that functions of the user's compute, "Foo" or "com.acme.Foo", and what he says of
+       their nodes' outputs, where the model does not: type and shape are there. */
+    const char *const *externs;
+    size_t n_externs;
+    bool externs_may_lack; /* the model need not have nodes of all of them */
+    const struct import_input *extern_outputs;
+    size_t n_extern_outputs;
     int64_t batch; /* value of a first dimension that the model leaves open; 0: 1 */
     /* Pixels of the image that will be fed, for a Caffe2 net whose input shape is not said; 0: not
        known. */

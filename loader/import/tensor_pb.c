@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "loader/import/onnx.h"
+#include "loader/import/onnx/onnx.h"
 #include "loader/import/wire.h"
 
 bool tensor_pb_parse(struct arena *a, const char *path, const uint8_t *data, size_t size,

@@ -140,7 +140,8 @@ static void every_operator_has_a_case(void **state)
     int missing = 0;
     for (int op = OP_NONE + 1; op < OP_COUNT; op++) {
         const char *id = op_desc((enum op)op)->id;
-        if (any_case_has(id))
+        bool is_extern = op_desc((enum op)op)->flags & OP_EXTERN; /* tests/loader/test_extern.c */
+        if (is_extern || any_case_has(id))
             continue;
         print_error("operator '%s' is in no case of emit_cases.def\n", id);
         missing++;

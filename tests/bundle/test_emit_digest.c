@@ -44,7 +44,7 @@ static void it_is_that_of_libxxhash(void **state)
         data[i] = (uint8_t)random_next(&seed);
     struct jit *jit;
     sheaf_entry_fn fn;
-    if (!jit_open(&object, "digest_0", &jit, &fn, &err))
+    if (!jit_open(&object, "digest_0", NULL, &jit, &fn, &err))
         fail_msg("%s", err.text);
     for (unsigned n = 0; n <= MOST_BYTES; n++) {
         uint64_t got = 0;

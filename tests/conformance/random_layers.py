@@ -1,8 +1,7 @@
-"""Random models of convolutional and recurrent layers and of what attention is made of, for
-random_models.py."""
+"""Random models of convolutional and recurrent layers and of what attention is made of."""
 
 import numpy as np
-from random_models import Case
+from random_case import Case
 
 
 def conv_transpose(r):
@@ -19,8 +18,7 @@ def conv_transpose(r):
     if r.chance(0.1):
         a["strides"] = [9] * n
     full = [
-        (image[d] - 1) * a["strides"][d] + (kernel[d] - 1) * a["dilations"][d] + 1
-        for d in range(n)
+        (image[d] - 1) * a["strides"][d] + (kernel[d] - 1) * a["dilations"][d] + 1 for d in range(n)
     ]
     form = r.one_of("pads", "pads", "shape", "same")
     if form == "same":
@@ -55,6 +53,13 @@ def deform_conv(r):
     return Case("DeformConv", inputs, exact=True, group=group, offset_group=offsets, pads=pads)
 
 
+def in_f64(case):
+    """What ONNX Runtime has not; the reference runs forwards, all sequences to their end."""
+    case.inputs[4] = None
+    case.inputs = [None if x is None else x.astype(np.float64) for x in case.inputs]
+    return case
+
+
 def recurrent(op, gates, activations):
     def make(r):
         t, b, i, h = r.int(1, 4), r.int(1, 3), r.int(1, 5), r.int(1, 5)
@@ -72,9 +77,13 @@ def recurrent(op, gates, activations):
         a = {"hidden_size": h, "direction": direction}
         if gates > 1:
             a["linear_before_reset"] = r.int(0, 1)
+        if d == 1 and direction == "forward" and r.chance(0.5):
+            return in_f64(Case(op, inputs, n_out=2, exact=True, **a))
         if r.chance(0.3):
             a["activations"] = activations * d
-        return Case(op, inputs, n_out=r.int(1, 2), **a)
+        case = Case(op, inputs, n_out=r.int(1, 2), **a)
+        case.in_doubles = r.chance(0.3)
+        return case
 
     return make
 
@@ -157,12 +166,17 @@ def det(r):
     n = r.int(1, 6)
     x = r.floats([r.int(1, 3) for _ in range(r.int(0, 2))] + [n, n])
     if r.chance(0.2):
-        x[..., 0] = x[..., -1]
+        x[..., 0] = 0
     return Case("Det", [x], exact=True)
 
 
 def fused_matmul(r):
-    batch, m, k, n = [r.int(1, 3) for _ in range(r.int(0, 2))], r.int(1, 5), r.int(1, 5), r.int(1, 5)
+    batch, m, k, n = (
+        [r.int(1, 3) for _ in range(r.int(0, 2))],
+        r.int(1, 5),
+        r.int(1, 5),
+        r.int(1, 5),
+    )
     a = {"alpha": r.one_of(1.0, 0.5)}
     inputs = []
     for name, dims in (("A", [m, k]), ("B", [k, n])):
@@ -233,7 +247,18 @@ def masked_attention(r):
     return Case("com.microsoft.MultiHeadAttention", inputs, n_out=3 if past else 1, **a)
 
 
+def simplified_layer_norm(r):
+    """ONNX Runtime's, in the default domain."""
+    shape = r.one_of(r.shape(), (r.int(1, 3), r.int(30, 70)))
+    inputs = [r.floats(shape), r.floats(shape[-1:])]
+    case = Case("SimplifiedLayerNormalization", inputs, axis=-1, epsilon=r.one_of(1e-5, 0.1))
+    newest = Case("RMSNormalization", inputs, exact=True, **case.attributes)
+    case.run = newest.run
+    return case
+
+
 OPERATORS = {
+    "SimplifiedLayerNormalization": simplified_layer_norm,
     "DFT": dft,
     "STFT": stft,
     "Det": det,

@@ -4,7 +4,7 @@ for random_models.py."""
 import math
 
 import numpy as np
-from random_models import Case
+from random_case import Case
 
 MICROSOFT = "com.microsoft."
 
@@ -92,7 +92,10 @@ def group_query_attention(r):
 
 def activation(r):
     return r.one_of(
-        ("Relu", []), ("Tanh", []), ("Sigmoid", []), ("LeakyRelu", [0.3]),
+        ("Relu", []),
+        ("Tanh", []),
+        ("Sigmoid", []),
+        ("LeakyRelu", [0.3]),
         ("Clip", [-0.5, 0.75]),
         ("HardSigmoid", [0.3, 0.4]),
     )
@@ -108,6 +111,17 @@ def fused_conv(r):
     added = r.one_of(None, r.floats([n, m, h - k + 1, w - k + 1]))
     inputs = [r.floats([n, c, h, w]), r.floats([m, c, k, k]), r.one_of(None, r.floats([m]))]
     return Case(MICROSOFT + "FusedConv", inputs + [added], {1}, **a)
+
+
+def nhwc_fused_conv(r):
+    """ONNX Runtime has it on other devices: what FusedConv makes of channels that are first."""
+    case = fused_conv(r)
+    x, w, bias, added = case.inputs
+    turned = [None if v is None else np.moveaxis(v, 1, -1) for v in (x, added)]
+    inputs = [turned[0], w, bias, turned[1]]
+    last = Case(MICROSOFT + "NhwcFusedConv", inputs, {1}, **case.attributes)
+    last.run = lambda: [np.ascontiguousarray(np.moveaxis(case.run()[0], 1, -1))]
+    return last
 
 
 def fused_gemm(r):
@@ -191,6 +205,7 @@ OPERATORS = {
     "QAttention": q_attention,
     "GroupQueryAttention": group_query_attention,
     "FusedConv": fused_conv,
+    "NhwcFusedConv": nhwc_fused_conv,
     "FusedGemm": fused_gemm,
     "NhwcMaxPool": nhwc_max_pool,
     "MicrosoftGroupNorm": group_norm("GroupNorm"),

@@ -24,7 +24,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from random_models import Random
+from random_case import Random
 
 # Types of activations and of weights.
 FORMATS = {

@@ -6,7 +6,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from random_models import ONNX_TYPE, OPSET, Case, i64
+from random_case import ONNX_TYPE, OPSET, Case, i64
 
 DOMAIN = "ai.onnx.preview.training"
 
@@ -24,7 +24,8 @@ def optimizer(op, n_states, **attributes):
         shapes = [r.shape(0, 3, 5) for _ in range(r.int(1, 3))]
         kinds = [[r.floats(s, dtype=dtype) for s in shapes] for _ in range(2)]
         kinds += [[np.abs(r.floats(s, dtype=dtype)) for s in shapes] for _ in range(n_states)]
-        rate = np.array(0.1, r.one_of(np.float32, np.float64))
+        # The reference computes the rate of a step in the type of the rate.
+        rate = np.array(0.1, r.one_of(dtype, np.float64))
         inputs = [rate, i64(r.int(0, 3)), *(x for kind in kinds for x in kind)]
         n_out = len(shapes) * (1 + n_states)
         return Optimizer(f"{DOMAIN}.{op}", inputs, n_out=n_out, exact=True, **attributes)
@@ -115,7 +116,11 @@ def layers(r):
     a, b, bias = r.floats((n, inner), 1), r.floats((inner, m), 1), r.floats(r.broadcast((n, m)), 1)
     if r.chance(0.5):
         batch = r.shape(0, 2, 3)
-        inputs = [r.floats((*batch, *a.shape), 1), r.floats((*r.broadcast(batch), *b.shape), 1), bias]
+        inputs = [
+            r.floats((*batch, *a.shape), 1),
+            r.floats((*r.broadcast(batch), *b.shape), 1),
+            bias,
+        ]
         nodes = [node("MatMul", "x0 x1", "p"), node("Add", "p x2", "z")]
     else:
         flip = [r.int(0, 1), r.int(0, 1)]
@@ -157,6 +162,24 @@ def bernoulli(r):
     return Case("Bernoulli", [r.ints(r.shape(), 0, 1, dtype)], exact=True, dtype=to)
 
 
+def drawn(op):
+    """Without a spread: all numbers are the mean, which is both ends of the range."""
+
+    def make(r):
+        t = r.one_of(np.float32, np.float64, np.float16)
+        shape = r.shape(1, empty=0.1)
+        mean = float(r.one_of(0, -2, 0.5))
+        a = {"mean": mean, "scale": 0.0} if "Normal" in op else {"low": mean, "high": mean}
+        like = op.endswith("Like")
+        inputs = [r.floats(shape, dtype=t)] if like else []
+        a |= {"dtype": ONNX_TYPE(np.dtype(t))} if not like or r.chance(0.5) else {}
+        case = Case(op, inputs, seed=float(r.int(0, 9)), **a, **({} if like else {"shape": shape}))
+        case.run = lambda: [np.full(shape, mean, t)]
+        return case
+
+    return make
+
+
 def multinomial(r):
     """Of each row one class is possible."""
     batch, classes = r.int(1, 4), r.int(1, 9)
@@ -170,10 +193,20 @@ def multinomial(r):
 
 OPERATORS = {
     "Bernoulli": bernoulli,
+    **{
+        op: drawn(op)
+        for op in ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+    },
     "Multinomial": multinomial,
     "Adagrad": optimizer("Adagrad", 1, decay_factor=0.25, epsilon=0.01, norm_coefficient=0.5),
     "Adam": optimizer(
-        "Adam", 2, alpha=0.75, beta=0.5, epsilon=0.01, norm_coefficient=0.5, norm_coefficient_post=0.25
+        "Adam",
+        2,
+        alpha=0.75,
+        beta=0.5,
+        epsilon=0.01,
+        norm_coefficient=0.5,
+        norm_coefficient_post=0.25,
     ),
     "Momentum": optimizer(
         "Momentum", 1, alpha=0.75, beta=0.5, norm_coefficient=0.25, mode="standard"

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "loader/import/onnx.h"
+#include "loader/import/onnx/onnx.h"
 #include "loader/import/tensor_pb.h"
 #include "loader/import/wire.h"
 #include "tests/support/support.h"
@@ -102,6 +102,17 @@ static void add_tensor(struct vector *v, struct fields *to, const char *name,
     memcpy(part->dims, t->dims, sizeof part->dims);
 }
 
+/* How long a sequence can become in a loop that no constant bounds must be said. */
+static bool is_loop_output(const struct vector *v, const char *name)
+{
+    const Onnx__GraphProto *g = v->model->graph;
+    for (size_t i = 0; i < g->n_node; i++)
+        for (size_t k = 0; !strcmp(g->node[i]->op_type, "Loop") && k < g->node[i]->n_output; k++)
+            if (!strcmp(g->node[i]->output[k], name))
+                return true;
+    return false;
+}
+
 /* A SequenceProto's tensors (field 3). */
 static void add_sequence(struct vector *v, struct fields *to, const char *name, const uint8_t *data,
                          size_t size)
@@ -114,7 +125,7 @@ static void add_sequence(struct vector *v, struct fields *to, const char *name, 
         if (f.number == 3)
             add_tensor(v, to, support_printf("%s_%lld", name, (long long)n++),
                        parse_tensor(v, f.data, f.size), true);
-    if (to == &v->in)
+    if (to == &v->in || is_loop_output(v, name))
         set_length(v, name, n);
 }
 
@@ -240,6 +251,7 @@ static const char *model_file(struct vector *v, enum bind bind)
         g->initializer[g->n_initializer++] =
             onnx__tensor_proto__unpack(NULL, text.len, (const uint8_t *)strbuf_text(&text));
     }
+    v->n_bound = g->n_initializer - n_given;
     size_t size = onnx__model_proto__get_packed_size(v->model);
     uint8_t *bytes = arena_alloc(&v->arena, size);
     onnx__model_proto__pack(v->model, bytes);

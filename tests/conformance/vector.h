@@ -26,11 +26,13 @@ struct vector {
     struct arena arena;
     const char *dir, *name;
     Onnx__ModelProto *model;
+    bool is_drawn; /* at random it is chosen which elements of the outputs are 0 */
     /* The rest by vector_read. */
     struct fields in, out;
     struct import_symbol length[MAX_FIELDS]; /* of inputs that are sequences, optionals, strings */
     struct import_input part[MAX_FIELDS];    /* their tensors, and those of open shapes */
     size_t n_lengths, n_parts;
+    size_t n_bound; /* inputs that vector_import made constants */
 };
 
 /* False: there is no model in the folder.  To be closed in either case. */

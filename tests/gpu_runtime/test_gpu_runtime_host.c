@@ -115,6 +115,15 @@ static void callers_choose_how_many_items(void **state)
     expect_nothing_left();
 }
 
+static void functions_of_the_user_stay(void **state)
+{
+    (void)state;
+    sheaf_bundle *b = open_extern();
+    for (int i = 0; i < 2; i++)
+        run_extern(b);
+    sheaf_close(b);
+}
+
 /* ---- branches and loops ---- */
 
 static void branches_are_taken(void **state)
@@ -297,6 +306,7 @@ int main(void)
         cmocka_unit_test(all_can_stay_on_the_host),
         cmocka_unit_test(tensors_lie_in_the_activations),
         cmocka_unit_test(callers_choose_how_many_items),
+        cmocka_unit_test(functions_of_the_user_stay),
         cmocka_unit_test(branches_are_taken),
         cmocka_unit_test(loops_end_when_they_should),
         cmocka_unit_test(loops_of_known_length_are_straight),

@@ -147,6 +147,33 @@ static void test_round_trip(void **state)
     assert_int_equal(tensor_get_int(k->bufs[2].constant, 1), -2);
 }
 
+static void test_extern(void **state)
+{
+    struct arena *a = *state;
+    const char *form = "kernel \"k\" {\n"
+                       "  in @0 \"x\": f32[2,4@2] plain\n"
+                       "  in @1 \"t\": i32[1] plain = {3:i32}\n"
+                       "  in @2 \"n\": i64[] plain\n"
+                       "  in @3 \"unused\": f32[] plain\n"
+                       "  out @4 \"y\": f32[2] plain\n"
+                       "  extern \"own.F\\\"\" (@0, _, @0) -> (_, @4) {ints \"i\" (1, -2), floats "
+                       "\"f\" (%s, -inf), strings \"s\" (\"a\", \"\\x0a\"), tensor \"t\" @1, ints "
+                       "\"none\" ()}\n"
+                       "}\n";
+    const char *text = arena_printf(a, form, "0.5");
+    struct kernel *k = parse(a, text), *other = parse(a, arena_printf(a, form, "0.25"));
+    assert_string_equal(print(a, k), text);
+    assert_string_equal(print(a, kernel_clone(a, k)), text);
+    assert_string_not_equal(key(a, k), key(a, other));
+    const struct kextern *call = kernel_only_extern(k);
+    assert_string_equal(kextern_symbol(a, call->op), "sheaf_extern_own_F_");
+    assert_string_equal(call->attrs[2].u.strings.v[1], "\n");
+    /* It has an effect, and reads what it is given. */
+    assert_false(kernel_simplify(k));
+    assert_non_null(kernel_only_extern(k));
+    assert_null(kernel_only_extern(parse(a, "kernel \"k\" { }")));
+}
+
 /* Numbers do not depend on the order in which values were made, and comments are skipped. */
 static void test_numbering(void **state)
 {
@@ -231,6 +258,11 @@ static void test_parse_errors(void **state)
         {"kernel \"k\" { %0 = frob 1 }", "expected an instruction"},
         {"kernel \"k\" { %0 = const 1 }", "does not write"},
         {"kernel \"k\" { add 1, 2 }", "without its number"},
+        {"kernel \"k\" { extern \"F\" (0) -> () }", "expected '@'"},
+        {"kernel \"k\" { extern \"F\" () -> () {ints \"i\" (0.5)} }", "expected"},
+        {"kernel \"k\" { extern \"F\" () -> () {floats \"f\" (1)} }", "no float"},
+        {"kernel \"k\" { extern \"F\" () -> () {names \"n\" ()} }", "kind of an attribute"},
+        {"kernel \"k\" { %0 = extern \"F\" () -> () }", "has no value"},
         {"kernel \"k\" { %0 = add 300:u8, 1:u8 }", "does not fit its type"},
         {"kernel \"k\" { %0 = add 9223372036854775808, 1 }", "does not fit its type"},
         {"kernel \"k\" { %0 = neg infinite }", "expected"},
@@ -357,6 +389,10 @@ static void test_validator(void **state)
         {"%0 = cast f32 1:f8e8m0", "does not exist for coded types"},
         {"%0 = select 1, 2, 3", "needs a bool"},
         {"%0 = bitcast i64 1.0", "same width"},
+        {"extern \"F\" (@0) -> (@0)", "writes an input buffer"},
+        {"extern \"F\" (@1) -> (@1)", "reads what is no input"},
+        {"extern \"F\" () -> (@9)", "names no buffer"},
+        {"map %0 (%1 < 4) { extern \"F\" (@0) -> () }", "does not stand in the body"},
         {"yield 1", "yields where it must not"},
         {"map %0 (%1 < 4) { yield 1 }", "yields where it must not"},
         {"map %0 (%1 < 4) { %2 = neg %1 } %3 = neg %2", "not visible there"},
@@ -498,6 +534,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_extern, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbering, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_literals, setup, teardown),

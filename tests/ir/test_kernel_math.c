@@ -1,9 +1,6 @@
 /*
- * The error bounds that ir/kernel_math.c states, and its special values, through the evaluator.
- *
- * f32: every 251st float (every 7th in a full run) against double arithmetic, every 4001st of
- * functions that are computed in f64; a value is off by the distance to the exact result in units
- * in the last place of the float nearest to it.
+ * The error bounds that ir/kernel_math.c states for f64, and its special values, through the
+ * evaluator; test_functions.c has those of f32.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -47,132 +44,6 @@ static void run(const struct kernel *k, void *const *data)
     arena_init(&scratch);
     eval_kernel(k, data, &scratch, &opt);
     arena_done(&scratch);
-}
-
-/* The distance of a unit in the last place around `exact`, subnormals included. */
-static double ulp_f32(double exact)
-{
-    int e;
-    if (fabs(exact) < 0x1p-126)
-        return 0x1p-149;
-    frexp(exact, &e);
-    return ldexp(1.0, e - 24);
-}
-
-static double error_f32(float got, double exact)
-{
-    if (isnan(exact) || isnan(got))
-        return isnan(exact) && isnan(got) ? 0 : INFINITY;
-    float nearest = (float)exact;
-    if (isinf(nearest) || isinf(got))
-        return got == nearest ? 0
-               : fabs(exact) < 0x1.fffffep127 + 0x1p104 && isinf(got) &&
-                       fabs(exact) > 0x1.fffffcp127
-                   ? 1
-                   : INFINITY;
-    if (exact == 0 && (got != 0 || !signbit(got) != !signbit(exact)))
-        return INFINITY;
-    return fabs((double)got - exact) / ulp_f32(exact);
-}
-
-static double sigmoid(double x)
-{
-    return 1 / (1 + exp(-x));
-}
-
-static void check_floats(build_fn fn, double (*exact)(double), double bound, uint64_t step)
-{
-    struct arena a;
-    arena_init(&a);
-    struct kernel *k = unary_kernel(&a, fn, DTYPE_F32);
-    float *x = malloc(CHUNK * sizeof *x), *y = malloc(CHUNK * sizeof *y);
-    step = support_full() ? 7 : support_quick() ? step * 64 : step;
-    double worst = 0;
-    float worst_at = 0;
-    for (uint64_t bits = 0; bits < UINT64_C(1) << 32;) {
-        int n = 0;
-        for (; n < CHUNK; n++, bits += step) {
-            uint32_t b = (uint32_t)bits;
-            memcpy(&x[n], &b, sizeof b);
-        }
-        run(k, (void *[]){x, y});
-        for (int i = 0; i < n; i++) {
-            double e = error_f32(y[i], exact((double)x[i]));
-            if (e > worst) {
-                worst = e;
-                worst_at = x[i];
-            }
-        }
-    }
-    free(x);
-    free(y);
-    arena_done(&a);
-    print_message("worst error %.3f ULP at %.9g\n", worst, (double)worst_at);
-    if (!(worst <= bound))
-        fail_msg("error of %.3f ULP at %.9g (%a)", worst, (double)worst_at, (double)worst_at);
-}
-
-static void check_f32(build_fn fn, double (*exact)(double), double bound)
-{
-    check_floats(fn, exact, bound, 251);
-}
-
-static void check_by_f64(build_fn fn, double (*exact)(double))
-{
-    check_floats(fn, exact, 1, 4001);
-}
-
-static void test_exp(void **state)
-{
-    (void)state;
-    check_f32(kernel_exp, exp, 1);
-    check_f32(kernel_expm1, expm1, 2);
-}
-
-static void test_log(void **state)
-{
-    (void)state;
-    check_f32(kernel_log, log, 1);
-    check_f32(kernel_log1p, log1p, 2);
-}
-
-static void test_tanh(void **state)
-{
-    (void)state;
-    check_f32(kernel_tanh, tanh, 2);
-}
-
-static void test_sigmoid(void **state)
-{
-    (void)state;
-    check_f32(kernel_sigmoid, sigmoid, 2.5);
-}
-
-static void test_erf(void **state)
-{
-    (void)state;
-    check_f32(kernel_erf, erf, 2);
-}
-
-static void test_trigonometry(void **state)
-{
-    (void)state;
-    check_by_f64(kernel_sin, sin);
-    check_by_f64(kernel_cos, cos);
-    check_by_f64(kernel_tan, tan);
-    check_by_f64(kernel_asin, asin);
-    check_by_f64(kernel_acos, acos);
-    check_by_f64(kernel_atan, atan);
-}
-
-static void test_hyperbolic(void **state)
-{
-    (void)state;
-    check_by_f64(kernel_sinh, sinh);
-    check_by_f64(kernel_cosh, cosh);
-    check_by_f64(kernel_asinh, asinh);
-    check_by_f64(kernel_acosh, acosh);
-    check_by_f64(kernel_atanh, atanh);
 }
 
 /* ---- f64, against long double ---- */
@@ -232,6 +103,32 @@ static long double sigmoid_long(long double x)
     return 1 / (1 + expl(-x));
 }
 
+static long double gelu_long(long double x)
+{
+    return x * (0.5L * erfcl(-x * 0.70710678118654752440084436210484903928L));
+}
+
+static long double gelu_tanh_long(long double x)
+{
+    long double root = 0.79788456080286535587989211986876373695L;
+    return 0.5L * x * (1 + tanhl(root * (x + 0.044715L * x * x * x)));
+}
+
+static long double mish_long(long double x)
+{
+    return x * tanhl(log1pl(expl(x)));
+}
+
+static kval swish(struct kernel *k, kval x)
+{
+    return kernel_swish(k, x, 1);
+}
+
+static long double swish_long(long double x)
+{
+    return x / (1 + expl(-x));
+}
+
 static void test_f64(void **state)
 {
     (void)state;
@@ -245,9 +142,16 @@ static void test_f64(void **state)
     check_f64(kernel_log, logl, 0, 4, 1);
     check_f64(kernel_log, logl, 0, 1e-308, 1);
     check_f64(kernel_tanh, tanhl, -3, 3, 2);
-    check_f64(kernel_sigmoid, sigmoid_long, -740, 40, 2.5);
-    check_f64(kernel_sigmoid, sigmoid_long, -4, 4, 2.5);
+    check_f64(kernel_sigmoid, sigmoid_long, -740, 40, 1.5);
+    check_f64(kernel_sigmoid, sigmoid_long, -4, 4, 1.5);
     check_f64(kernel_erf, erfl, -7, 7, 2);
+    check_f64(kernel_gelu, gelu_long, -1, 30, 8);
+    check_f64(kernel_gelu, gelu_long, -3, -1, 12);
+    check_f64(kernel_gelu, gelu_long, -37, -3, 1300);
+    check_f64(kernel_gelu_tanh, gelu_tanh_long, -1, 9, 8);
+    check_f64(kernel_mish, mish_long, -700, 30, 4);
+    check_f64(swish, swish_long, -700, 40, 4);
+    check_f64(swish, swish_long, -4, 4, 4);
 }
 
 static void test_trigonometry_f64(void **state)
@@ -332,44 +236,6 @@ static const double pow_cases[] = {
     0,    -0.0, 1,    -1,   0.5,   -0.5,      2,   -2, 3,   -3, 4,  7,     8.5,  -8.5,    1e3,
     -1e3, 1e30, 1e-9, 3e38, -3e38, -INFINITY, NAN, 63, -63, 64, 65, 1e-40, 0.25, INFINITY};
 
-static void test_pow(void **state)
-{
-    (void)state;
-    enum { CASES = sizeof pow_cases / sizeof pow_cases[0] };
-    struct arena a;
-    arena_init(&a);
-    struct kernel *k = pow_kernel(&a, DTYPE_F32);
-    float *x = malloc(CHUNK * sizeof *x), *y = malloc(CHUNK * sizeof *y);
-    float *z = malloc(CHUNK * sizeof *z);
-    uint64_t s = 0x2545f4914f6cdd1d;
-    double worst = 0;
-    for (int round = 0; round < 16; round++) {
-        for (int i = 0; i < CHUNK; i++) {
-            uint32_t bits = (uint32_t)random_bits(&s);
-            memcpy(&x[i], &bits, sizeof bits);
-            y[i] = (float)(round % 2 ? uniform(&s, -4, 4) : trunc(uniform(&s, -9, 9)));
-            if (round == 0 && i < CASES * CASES) {
-                x[i] = (float)pow_cases[i / CASES];
-                y[i] = (float)pow_cases[i % CASES];
-            }
-            if (round >= 8)
-                x[i] = (float)uniform(&s, 0.5, 2);
-        }
-        run(k, (void *[]){x, y, z});
-        for (int i = 0; i < CHUNK; i++) {
-            double e = error_f32(z[i], pow((double)x[i], (double)y[i]));
-            if (e > 1)
-                fail_msg("pow(%a, %a) gives %a", (double)x[i], (double)y[i], (double)z[i]);
-            worst = e > worst ? e : worst;
-        }
-    }
-    print_message("worst error %.3f ULP\n", worst);
-    free(x);
-    free(y);
-    free(z);
-    arena_done(&a);
-}
-
 /* Whole powers of whole numbers are exact in f64: integers are raised by way of it. */
 static void test_pow_of_integers(void **state)
 {
@@ -430,20 +296,9 @@ static void test_half(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exp),
-        cmocka_unit_test(test_log),
-        cmocka_unit_test(test_tanh),
-        cmocka_unit_test(test_sigmoid),
-        cmocka_unit_test(test_erf),
-        cmocka_unit_test(test_trigonometry),
-        cmocka_unit_test(test_hyperbolic),
-        cmocka_unit_test(test_trigonometry_f64),
-        cmocka_unit_test(test_hyperbolic_f64),
-        cmocka_unit_test(test_nearest_to_quadrant),
-        cmocka_unit_test(test_f64),
-        cmocka_unit_test(test_pow),
-        cmocka_unit_test(test_pow_of_integers),
-        cmocka_unit_test(test_half),
+        cmocka_unit_test(test_trigonometry_f64),    cmocka_unit_test(test_hyperbolic_f64),
+        cmocka_unit_test(test_nearest_to_quadrant), cmocka_unit_test(test_f64),
+        cmocka_unit_test(test_pow_of_integers),     cmocka_unit_test(test_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -509,6 +509,20 @@ static void test_lstm(void **state)
           "%y = lstm (%x, %w, %r, %b) {activations=[\"HardSigmoid\", \"Affine\", \"relu\"],"
           "activation_alpha=[0.5, 2], activation_beta=[0.25, 1]} return %y",
           "f32 [1,1,1,1]", 7);
+    /* Steps, or entries of the batch, of which there are two at run time. */
+    CHECK("const %a f32 [3,1,1] = {0.5, 9, 0.25} const %k i32 [3] = {1, 0, 1} " LSTM_WEIGHTS
+          "%c = cast (%k) {to=9} %x = compress (%a, %c) {axis=0}"
+          "%y = lstm (%x, %w, %r, %b) {direction=\"reverse\"} return %y",
+          "f32 [2,1,1,1]", tanh(b), tanh(c));
+    CHECK("const %a f32 [3,2,1] = {9, 9, 0.5, 0.25, 0.25, 9} const %k i32 [3] = {0, 1, 1}"
+          "const %l i32 [3] = {2, 2, 1} " LSTM_WEIGHTS "%c = cast (%k) {to=9}"
+          "%x = compress (%a, %c) {axis=0} %n = compress (%l, %c) {axis=0}"
+          "%y = lstm (%x, %w, %r, %b, %n) {layout=1} return %y",
+          "f32 [2,2,1,1]", tanh(a), tanh(b), tanh(c), 0);
+    CHECK("const %x f64 [2,1,1] = {0.5, 0.25} const %w f64 [1,4,1] = {0, 0, 0, 1}"
+          "const %r f64 [1,4,1] = fill 0 const %b f64 [1,8] = {100, 100, 100, 0, 0, 0, 0, 0}"
+          "%y = lstm (%x, %w, %r, %b) return %y",
+          "f64 [2,1,1,1]", tanh(a), tanh(b));
     refused("const %x f32 [1,1,1] = {3}" LSTM_WEIGHTS
             "%y = lstm (%x, %w, %r, %b) {direction=\"sideways\"} return %y",
             "direction 'sideways' is not known");

@@ -115,11 +115,57 @@ static void test_matrices(void **state)
           "%y = reverse_sequence (%x, %n) return %y",
           "i8 [3,2]", 3, 6, 1, 4, 5, 2);
     CHECK("const %x i8 [3,2] = fill 0 %y = size (%x) return %y", "i64 []", 6);
+    CHECK("const %i i64 [2] = {1, -1} const %d i64 [1] = {5} const %v i8 [2] = {5, 7}"
+          "const %e i64 [] = {2} %y = one_hot (%i, %d, %v, %e) return %y",
+          "i8 [2,2]", 5, 7, 5, 7);
     refused("const %i i64 [3] = {1, -1, 2} input %d i64 [] const %v i8 [2] = {5, 7}"
             "%y = one_hot (%i, %d, %v) return %y",
             "the depth, input 'd', must be constant");
     refused("const %x i8 [3] = fill 0 %y = trilu (%x) return %y",
             "the input has 1 dimensions, not 2 or more");
+}
+
+/* Shapes that an importer has worked out: bounds, and extents as inputs. */
+static void test_given_extents(void **state)
+{
+    (void)state;
+    CHECK("const %x i8 [2,3] = {1, 2, 3, 4, 5, 6} const %b i64 [2] = {4, 2} const %e i64 [] = {3}"
+          "%y = reshape (%x, %b, %e) return %y",
+          "i8 [3,2]", 1, 2, 3, 4, 5, 6);
+    CHECK("const %x i8 [3,2] = {1, 2, 3, 4, 5, 6} const %s i64 [2] = {2, 0}"
+          "const %b i64 [2] = {3, 2} const %t i64 [2] = {-1, 1} const %e i64 [] = {2}"
+          "%y = slice (%x, %s, %b, _, %t, %e) return %y",
+          "i8 [2,2]", 5, 6, 3, 4);
+    CHECK("const %x i8 [2] = {1, 2} const %p i64 [1] = {1} const %v i8 [] = {9}"
+          "const %b i64 [1] = {7} const %e i64 [] = {4} %y = pad (%x, %p, %v, _, %b, %e) return %y",
+          "i8 [4]", 9, 1, 2, 9);
+    CHECK("const %x i8 [1,2] = {1, 2} const %b i64 [2] = {4, 2} const %e i64 [] = {2}"
+          "%y = expand (%x, %b, %e) return %y",
+          "i8 [2,2]", 1, 2, 1, 2);
+    CHECK("const %x i8 [2] = {1, 2} const %b i64 [1] = {9} const %e i64 [] = {5}"
+          "%y = tile (%x, %b, %e) return %y",
+          "i8 [5]", 1, 2, 1, 2, 1);
+    CHECK("const %e i64 [] = {3} const %a i8 [1] = {1} const %b i8 [2] = {2, 3}"
+          "%y = join (%e, %a, %b) return %y",
+          "i8 [3]", 1, 2, 3);
+    refused("const %e i64 [] = {4} const %a i8 [1] = {1} const %b i8 [2] = {2, 3}"
+            "%y = join (%e, %a, %b) return %y",
+            "'e' is not the sum of the extents");
+    refused("const %x i8 [6] = fill 1 const %b i64 [2] = {4, 2} const %e i64 [] = {5}"
+            "%y = reshape (%x, %b, %e) return %y",
+            "extent 5 of dimension 0 is above 4");
+    refused("const %x i8 [6] = fill 1 const %b i64 [2] = {4, 2} const %e i64 [] = {2}"
+            "%y = reshape (%x, %b, %e) return %y",
+            "6 elements do not fill a shape of 4");
+    refused("const %x i8 [6] = fill 1 const %s i64 [1] = {2} const %b i64 [1] = {5}"
+            "const %t i64 [1] = {1} %y = slice (%x, %s, %b, _, %t, _) return %y",
+            "dimension 0 has no 5 elements from 2 on");
+    refused("const %x i8 [2] = fill 1 const %b i64 [1] = {5} const %e i32 [] = {5}"
+            "%y = tile (%x, %b, %e) return %y",
+            "tile does not take input 'e' of type i32");
+    refused("const %x i8 [2] = fill 1 const %b i64 [1] = {5} const %e i64 [] = {5}"
+            "%y = expand (%x, %b, %e) return %y",
+            "extent 2 does not broadcast to 5");
 }
 
 static void test_compress(void **state)
@@ -232,12 +278,13 @@ static void test_col2im(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gather),   cmocka_unit_test(test_scatter),
-        cmocka_unit_test(test_repeat),   cmocka_unit_test(test_tensor_scatter),
-        cmocka_unit_test(test_matrices), cmocka_unit_test(test_compress),
-        cmocka_unit_test(test_unique),   cmocka_unit_test(test_non_max_suppression),
-        cmocka_unit_test(test_resample), cmocka_unit_test(test_grids),
-        cmocka_unit_test(test_col2im),   cmocka_unit_test(test_roi_align),
+        cmocka_unit_test(test_gather),        cmocka_unit_test(test_scatter),
+        cmocka_unit_test(test_repeat),        cmocka_unit_test(test_tensor_scatter),
+        cmocka_unit_test(test_matrices),      cmocka_unit_test(test_compress),
+        cmocka_unit_test(test_unique),        cmocka_unit_test(test_non_max_suppression),
+        cmocka_unit_test(test_resample),      cmocka_unit_test(test_grids),
+        cmocka_unit_test(test_col2im),        cmocka_unit_test(test_roi_align),
+        cmocka_unit_test(test_given_extents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

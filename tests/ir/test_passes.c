@@ -97,6 +97,21 @@ static void fill(struct tensor *t, const char *name)
     }
 }
 
+/* An operator of the user's: y = 2 x, and nobody knows. */
+static void double_all(const struct sheaf_extern_call *call)
+{
+    const float *x = call->inputs[0].data;
+    float *y = call->outputs[0].data;
+    int64_t n = 1;
+    for (uint32_t d = 0; d < call->outputs[0].rank; d++)
+        n *= call->outputs[0].dims[d];
+    for (int64_t i = 0; i < n; i++)
+        y[i] = 2 * x[i];
+}
+
+static struct kextern_function own_function = {"sheaf_extern_Double", double_all};
+static const struct kextern_functions own_functions = {.function = &own_function, .n = 1};
+
 static struct run run_graph(struct graph *g)
 {
     struct run r = {.g = g, .p = program_build(&arena, g, &err)};
@@ -113,7 +128,7 @@ static struct run run_graph(struct graph *g)
         fill(&t, g->body.in[i]->name);
     }
     eval_program(r.p, r.area[AREA_CONSTANT], r.area[AREA_MUTABLE], r.area[AREA_ACTIVATION],
-                 &(struct eval_options){.blas = false});
+                 &(struct eval_options){.functions = &own_functions});
     return r;
 }
 

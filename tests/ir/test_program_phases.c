@@ -171,14 +171,44 @@ static void test_loop(void **state)
     assert_int_equal(tensor_get_int(p->bufs[loop->trip].constant, 0), 3);
 }
 
+/* How often a loop runs is found out before it, and read by nobody but the loop. */
+static void test_count_at_run_time(void **state)
+{
+    (void)state;
+    struct program *p = split("kernel \"k\" {\n"
+                              "  in @0 \"n\": i64[2] plain\n"
+                              "  out @1 \"h\": f32[64] plain\n"
+                              "  map %0 (%1 < 64) {\n"
+                              "    store @1[%1] = 1.0\n"
+                              "  }\n"
+                              "  %2 = load @0[1]\n"
+                              "  %3 = add %2, 2\n"
+                              "  loop %4 (%5 < %3) {\n"
+                              "    map %6 (%7 < 64) {\n"
+                              "      %8 = load @1[%7]\n"
+                              "      %9 = add %8, %8\n"
+                              "      store @1[%7] = %9\n"
+                              "    }\n"
+                              "  }\n"
+                              "}\n",
+                              32);
+    const struct step *loop = p->body.step[p->body.n - 1];
+    assert_int_equal(loop->kind, STEP_LOOP);
+    bool written = false;
+    for (size_t i = 0; i + 1 < p->body.n; i++) {
+        const struct step *s = p->body.step[i];
+        for (size_t b = 0; b < s->kernel->n_bufs; b++)
+            written |= s->args[b] == loop->trip && s->kernel->bufs[b].role == KBUF_OUT;
+    }
+    assert_true(written);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_two_maps),
-        TEST(test_small),
-        TEST(test_value_between),
-        TEST(test_loop),
+        TEST(test_two_maps),          TEST(test_small), TEST(test_value_between), TEST(test_loop),
+        TEST(test_count_at_run_time),
     };
     return cmocka_run_group_tests_name("ir/program_phases", tests, NULL, NULL);
 }

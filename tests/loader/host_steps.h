@@ -5,6 +5,7 @@
 #ifndef SHEAF_TESTS_LOADER_HOST_STEPS_H
 #define SHEAF_TESTS_LOADER_HOST_STEPS_H
 
+#include "tests/loader/extern_networks.h"
 #include "tests/loader/linked_bundles.h"
 
 /* Loops, and nodes for the host: the condition and the number of the round cross over, too. */
@@ -48,6 +49,35 @@ static inline sheaf_bundle *open_host(const char *net, const char *nodes, const 
     sheaf_bundle *b = open_linked(&o);
     assert_true(count_steps(b, SHEAF_STEP_HOST) > 0);
     return b;
+}
+
+/* ---- the network of write_extern_net ---- */
+
+/* Its functions are in the object. */
+static inline sheaf_bundle *open_extern(void)
+{
+    write_extern_net("own.onnx");
+    compile(support_printf("-m own.onnx %s " EXTERN_OPTIONS " -emit-bundle extern", host_device));
+    write_extern_functions("extern", "own");
+    run_or_fail(support_printf("cd '%s/extern' && ld -r own.o ../own.o -o both.o && mv both.o "
+                               "own.o",
+                               support_tmp()),
+                NULL);
+    struct linked_entry o = entry_of("extern", "own");
+    sheaf_bundle *b = open_linked(&o);
+    assert_int_equal(count_steps(b, SHEAF_STEP_HOST), 3);
+    return b;
+}
+
+static inline void run_extern(sheaf_bundle *b)
+{
+    static const float x[] = {EXTERN_INPUT}, y[] = {EXTERN_OUTPUT};
+    static const int32_t told[] = {EXTERN_TOLD};
+    memcpy(tensor(b, "x").data, x, sizeof x);
+    run_bundle(b);
+    assert_memory_equal(tensor(b, "y").data, y, sizeof y);
+    assert_memory_equal(tensor(b, "told").data, told, sizeof told);
+    assert_int_equal(*(int64_t *)tensor(b, "count").data, EXTERN_COUNT);
 }
 
 /* ---- the network of write_chain_net ---- */

@@ -60,8 +60,21 @@ static void batches_are_scans(void **state)
     struct graph *g = import_scan(8, "2,5,3", "2,3", ",s,x", "num_scan_inputs=1");
     expect_text(g, "%y f32 [2,3] = concat");
     expect_text(g, "%z f32 [2,5,3] = concat");
-    expect_error(import_scan(8, "2,5,3", "2,3", "lens,s,x", "num_scan_inputs=1"),
-                 "Scan with the lengths of its sequences is not supported");
+}
+
+/* Rounds behind an element's length leave the carried value as it is. */
+static void lengths_are_kept(void **state)
+{
+    (void)state;
+    struct graph *g =
+        import_scan(8, "2,5,3", "2,3", "lens,s,x", "num_scan_inputs=1 directions=[1]");
+    expect_text(g, "i64 [] = gather \"y\" (%lens, %");
+    expect_text(g, "= less (%");
+    expect_text(g, "f32 [3] = where \"y\" (%");
+    expect_text(g, "i64 [] = max (%");
+    expect_text(g, "%z f32 [2,5,3] = concat");
+    expect_error(import_scan(8, "3,5,3", "3,3", "lens,s,x", "num_scan_inputs=1"),
+                 "the lengths of the sequences, 'lens', are not 3 numbers of i64");
 }
 
 static void faults_are_sentences(void **state)
@@ -89,6 +102,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(elements_are_picked, setup_import, teardown),
         cmocka_unit_test_setup_teardown(axes_and_directions, setup_import, teardown),
         cmocka_unit_test_setup_teardown(batches_are_scans, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(lengths_are_kept, setup_import, teardown),
         cmocka_unit_test_setup_teardown(faults_are_sentences, setup_import, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

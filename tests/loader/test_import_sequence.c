@@ -1,5 +1,6 @@
 /*
- * Sequences and optionals of ONNX: lists that exist only while a model is read.
+ * Sequences and optionals of ONNX: lists that exist only while a model is read, and what carries
+ * them where the run decides what is in them.
  */
 #include "tests/loader/import_run.h"
 
@@ -47,6 +48,10 @@ static const struct list_case cases[] = {
     {{{"SplitToSequence", "x,two", "t", "axis=1"}, {"SequenceAt", "t,one", "r", ""}}, "f32 [2,1]"},
     /* a position that the run gives */
     {{{"SequenceAt", "s,i", "r", ""}}, "f32 [2,3] = gather"},
+    {{{"SequenceErase", "s,i", "t", ""}, {"SequenceAt", "t,one", "r", ""}}, "f32 [2,2,3] = gather"},
+    {{{"SequenceInsert", "s,x,i", "t", ""}, {"SequenceLength", "t", "r", ""}}, "i64 [] = {4}"},
+    {{{"SequenceErase", "s,i", "t", ""}, {"ConcatFromSequence", "t", "r", "axis=1"}},
+     "f32 [2,6] = compress"},
     {{{"Identity", "s", "t", ""}, {"SequenceAt", "t,one", "r", ""}}, "= identity (%y)"},
     {{{"Optional", "x", "t", ""}, {"OptionalGetElement", "t", "r", ""}}, "= identity (%x)"},
     {{{"Optional", "x", "t", ""}, {"OptionalHasElement", "t", "r", ""}}, "bool [] = {1}"},
@@ -56,9 +61,10 @@ static const struct list_case cases[] = {
      "!the optional holds nothing"},
     {{{"SequenceAt", "s,three", "r", ""}}, "!the position 3 does not exist in a sequence of 3"},
     {{{"SequenceInsert", "s,x,four", "t", ""}}, "!the position 4 does not exist"},
-    {{{"SequenceErase", "s,i", "t", ""}}, "!must be one constant number"},
+    {{{"SequenceErase", "s,two_numbers", "t", ""}}, "!the position in a sequence is one number"},
     {{{"SequenceEmpty", "", "t", ""}, {"SequenceErase", "t", "r", ""}}, "!without tensors"},
     {{{"SequenceLength", "x", "r", ""}}, "!input 0 of SequenceLength is no sequence"},
+    {{{"SequenceInsert", "s,s", "t", ""}}, "!a sequence cannot be put into one"},
     {{{"Relu", "s", "r", ""}}, "!its input 's' is a sequence, and Relu takes none"},
     {{{"SplitToSequence", "x,i", "t", ""}}, "!needs constant sizes"},
     {{{"SplitToSequence", "x", "t", "axis=2"}}, "!axis 2 does not exist in 2 dimensions"},
@@ -73,6 +79,7 @@ static void lists_are_followed(void **state)
         onnx_ints(&m.graph, "two", "", "2");
         onnx_ints(&m.graph, "three", "", "3");
         onnx_ints(&m.graph, "four", "", "4");
+        onnx_ints(&m.graph, "two_numbers", "2", "0,1");
         for (size_t k = 0; k < 3 && cases[i].nodes[k][0]; k++)
             onnx_node(&m.graph, cases[i].nodes[k][0], cases[i].nodes[k][1], cases[i].nodes[k][2],
                       cases[i].nodes[k][3]);
@@ -106,7 +113,7 @@ static void maps_are_rounds(void **state)
 }
 
 /* for (k = 0; k < trip; k++) s = insert(s, x + k) */
-static struct onnx_model loop_model(const char *trip, const char *cond)
+static struct onnx_model loop_model(const char *trip, const char *cond, const char *outputs)
 {
     struct onnx_model m;
     struct strbuf body, node;
@@ -123,7 +130,7 @@ static struct onnx_model loop_model(const char *trip, const char *cond)
     onnx_output(&body, cond, ONNX_BOOL, NULL);
     onnx_output(&body, "more", ONNX_F32, NULL);
     onnx_output(&body, "sum", ONNX_F32, NULL);
-    onnx_node_begin(&node, &arena, "Loop", support_printf("%s,,s", trip), "t,all", "");
+    onnx_node_begin(&node, &arena, "Loop", support_printf("%s,,s", trip), outputs, "");
     onnx_graph_attr(&node, "body", &body);
     pb_sub(&m.graph, 1, &node);
     return m;
@@ -132,18 +139,93 @@ static struct onnx_model loop_model(const char *trip, const char *cond)
 static void loops_with_lists_are_unrolled(void **state)
 {
     (void)state;
-    struct onnx_model m = loop_model("five", "on");
+    struct onnx_model m = loop_model("five", "on", "t,all");
     onnx_node(&m.graph, "SequenceLength", "t", "r", "");
     expect_text(import_of(&m), "i64 [] = {8}");
-    m = loop_model("five", "on");
+    m = loop_model("five", "on", "t,all");
     onnx_node(&m.graph, "Relu", "all", "r", "");
     expect_text(import_of(&m), "f32 [5,2,3] = concat");
-    m = loop_model("i", "on");
-    expect_error(import_of(&m), "needs a constant number of rounds");
-    m = loop_model("five", "go");
-    expect_error(import_of(&m), "needs a condition that is constant");
-    m = loop_model("", "on");
+    m = loop_model("", "on", "t,all");
     expect_error(import_of(&m), "can have 4096 rounds at most");
+}
+
+/* ---- lists that the run makes ---- */
+
+/* The start, and one tensor per round more, each [2,3]. */
+static void loops_have_room_for_lists(void **state)
+{
+    (void)state;
+    const struct import_symbol room = {.name = "t", .value = 7};
+    struct onnx_model m = loop_model("five", "go", "t,all");
+    onnx_node(&m.graph, "SequenceAt", "t,i", "r", "");
+    expect_text(import_of(&m), "f32 [8,2,3]");
+    m = loop_model("i", "on", "t");
+    expect_error(import_of(&m), "how long the sequence 't' can become is not known: it must be "
+                                "given, as in -onnx-define-symbol=t,8");
+    m = loop_model("i", "on", "t");
+    onnx_node(&m.graph, "SequenceAt", "t,i", "r", "");
+    error_init(&err);
+    onnx_output(&m.graph, "r", ONNX_F32, NULL);
+    struct graph *g =
+        import_onnx_with(&m, (struct import_options){.symbols = &room, .n_symbols = 1});
+    expect_text(g, "f32 [7,2,3]");
+    assert_null(strstr(text_of(g), "f32 [8,2,3] = pad"));
+    const struct import_symbol too_short = {.name = "t", .value = 2};
+    m = loop_model("i", "on", "t");
+    error_init(&err);
+    onnx_output(&m.graph, "t", ONNX_F32, NULL);
+    expect_error(
+        import_onnx_with(&m, (struct import_options){.symbols = &too_short, .n_symbols = 1}),
+        "gives the sequence 't' 2 tensors, it can have 3 to 65536");
+}
+
+/* r = go ? one : other; each a list of these tensors, or an optional. */
+static struct graph *import_branches(const char *const nodes[2][4])
+{
+    struct onnx_model m;
+    struct strbuf branch, node;
+    begin(&m);
+    onnx_ints(&m.graph, "two", "1", "2");
+    onnx_input(&m.graph, "go", ONNX_BOOL, "");
+    onnx_input(&m.graph, "w", ONNX_F32, "3");
+    onnx_node_begin(&node, &arena, "If", "go", "r", "");
+    for (int b = 0; b < 2; b++) {
+        strbuf_init(&branch, &arena);
+        onnx_node(&branch, nodes[b][0], nodes[b][1], nodes[b][2], nodes[b][3]);
+        onnx_output(&branch, nodes[b][2], ONNX_F32, NULL);
+        onnx_graph_attr(&node, b ? "else_branch" : "then_branch", &branch);
+    }
+    pb_sub(&m.graph, 1, &node);
+    return import_of(&m);
+}
+
+static void branches_give_one_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *nodes[2][4], *want;
+    } pairs[] = {
+        /* one length: tensor by tensor */
+        {{{"SequenceConstruct", "x,y", "a", ""}, {"SequenceConstruct", "y,z", "b", ""}},
+         "return %r_0, %r_1\n"},
+        {{{"SequenceConstruct", "x", "a", ""}, {"SequenceConstruct", "y,z", "b", ""}},
+         "return %r_0, %r_1, %r_length\n"},
+        {{{"SequenceConstruct", "x", "a", ""}, {"Optional", "", "b", ""}},
+         "return %r_0, %r_length, %r_present\n"},
+        {{{"Optional", "x", "a", ""}, {"Optional", "", "b", ""}}, "return %r, %r_present\n"},
+        {{{"Optional", "", "a", ""}, {"Optional", "", "b", ""}}, "!optionals that hold nothing"},
+        {{{"SequenceConstruct", "x", "a", ""}, {"Optional", "x", "b", ""}},
+         "!a sequence once and a tensor once"},
+        {{{"SequenceConstruct", "x", "a", ""}, {"SequenceConstruct", "w,w", "b", ""}},
+         "!tensors of f32 with 2 and of f32 with 1 dimensions"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct graph *g = import_branches(pairs[i].nodes);
+        if (*pairs[i].want == '!')
+            expect_error(g, pairs[i].want + 1);
+        else
+            expect_text(g, pairs[i].want);
+    }
 }
 
 /* ---- lists that the client sees ---- */
@@ -213,12 +295,31 @@ static void tensors_of_lists_have_numbers(void **state)
     expect_error(import_list(4, "Identity", 0), "sequences without tensors");
 }
 
+static void maps_are_refused(void **state)
+{
+    (void)state;
+    struct onnx_model m;
+    struct strbuf tensor = tensor_type(), map, type;
+    strbuf_init(&map, &arena);
+    strbuf_init(&type, &arena);
+    pb_int(&map, 1, ONNX_I64);
+    pb_sub(&map, 2, &tensor);
+    pb_sub(&type, 5, &map);
+    onnx_begin(&m, &arena, 18);
+    list_input(&m, "s", &type);
+    onnx_node(&m.graph, "Identity", "s", "r", "");
+    expect_error(import_of(&m), "input 's' is a map, whose keys are known only at run time");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lists_are_followed, setup_import, teardown),
         cmocka_unit_test_setup_teardown(maps_are_rounds, setup_import, teardown),
         cmocka_unit_test_setup_teardown(loops_with_lists_are_unrolled, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(loops_have_room_for_lists, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(branches_give_one_form, setup_import, teardown),
+        cmocka_unit_test_setup_teardown(maps_are_refused, setup_import, teardown),
         cmocka_unit_test_setup_teardown(tensors_of_lists_have_numbers, setup_import, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

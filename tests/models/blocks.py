@@ -182,7 +182,7 @@ NETWORKS = {
     "GRU, both ways": Network(lambda: Recurrent(nn.GRU, bidirectional=True), steps(2)),
     "RNN": Network(lambda: Recurrent(nn.RNN), steps()),
     "DLRM": Network(Dlrm, FEATURES, (NEW,)),
-    "DLRM, sums in loops": Network(Dlrm, FEATURES, (OLD,), outside=True),
+    "DLRM, sums in loops": Network(Dlrm, FEATURES, (OLD,)),
     "UNet of a diffusion": Network(UNet, {"x": floats(1, 4, 16, 16), "step": ints(1000, 1),
                                           "text": floats(1, 7, 12)}, BOTH),
     "DCGAN, generator": Network(generator, {"x": floats(1, 20, 1, 1)}, BOTH, {"x": {0: "batch"}}),

@@ -6,7 +6,7 @@ from torch import nn
 from torchvision import models
 from torchvision.models import detection, optical_flow, segmentation, video
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.backbone_utils import mobilenet_backbone, resnet_fpn_backbone
 
 from network import NEW, OLD, Nested, Network, floats, picture
 
@@ -102,10 +102,22 @@ segmenter("lraspp_mobilenet_v3_large", exporters=BOTH)
 segmenter("fcn_resnet50")
 
 
+def telling(model):
+    """The same with weights that keep the size of what goes through: with those of a start all boxes
+    have one score, and which of them are taken is left to rounding.  Scores stay below 1, and boxes
+    move a little only."""
+    for name, weights in model.named_parameters():
+        if weights.dim() > 1:
+            nn.init.kaiming_normal_(weights)
+            weights.data *= 0.01 if "bbox" in name or "cls_score" in name else 1
+    return model
+
+
 def detector(name, size, exporters=(OLD,), **options):
     make = getattr(detection, name)
-    add(name, lambda: Nested(make(weights=None, weights_backbone=None, num_classes=5, **options),
-                             True), picture(size), exporters, None, True)
+    add(name, lambda: Nested(telling(make(
+        weights=None, weights_backbone=None, num_classes=5, **options)), True),
+        picture(size), exporters, None)
 
 
 def retinanet():
@@ -117,10 +129,18 @@ def retinanet():
                                       score_thresh=0.0, topk_candidates=20), True)
 
 
+def fcos():
+    backbone = mobilenet_backbone("mobilenet_v3_large", weights=None, fpn=True)
+    anchors = detection.anchor_utils.AnchorGenerator(((8,), (16,), (32,)), ((1.0,),) * 3)
+    return Nested(telling(detection.FCOS(backbone, 5, 64, 64, anchor_generator=anchors,
+                                         score_thresh=0.05)), True)
+
+
 detector("fasterrcnn_mobilenet_v3_large_320_fpn", 64, min_size=64, max_size=64,
          rpn_pre_nms_top_n_test=50, rpn_post_nms_top_n_test=20)
 detector("ssdlite320_mobilenet_v3_large", 64)
-add("retinanet, resnet18", retinanet, picture(64), (OLD,), None, True)
+add("retinanet, resnet18", retinanet, picture(64), (OLD,), None)
+add("fcos, mobilenet_v3_large", fcos, picture(64), (OLD,), None)
 
 
 # ---- timm ----

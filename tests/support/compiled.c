@@ -159,7 +159,7 @@ static bool open_run(struct compiled *c, const char *cpu, struct error *err)
     if (c->target->host && !(on_ve ? simulator_open_ve() : simulator_open()))
         return error_set(err, SHEAF_ERROR_DEVICE, "there is no simulator");
     if (!pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", &c->code.object,
-                           err))
+                           NULL, err))
         return false;
     c->run.tf32 = c->target->f32_math == F32_TF32;
     return !c->target->host ||
@@ -172,6 +172,15 @@ bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, b
 {
     return compiled_target(&c->arena, cpu, &c->target, err) &&
            emit_graph(c, g, keep_all, step_functions, err) && open_run(c, cpu, err);
+}
+
+bool compiled_emit_graph(struct compiled *c, struct graph *g, const struct cpu_target_options *opt,
+                         struct error *err)
+{
+    return cpu_target_create(&c->arena, opt, &c->target, err) &&
+           emit_graph(c, g, false, false, err) &&
+           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", NULL, NULL,
+                             err);
 }
 
 bool compiled_emit(struct compiled *c, const char *graph_text, const struct cpu_target_options *opt,
@@ -302,7 +311,8 @@ bool compiled_emit_kernel(struct compiled *c, const char *kernel_text,
 {
     struct kernel *k = parsed(c, kernel_text, err);
     return k && cpu_target_create(&c->arena, opt, &c->target, err) && emit_kernel(c, k, err) &&
-           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", NULL, err);
+           pipeline_run_open(&c->run, &c->arena, c->program, c->weights.data, "net", NULL, NULL,
+                             err);
 }
 
 void compiled_close(struct compiled *c)

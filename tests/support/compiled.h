@@ -39,10 +39,12 @@ bool compiled_open_graph(struct compiled *c, struct graph *g, const char *cpu, b
    numbers of their whole range. */
 bool compiled_open_kernel(struct compiled *c, const char *kernel_text, const char *cpu,
                           struct error *err);
-/* The same for any target; the evaluator runs it until c->run.entry is set. */
+/* Both for any target; the evaluator runs it until c->run.entry is set. */
 struct cpu_target_options;
 bool compiled_emit_kernel(struct compiled *c, const char *kernel_text,
                           const struct cpu_target_options *opt, struct error *err);
+bool compiled_emit_graph(struct compiled *c, struct graph *g, const struct cpu_target_options *opt,
+                         struct error *err);
 /* The object for any target, checked but not run. */
 bool compiled_emit(struct compiled *c, const char *graph_text, const struct cpu_target_options *opt,
                    struct error *err);

@@ -1,5 +1,6 @@
 #include "tests/support/cross.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,16 @@ const struct cross_target CROSS_TARGETS[N_CROSS_TARGETS] = {
      .runner = "qemu-aarch64 -cpu cortex-a76"},
 };
 
+const struct cross_target *cross_named(const char *name)
+{
+    const struct cross_target *t = CROSS_TARGETS;
+    while (strcmp(t->name, name) != 0) {
+        t++;
+        assert(t < CROSS_TARGETS + N_CROSS_TARGETS);
+    }
+    return t;
+}
+
 static bool have(const char *command)
 {
     return support_run(support_printf("command -v %.*s", (int)strcspn(command, " "), command),
@@ -220,15 +231,23 @@ static bool link_program(const struct cross_target *t, const char *linker, const
                                  err);
 }
 
+static bool emulator_failed;
+
 /* From the file `in` to the file `out` of the scratch folder; the exit code. */
 static int run_program(const struct cross_target *t)
 {
-    return support_run(support_printf("SOURCE=$(cd %s && pwd) && cd %s && %s ./program <in >out",
-                                      support_source(), support_tmp(), t->runner),
-                       NULL);
+    char *said;
+    int rc = support_run(support_printf("SOURCE=$(cd %s && pwd) && cd %s && %s ./program <in >out",
+                                        support_source(), support_tmp(), t->runner),
+                         &said);
+    emulator_failed = rc != 0 && !strncmp(said, "qemu-", 5) && strstr(said, ": Assertion `");
+    if (rc != 0)
+        printf("%s", said);
+    free(said);
+    return rc;
 }
 
-/* ---- kernels ---- */
+/* ---- kernels and graphs ---- */
 
 static struct {
     const struct cross_target *on;
@@ -259,6 +278,11 @@ static int run_entry(uint8_t *constants, uint8_t *mutable_area, uint8_t *activat
     return rc;
 }
 
+bool cross_emulator_failed(const struct pipeline_run *run)
+{
+    return run->entry == run_entry && emulator_failed;
+}
+
 /* Built once. */
 static const char *kernel_of(const struct cross_target *t, struct error *err)
 {
@@ -267,11 +291,11 @@ static const char *kernel_of(const struct cross_target *t, struct error *err)
     return *p ? *p : (*p = compile_source(t, "tests/cross/kernel", "", err));
 }
 
-bool cross_open_kernel(struct compiled *c, const char *kernel_text, const struct cross_target *t,
-                       struct error *err)
+/* What was emitted, from now on run on the target. */
+static bool open_program(struct compiled *c, const struct cross_target *t, struct error *err)
 {
     const char *net = path_of("net.o"), *kernel = kernel_of(t, err);
-    if (!kernel || !compiled_emit_kernel(c, kernel_text, &t->opt, err))
+    if (!kernel)
         return false;
     support_write_file(net, c->code.object.data, c->code.object.size);
     if (!link_program(t, t->linker, support_printf("%s %s", kernel, net), err))
@@ -282,6 +306,18 @@ bool cross_open_kernel(struct compiled *c, const char *kernel_text, const struct
     running.bytes[2] = (uint32_t)c->program->area_bytes[AREA_ACTIVATION];
     c->run.entry = run_entry;
     return true;
+}
+
+bool cross_open_kernel(struct compiled *c, const char *kernel_text, const struct cross_target *t,
+                       struct error *err)
+{
+    return compiled_emit_kernel(c, kernel_text, &t->opt, err) && open_program(c, t, err);
+}
+
+bool cross_open_graph(struct compiled *c, struct graph *g, const struct cross_target *t,
+                      struct error *err)
+{
+    return compiled_emit_graph(c, g, &t->opt, err) && open_program(c, t, err);
 }
 
 /* ---- networks ---- */

@@ -25,12 +25,21 @@ struct cross_target {
 enum { CROSS_HOST, N_CROSS_TARGETS = 31 };
 extern const struct cross_target CROSS_TARGETS[N_CROSS_TARGETS];
 
+const struct cross_target *cross_named(const char *name);
 /* What a test of the target needs and that is not there, or NULL. */
 const char *cross_missing(const struct cross_target *t);
 
 /* The kernel compiled for the target; c->run runs it there.  compiled_close is due in any case. */
 bool cross_open_kernel(struct compiled *c, const char *kernel_text, const struct cross_target *t,
                        struct error *err);
+
+/* The same with a graph, which lies in c->arena. */
+bool cross_open_graph(struct compiled *c, struct graph *g, const struct cross_target *t,
+                      struct error *err);
+
+/* Whether the run that failed did because of the emulator: it said that an assertion of its own
+   does not hold. */
+bool cross_emulator_failed(const struct pipeline_run *run);
 
 /* Links the bundle `net` with its weights, net.h, net.o and net_weights.o of the folder, by GNU's
    linker where it is installed.  Code for a board needs its weights in CROSS_WEIGHTS. */

@@ -100,6 +100,15 @@ static void tensors_lie_in_the_activations(void **state)
     expect_nothing_left();
 }
 
+static void functions_of_the_user_stay(void **state)
+{
+    (void)state;
+    sheaf_bundle *b = open_extern();
+    for (int i = 0; i < 2; i++)
+        run_extern(b);
+    sheaf_close(b);
+}
+
 /* ---- branches and loops ---- */
 
 static void branches_are_taken(void **state)
@@ -303,6 +312,7 @@ int main(void)
         cmocka_unit_test(neighbours_share_what_is_on_the_host),
         cmocka_unit_test(extents_are_found_out_there),
         cmocka_unit_test(tensors_lie_in_the_activations),
+        cmocka_unit_test(functions_of_the_user_stay),
         cmocka_unit_test(branches_are_taken),
         cmocka_unit_test(loops_end_when_they_should),
         cmocka_unit_test(state_is_written_on_the_host),

@@ -23,7 +23,7 @@
 
 enum { LANES = VEL_LANES, BYTES = LANES * 8, MAX_VALUES = 2048, MAX_OPS = 512, N_OUT = 24 };
 
-/* ---- random programs: sums of vectors of 64-bit numbers ---- */
+/* ---- random programs: sums of vectors of 64-bit numbers, or of masks, modulo 2 ---- */
 
 struct sum {
     int to, a, b;
@@ -41,6 +41,7 @@ struct sums {
  */
 struct random_program {
     uint32_t seed;
+    bool masks;
     int n_values, n_in, n_phis, n_joined, rounds;
     struct sums phi, body, left, right, joined, latch, end; /* phi: a at first, b then */
 };
@@ -105,20 +106,53 @@ static void make_program(struct random_program *p)
     }
 }
 
-static void print_ops(struct strbuf *s, const struct sums *ops)
+static void print_ops(struct strbuf *s, const struct random_program *p, const struct sums *ops)
 {
+    const char *type = p->masks ? "<256 x i1>" : "<256 x double>";
+    const char *name = p->masks ? "xorm.mmm" : "vaddsl.vvvl", *last = p->masks ? "" : ", i32 256";
     for (int i = 0; i < ops->n; i++)
-        strbuf_printf(s,
-                      "  %%v%d = call <256 x double> @llvm.ve.vl.vaddsl.vvvl(<256 x double> %%v%d, "
-                      "<256 x double> %%v%d, i32 256)\n",
-                      ops->op[i].to, ops->op[i].a, ops->op[i].b);
+        strbuf_printf(s, "  %%v%d = call %s @llvm.ve.vl.%s(%s %%v%d, %s %%v%d%s)\n", ops->op[i].to,
+                      type, name, type, ops->op[i].a, type, ops->op[i].b, last);
 }
 
-static void print_phis(struct strbuf *s, const struct sums *ops, const char *a, const char *b)
+static void print_phis(struct strbuf *s, const struct random_program *p, const struct sums *ops,
+                       const char *a, const char *b)
 {
+    const char *type = p->masks ? "<256 x i1>" : "<256 x double>";
     for (int i = 0; i < ops->n; i++)
-        strbuf_printf(s, "  %%v%d = phi <256 x double> [ %%v%d, %%%s ], [ %%v%d, %%%s ]\n",
-                      ops->op[i].to, ops->op[i].a, a, ops->op[i].b, b);
+        strbuf_printf(s, "  %%v%d = phi %s [ %%v%d, %%%s ], [ %%v%d, %%%s ]\n", ops->op[i].to, type,
+                      ops->op[i].a, a, ops->op[i].b, b);
+}
+
+/* A mask is loaded from the lowest bits, and stored as numbers 0 and 1. */
+static void print_load(struct strbuf *s, const struct random_program *p, int i)
+{
+    strbuf_printf(
+        s,
+        "  %%a%d = getelementptr i8, ptr %%in, i64 %d\n"
+        "  %%%s%d = call <256 x double> @llvm.ve.vl.vld.vssl(i64 8, ptr %%a%d, i32 256)\n",
+        i, i * BYTES, p->masks ? "w" : "v", i, i);
+    if (p->masks)
+        strbuf_printf(s,
+                      "  %%x%d = call <256 x double> @llvm.ve.vl.vand.vsvl(i64 1, <256 x double> "
+                      "%%w%d, i32 256)\n"
+                      "  %%v%d = call <256 x i1> @llvm.ve.vl.vfmklne.mvl(<256 x double> %%x%d, i32 "
+                      "256)\n",
+                      i, i, i, i);
+}
+
+static void print_store(struct strbuf *s, const struct random_program *p, int i, int v)
+{
+    strbuf_printf(s, "  %%b%d = getelementptr i8, ptr %%out, i64 %d\n", i, i * BYTES);
+    if (p->masks)
+        strbuf_printf(s,
+                      "  %%s%d = call <256 x double> @llvm.ve.vl.vmrg.vvvml(<256 x double> %%zero, "
+                      "<256 x double> %%one, <256 x i1> %%v%d, i32 256)\n",
+                      i, v);
+    strbuf_printf(s,
+                  "  call void @llvm.ve.vl.vst.vssl(<256 x double> %%%s%d, i64 8, ptr %%b%d, i32 "
+                  "256)\n",
+                  p->masks ? "s" : "v", p->masks ? i : v, i);
 }
 
 /* In round 2 a function is called that LLVM knows by its name. */
@@ -130,6 +164,12 @@ static const char *print_program(struct arena *a, const struct random_program *p
                    "declare void @llvm.ve.vl.vst.vssl(<256 x double>, i64, ptr, i32)\n"
                    "declare <256 x double> @llvm.ve.vl.vaddsl.vvvl(<256 x double>, "
                    "<256 x double>, i32)\n"
+                   "declare <256 x double> @llvm.ve.vl.vand.vsvl(i64, <256 x double>, i32)\n"
+                   "declare <256 x double> @llvm.ve.vl.vbrdl.vsl(i64, i32)\n"
+                   "declare <256 x double> @llvm.ve.vl.vmrg.vvvml(<256 x double>, <256 x double>, "
+                   "<256 x i1>, i32)\n"
+                   "declare <256 x i1> @llvm.ve.vl.vfmklne.mvl(<256 x double>, i32)\n"
+                   "declare <256 x i1> @llvm.ve.vl.xorm.mmm(<256 x i1>, <256 x i1>)\n"
                    "declare double @llvm.floor.f64(double)\n"
                    "define double @floor(double %x) noinline {\n"
                    "  ret double 2.0\n"
@@ -137,23 +177,19 @@ static const char *print_program(struct arena *a, const struct random_program *p
                    "define i64 @run(ptr %in, ptr %out, i64 %rounds) {\n"
                    "entry:\n");
     for (int i = 0; i < p->n_in; i++)
-        strbuf_printf(&s,
-                      "  %%a%d = getelementptr i8, ptr %%in, i64 %d\n"
-                      "  %%v%d = call <256 x double> @llvm.ve.vl.vld.vssl(i64 8, ptr %%a%d, i32 "
-                      "256)\n",
-                      i, i * BYTES, i, i);
+        print_load(&s, p, i);
     strbuf_add(&s, "  br label %loop\nloop:\n");
-    print_phis(&s, &p->phi, "entry", "latch");
+    print_phis(&s, p, &p->phi, "entry", "latch");
     strbuf_add(&s, "  %i = phi i64 [ 0, %entry ], [ %next, %latch ]\n");
-    print_ops(&s, &p->body);
+    print_ops(&s, p, &p->body);
     strbuf_add(&s, "  %odd = trunc i64 %i to i1\n"
                    "  br i1 %odd, label %left, label %right\nleft:\n");
-    print_ops(&s, &p->left);
+    print_ops(&s, p, &p->left);
     strbuf_add(&s, "  br label %latch\nright:\n");
-    print_ops(&s, &p->right);
+    print_ops(&s, p, &p->right);
     strbuf_add(&s, "  br label %latch\nlatch:\n");
-    print_phis(&s, &p->joined, "left", "right");
-    print_ops(&s, &p->latch);
+    print_phis(&s, p, &p->joined, "left", "right");
+    print_ops(&s, p, &p->latch);
     strbuf_add(&s, "  %real = sitofp i64 %i to double\n"
                    "  %whole = call double @llvm.floor.f64(double %real)\n"
                    "  %step = fptosi double %whole to i64\n"
@@ -161,13 +197,12 @@ static const char *print_program(struct arena *a, const struct random_program *p
                    "  %next = add i64 %i, %more\n"
                    "  %again = icmp slt i64 %next, %rounds\n"
                    "  br i1 %again, label %loop, label %exit\nexit:\n");
-    print_ops(&s, &p->end);
+    print_ops(&s, p, &p->end);
+    if (p->masks)
+        strbuf_add(&s, "  %zero = call <256 x double> @llvm.ve.vl.vbrdl.vsl(i64 0, i32 256)\n"
+                       "  %one = call <256 x double> @llvm.ve.vl.vbrdl.vsl(i64 1, i32 256)\n");
     for (int i = 0; i < N_OUT; i++)
-        strbuf_printf(&s,
-                      "  %%b%d = getelementptr i8, ptr %%out, i64 %d\n"
-                      "  call void @llvm.ve.vl.vst.vssl(<256 x double> %%v%d, i64 8, ptr %%b%d, "
-                      "i32 256)\n",
-                      i, i * BYTES, p->end.op[60 + i].to, i);
+        print_store(&s, p, i, p->end.op[60 + i].to);
     strbuf_add(&s, "  ret i64 0\n}\n");
     return strbuf_text(&s);
 }
@@ -263,17 +298,23 @@ static void check_program(struct arena *a, struct random_program *p, int registe
 
     run_program(a, p, v);
     for (int i = 0; i < N_OUT; i++)
-        if (memcmp(out[i], v[p->end.op[60 + i].to], BYTES) != 0)
-            fail_msg("seed %u, %d registers: result %d differs", p->seed, registers, i);
+        for (int l = 0; l < LANES; l++) {
+            uint64_t want = v[p->end.op[60 + i].to][l];
+            if (out[i][l] != (p->masks ? want & 1 : want))
+                fail_msg("seed %u, %d registers: result %d differs", p->seed, registers, i);
+        }
 }
 
 static void random_programs(void **state)
 {
     (void)state;
     static const struct {
+        bool masks;
         int n_in, n_phis, n_joined, registers;
-    } cases[] = {{80, 3, 2, 56}, {10, 80, 2, 56}, {60, 60, 60, 56}, {150, 20, 70, 56},
-                 {20, 10, 5, 4}, {5, 40, 12, 8},  {30, 3, 20, 12},  {100, 100, 100, 20}};
+    } cases[] = {{false, 80, 3, 2, 56},    {false, 10, 80, 2, 56},     {false, 60, 60, 60, 56},
+                 {false, 150, 20, 70, 56}, {false, 20, 10, 5, 4},      {false, 5, 40, 12, 8},
+                 {false, 30, 3, 20, 12},   {false, 100, 100, 100, 20}, {true, 15, 3, 2, 56},
+                 {true, 5, 20, 2, 56},     {true, 60, 60, 60, 56},     {true, 30, 14, 40, 4}};
     int n = support_full() ? 40 : support_quick() ? 1 : 4;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int j = 0; j < n; j++) {
@@ -281,6 +322,7 @@ static void random_programs(void **state)
             arena_init(&a);
             struct random_program *p = arena_new(&a, struct random_program);
             *p = (struct random_program){.seed = (uint32_t)(i * 100 + (size_t)j),
+                                         .masks = cases[i].masks,
                                          .n_in = cases[i].n_in,
                                          .n_phis = cases[i].n_phis,
                                          .n_joined = cases[i].n_joined,

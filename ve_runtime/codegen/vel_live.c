@@ -10,10 +10,10 @@ struct live_name {
     int number;
 };
 
-bool live_is_vector(LLVMValueRef v)
+bool live_is_vector(LLVMValueRef v, bool mask)
 {
     return LLVMIsAInstruction(v) && vel_is_vector(v) &&
-           LLVMGetTypeKind(LLVMGetElementType(LLVMTypeOf(v))) != LLVMIntegerTypeKind;
+           (LLVMGetTypeKind(LLVMGetElementType(LLVMTypeOf(v))) == LLVMIntegerTypeKind) == mask;
 }
 
 /* ---- numbers ---- */
@@ -35,7 +35,7 @@ static int number_of(const struct live *l, LLVMValueRef v)
 
 int live_value(const struct live *l, LLVMValueRef v)
 {
-    return live_is_vector(v) ? number_of(l, v) : LIVE_NONE;
+    return live_is_vector(v, l->masks) ? number_of(l, v) : LIVE_NONE;
 }
 
 int live_block(const struct live *l, LLVMBasicBlockRef block)
@@ -48,7 +48,7 @@ static void number_all(struct live *l, LLVMValueRef fn)
     size_t n_values = 0, n_blocks = LLVMCountBasicBlocks(fn);
     for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(fn); b; b = LLVMGetNextBasicBlock(b))
         for (LLVMValueRef in = LLVMGetFirstInstruction(b); in; in = LLVMGetNextInstruction(in))
-            n_values += live_is_vector(in);
+            n_values += live_is_vector(in, l->masks);
     l->block = arena_array(l->a, n_blocks, sizeof *l->block);
     l->value = arena_array(l->a, n_values + 1, sizeof *l->value);
     l->home = arena_array(l->a, n_values + 1, sizeof *l->home);
@@ -58,7 +58,7 @@ static void number_all(struct live *l, LLVMValueRef fn)
         l->name[l->n + l->n_blocks] = (struct live_name){LLVMBasicBlockAsValue(b), l->n_blocks};
         l->block[l->n_blocks++] = b;
         for (LLVMValueRef in = LLVMGetFirstInstruction(b); in; in = LLVMGetNextInstruction(in)) {
-            if (!live_is_vector(in))
+            if (!live_is_vector(in, l->masks))
                 continue;
             l->name[l->n + l->n_blocks] = (struct live_name){in, l->n};
             l->home[l->n] = l->n_blocks - 1;
@@ -70,25 +70,34 @@ static void number_all(struct live *l, LLVMValueRef fn)
 
 /* ---- lanes ---- */
 
+static bool is_named(const char *name, const char *start)
+{
+    return strncmp(name, start, strlen(start)) == 0;
+}
+
 /* That an instruction reads itself, where its last operand tells: of intrinsics whose names end so,
-   the number of lanes; of those that take one lane out, which. */
+   the number of lanes; of those that take one lane or word out, which.  What puts one in, and
+   operations on masks alone, read no more than what they give is read. */
 static unsigned lanes_read(LLVMValueRef in)
 {
+    enum { WORD_LANES = 64 };
     size_t length = 0;
     const char *name = "";
     if (LLVMIsAPHINode(in))
         return 0;
     if (LLVMIsACallInst(in) && LLVMIsAFunction(LLVMGetCalledValue(in)))
         name = LLVMGetValueName2(LLVMGetCalledValue(in), &length);
-    if (strncmp(name, "llvm.ve.vl.", strlen("llvm.ve.vl.")) != 0)
+    if (!is_named(name, "llvm.ve.vl."))
         return VEL_LANES;
     LLVMValueRef last = LLVMGetOperand(in, LLVMGetNumArgOperands(in) - 1);
-    bool takes_one = strncmp(name, "llvm.ve.vl.lvs", strlen("llvm.ve.vl.lvs")) == 0;
-    if (name[length - 1] != 'l' && !takes_one)
-        return strncmp(name, "llvm.ve.vl.lsv", strlen("llvm.ve.vl.lsv")) ? VEL_LANES : 0;
+    bool takes_lane = is_named(name, "llvm.ve.vl.lvs");
+    bool takes_word = is_named(name, "llvm.ve.vl.svm");
+    if (name[length - 1] != 'l' && !takes_lane && !takes_word)
+        return is_named(name, "llvm.ve.vl.lsv") || strstr(name, ".mm") ? 0 : VEL_LANES;
     if (!LLVMIsAConstantInt(last))
         return VEL_LANES;
-    return (unsigned)LLVMConstIntGetZExtValue(last) + takes_one;
+    unsigned n = (unsigned)LLVMConstIntGetZExtValue(last);
+    return takes_word ? WORD_LANES * (n + 1) : n + takes_lane;
 }
 
 /* A vector may keep lanes of an operand: what is read of it is read of that too. */
@@ -218,9 +227,9 @@ static bool look_inside(struct live *l, int b, uint32_t *next)
     return nearer;
 }
 
-void live_init(struct live *l, struct arena *a, LLVMValueRef fn)
+void live_init(struct live *l, struct arena *a, LLVMValueRef fn, bool masks)
 {
-    *l = (struct live){.a = a};
+    *l = (struct live){.a = a, .masks = masks};
     number_all(l, fn);
     find_lanes(l);
     size_t n_blocks = (size_t)l->n_blocks, n = (size_t)l->n;

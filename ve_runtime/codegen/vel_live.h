@@ -1,8 +1,9 @@
 /*
  * vel_live.h: which of a function's vectors are used again, and how soon.
  *
- * Vectors are the instructions that give <256 x double>; masks, which LLVM can put on the stack,
- * are none.  What an operand of a phi reads, it reads at the end of the block that it comes from.
+ * Vectors are the instructions that give <256 x double>, or, where masks are asked for, those that
+ * give <256 x i1>.  What an operand of a phi reads, it reads at the end of the block that it comes
+ * from.
  */
 #ifndef SHEAF_VE_VEL_LIVE_H
 #define SHEAF_VE_VEL_LIVE_H
@@ -20,6 +21,7 @@ struct live_name;
 
 struct live {
     struct arena *a;
+    bool masks;               /* vectors are masks */
     LLVMBasicBlockRef *block; /* in the function's order */
     int *depth;               /* by block: of loops around it */
     bool *goes_back;          /* by block: to one that it is in a loop of */
@@ -34,8 +36,8 @@ struct live {
     uint32_t **next_in, **next_out;
 };
 
-void live_init(struct live *l, struct arena *a, LLVMValueRef fn);
-bool live_is_vector(LLVMValueRef v); /* that an instruction gives */
+void live_init(struct live *l, struct arena *a, LLVMValueRef fn, bool masks);
+bool live_is_vector(LLVMValueRef v, bool mask); /* that an instruction gives */
 /* The number of a vector, LIVE_NONE: it is none; of a block. */
 int live_value(const struct live *l, LLVMValueRef v);
 int live_block(const struct live *l, LLVMBasicBlockRef block);

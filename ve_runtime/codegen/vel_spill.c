@@ -1,9 +1,10 @@
 /*
- * vel_spill.c: no more vectors at a time than there are registers for.
+ * vel_spill.c: no more vectors at a time than there are registers for, and no more masks.
  *
  * LLVM's back end for the VE cannot put vectors on the stack.  Of 65 at a time it gives one a
- * register that is none, and of more it ends the program.  So this goes over the code last, and
- * puts aside what is too much: the vector whose next use is farthest (Belady) is stored once,
+ * register that is none, and of more it ends the program.  Masks it stores wrongly: the number of a
+ * mask's word becomes in the object that of a scalar register.  So this goes over the code last,
+ * and puts aside what is too much: the vector whose next use is farthest (Belady) is stored once,
  * behind its definition, and loaded again before that use, and in each other block before its first
  * use there.  So it lives on in its own block at most, and what was too much nowhere becomes more:
  * one way through the blocks suffices.
@@ -14,13 +15,20 @@
  *
  * A broadcast is stored as well and not made again, for of two equal ones LLVM makes one.  A vector
  * that lives across a call is put aside too, for functions keep none.
+ *
+ * Masks have registers of their own and take the same way, before the vectors.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "ve_runtime/codegen/vel_live.h"
 
-enum { ELEMENT = 8 /* bytes */ };
+enum {
+    ELEMENT = 8, /* bytes */
+    WORD_LANES = 64,
+    MASK_WORDS = VEL_LANES / WORD_LANES,
+    MASK_REGS = 12 /* of 15: LLVM's order may need some more than this one */
+};
 
 /* Where a vector is kept on the stack. */
 struct slot {
@@ -62,15 +70,52 @@ static LLVMValueRef add_slot(struct spill *s)
 {
     LLVMBasicBlockRef entry = LLVMGetEntryBasicBlock(s->fn);
     LLVMPositionBuilderBefore(s->e->b, LLVMGetFirstInstruction(entry));
-    LLVMValueRef slot = LLVMBuildAlloca(s->e->b, s->vel.data, "");
+    LLVMTypeRef words = LLVMArrayType2(s->e->i64, MASK_WORDS);
+    LLVMValueRef slot = LLVMBuildAlloca(s->e->b, s->live.masks ? words : s->vel.data, "");
     LLVMSetAlignment(slot, ELEMENT);
     return slot;
+}
+
+static unsigned words_of(unsigned lanes)
+{
+    return (lanes + WORD_LANES - 1) / WORD_LANES;
+}
+
+/* The first is the slot itself. */
+static LLVMValueRef word_at(struct spill *s, LLVMValueRef slot, unsigned i)
+{
+    LLVMValueRef number = vel_i64(&s->vel, i);
+    return i ? LLVMBuildInBoundsGEP2(s->e->b, s->e->i64, slot, &number, 1, "") : slot;
+}
+
+static void store_mask(struct spill *s, LLVMValueRef mask, unsigned lanes, LLVMValueRef slot)
+{
+    for (unsigned i = 0; i < words_of(lanes); i++) {
+        LLVMValueRef word = vel_op2(&s->vel, "svm.sms", mask, vel_i64(&s->vel, i));
+        LLVMBuildStore(s->e->b, word, word_at(s, slot, i));
+    }
+}
+
+/* The first word comes last. */
+static LLVMValueRef load_mask(struct spill *s, unsigned lanes, LLVMValueRef slot)
+{
+    LLVMValueRef mask = LLVMGetPoison(s->vel.mask);
+    for (unsigned i = words_of(lanes); i > 0; i--) {
+        LLVMValueRef word = LLVMBuildLoad2(s->e->b, s->e->i64, word_at(s, slot, i - 1), "");
+        LLVMValueRef args[3] = {mask, vel_i64(&s->vel, i - 1), word};
+        mask = vel_op(&s->vel, "lvm.mmss", args, 3);
+    }
+    return mask;
 }
 
 static void store_before(struct spill *s, LLVMValueRef at, LLVMValueRef v, unsigned lanes,
                          LLVMValueRef slot)
 {
     LLVMPositionBuilderBefore(s->e->b, at);
+    if (s->live.masks) {
+        store_mask(s, v, lanes, slot);
+        return;
+    }
     LLVMValueRef args[3] = {v, vel_i64(&s->vel, ELEMENT), slot};
     s->vel.lanes = lanes;
     vel_op(&s->vel, "vst.vssl", args, 3);
@@ -95,15 +140,27 @@ static LLVMValueRef load_before(struct spill *s, LLVMValueRef at, unsigned lanes
 {
     fence_before(s, at);
     LLVMPositionBuilderBefore(s->e->b, at);
+    if (s->live.masks)
+        return load_mask(s, lanes, slot);
     s->vel.lanes = lanes;
     return vel_op2(&s->vel, "vld.vssl", vel_i64(&s->vel, ELEMENT), slot);
+}
+
+/* Where a load of a vector reads; of other instructions, something else. */
+static LLVMValueRef read_by(const struct spill *s, LLVMValueRef v)
+{
+    if (!LLVMIsACallInst(v) || LLVMGetNumArgOperands(v) != 3)
+        return NULL;
+    if (!s->live.masks)
+        return LLVMGetOperand(v, 1);
+    LLVMValueRef word = LLVMGetOperand(v, 2);
+    return LLVMIsALoadInst(word) ? LLVMGetOperand(word, 0) : NULL;
 }
 
 /* Of a vector that was put aside before, or is loaded from where one was. */
 static LLVMValueRef known_slot(const struct spill *s, LLVMValueRef v)
 {
-    LLVMValueRef from =
-        LLVMIsACallInst(v) && LLVMGetNumArgOperands(v) == 3 ? LLVMGetOperand(v, 1) : NULL;
+    LLVMValueRef from = read_by(s, v);
     for (size_t i = 0; i < s->n_slots; i++)
         if (s->slots[i].of == v || s->slots[i].at == from)
             return s->slots[i].at;
@@ -395,7 +452,7 @@ struct taken {
     LLVMValueRef of_most; /* the last phi of the block that has most */
 };
 
-static struct taken count_taken(LLVMBasicBlockRef block, struct arena *a)
+static struct taken count_taken(LLVMBasicBlockRef block, struct arena *a, bool masks)
 {
     LLVMValueRef end = LLVMGetBasicBlockTerminator(block), *seen = NULL;
     size_t n = 0, cap = 0;
@@ -406,7 +463,7 @@ static struct taken count_taken(LLVMBasicBlockRef block, struct arena *a)
         int n_phis = 0;
         size_t before = n;
         for (; LLVMIsAPHINode(phi); phi = LLVMGetNextInstruction(phi)) {
-            if (!live_is_vector(phi))
+            if (!live_is_vector(phi, masks))
                 continue;
             LLVMValueRef v = NULL;
             for (unsigned i = 0; i < LLVMCountIncoming(phi); i++)
@@ -493,7 +550,7 @@ static void leave(struct spill *s, const int *last, int n_last)
     const struct live *l = &s->live;
     LLVMBasicBlockRef block = l->block[s->block];
     LLVMValueRef end = LLVMGetBasicBlockTerminator(block);
-    int n_taken = count_taken(block, l->a).n, n = 0, farthest;
+    int n_taken = count_taken(block, l->a, l->masks).n, n = 0, farthest;
     s->at = end;
     while (count_at_end(s, n_taken, last, n_last, &farthest) > s->limit) {
         struct held *h = &s->held[farthest];
@@ -562,7 +619,7 @@ static void limit_phis(struct spill *s)
 {
     for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(s->fn); b; b = LLVMGetNextBasicBlock(b)) {
         struct taken t;
-        while (t = count_taken(b, s->live.a), t.n > s->limit)
+        while (t = count_taken(b, s->live.a, s->live.masks), t.n > s->limit)
             through_stack(s, t.of_most);
     }
 }
@@ -583,7 +640,7 @@ static void fence_block(struct spill *s, int b)
     if (n <= s->limit)
         return;
     for (LLVMValueRef in = live_first(l->block[b]); in; in = LLVMGetNextInstruction(in)) {
-        made += live_is_vector(in);
+        made += live_is_vector(in, l->masks);
         if (made < APART || LLVMIsATerminatorInst(in))
             continue;
         made = 0;
@@ -593,14 +650,14 @@ static void fence_block(struct spill *s, int b)
 
 /* ---- functions ---- */
 
-static bool may_need_it(LLVMValueRef fn, int limit)
+static bool may_need_it(LLVMValueRef fn, int limit, bool masks)
 {
     int n = 0;
     bool calls = false;
     for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(fn); b; b = LLVMGetNextBasicBlock(b))
         for (LLVMValueRef in = LLVMGetFirstInstruction(b); in; in = LLVMGetNextInstruction(in)) {
             /* A phi, and the copy of what it takes. */
-            n += live_is_vector(in) * (LLVMIsAPHINode(in) ? 2 : 1);
+            n += live_is_vector(in, masks) * (LLVMIsAPHINode(in) ? 2 : 1);
             calls |= is_call(in);
         }
     return n > limit || (n > 0 && calls);
@@ -608,19 +665,21 @@ static bool may_need_it(LLVMValueRef fn, int limit)
 
 static void renew(struct spill *s, struct arena *scratch)
 {
+    bool masks = s->live.masks;
     arena_done(scratch);
-    live_init(&s->live, scratch, s->fn);
+    live_init(&s->live, scratch, s->fn, masks);
 }
 
-static void do_function(struct emit *e, LLVMValueRef fn)
+static void do_function(struct emit *e, LLVMValueRef fn, bool masks)
 {
-    struct spill s = {.e = e, .fn = fn, .limit = e->target->n_vector_regs};
+    int limit = masks ? MASK_REGS : e->target->n_vector_regs;
+    struct spill s = {.e = e, .fn = fn, .limit = limit};
     struct arena scratch;
-    if (!may_need_it(fn, s.limit))
+    if (!may_need_it(fn, s.limit, masks))
         return;
     vel_init(&s.vel, e);
     arena_init(&scratch);
-    live_init(&s.live, &scratch, fn);
+    live_init(&s.live, &scratch, fn, masks);
     limit_phis(&s);
     if (s.changed)
         renew(&s, &scratch);
@@ -637,6 +696,6 @@ static void do_function(struct emit *e, LLVMValueRef fn)
 void vel_spill(struct emit *e)
 {
     for (LLVMValueRef fn = LLVMGetFirstFunction(e->mod); fn; fn = LLVMGetNextFunction(fn))
-        if (!LLVMIsDeclaration(fn))
-            do_function(e, fn);
+        for (int masks = 1; masks >= 0 && !LLVMIsDeclaration(fn); masks--)
+            do_function(e, fn, masks);
 }

@@ -36,8 +36,9 @@
  *
  * The caller owns the three areas.  Each must be aligned to `alignment` bytes and at least as large
  * as NAME_config says.  NAME() is a pure function of them: it has no writable globals, allocates
- * nothing and calls nothing outside the object; it may run concurrently on distinct mutable and
- * activations areas (constants may be shared).  It returns 0 on success.
+ * nothing and calls nothing outside the object, but for the user's functions that it was made with
+ * (loader -extern-op); it may run concurrently on distinct mutable and activations areas (constants
+ * may be shared).  It returns 0 on success.
  *
  * SymbolTableEntry and BundleConfig are laid out exactly as a Glow bundle lays them out; all else
  * is in the versioned NAME_info.  The file needs nothing but the C library's headers and is valid
@@ -103,6 +104,8 @@ enum sheaf_status {
 };
 #endif
 
+#ifndef SHEAF_DTYPE_DEFINED
+#define SHEAF_DTYPE_DEFINED
 /*
  * Element types.  The numbers are those of ONNX's TensorProto.DataType (onnx/onnx.proto), so that
  * a client which knows ONNX knows them.  Types of 4 bits are packed two per byte, those of
@@ -133,6 +136,63 @@ enum sheaf_dtype {
     SHEAF_UINT2 = 25,
     SHEAF_INT2 = 26
 };
+#endif
+
+#ifndef SHEAF_EXTERN_DEFINED
+#define SHEAF_EXTERN_DEFINED
+/*
+ * Operators of the user's own (loader -extern-op=com.acme.Foo).  Each is a C function in the
+ * program, void sheaf_extern_com_acme_Foo(const struct sheaf_extern_call *call), which a run calls
+ * once for each of the nodes of that operator that it comes to: in the thread that calls NAME(), of
+ * a device's network in one of the host.  It writes all elements of all outputs, as a function of
+ * inputs and attributes alone.  What it is given holds until it returns.
+ */
+struct sheaf_extern_input {
+    const void *data;    /* dense, the last dimension varies fastest; begins at a multiple of 64
+                            bytes.  NULL: the input is left out */
+    const int64_t *dims; /* `rank` extents */
+    uint32_t dtype;      /* enum sheaf_dtype; 0: left out */
+    uint32_t rank;
+};
+
+struct sheaf_extern_output {
+    void *data; /* NULL: nobody wants it */
+    const int64_t *dims;
+    uint32_t dtype;
+    uint32_t rank;
+};
+
+enum sheaf_attribute_kind {
+    SHEAF_ATTRIBUTE_INTS = 1,
+    SHEAF_ATTRIBUTE_FLOATS = 2,
+    SHEAF_ATTRIBUTE_STRINGS = 3,
+    SHEAF_ATTRIBUTE_TENSOR = 4
+};
+
+/* A single number or text is a list of one. */
+struct sheaf_extern_attribute {
+    const char *name;
+    uint32_t kind; /* enum sheaf_attribute_kind */
+    uint32_t n;    /* how many values; of a tensor, which of the inputs it is */
+    union {
+        const int64_t *ints;
+        const float *floats;
+        const char *const *strings;
+    } values; /* of a tensor NULL */
+};
+
+struct sheaf_extern_call {
+    const struct sheaf_extern_input *inputs; /* n_inputs, and behind them tensors of attributes */
+    const struct sheaf_extern_output *outputs;
+    const struct sheaf_extern_attribute *attributes; /* in the model's order */
+    uint32_t n_inputs;
+    uint32_t n_outputs;
+    uint32_t n_attributes;
+    uint32_t reserved; /* 0 */
+};
+
+typedef void (*sheaf_extern_fn)(const struct sheaf_extern_call *call);
+#endif
 
 enum sheaf_role {
     SHEAF_ROLE_CONSTANT = 0,
