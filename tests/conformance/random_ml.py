@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import numpy_helper
 
-from random_case import ONNX_TYPE, Case
+from random_case import ONNX_TYPE, Case, Graph, node
 
 DOMAIN = "ai.onnx.ml."
 STRING = 8
@@ -345,6 +345,18 @@ def string_split(r):
     return Case("StringSplit", [x], n_out=2, exact=True, **a)
 
 
+def tf_idf_of_words(r):
+    """How many words there are is known only at run time."""
+    words = np.array(["good", "bad", "a", "film", "the"], object)
+    x = np.array([" ".join(words[r.ints(r.int(0, 5), 0, 4)]) for _ in range(r.int(1, 4))], object)
+    pool = ["good", "film", "bad"] + ["a", "film", "the", "bad"]
+    a = {"mode": r.one_of("TF", "IDF", "TFIDF"), "weights": numbers(r, 5)}
+    a |= {"min_gram_length": 1, "max_gram_length": 2, "max_skip_count": r.int(0, 2)}
+    a |= {"ngram_counts": [0, 3], "ngram_indexes": [2, 0, 1, 4, 3], "pool_strings": pool}
+    nodes = [node("StringSplit", "x0", "words counts", delimiter=" "), node("TfIdfVectorizer", "words", "y0", **a)]
+    return Graph(nodes, [x])
+
+
 OPERATORS = {
     "CastFromString": cast_from_string,
     "CastToString": cast_to_string,
@@ -371,6 +383,7 @@ OPERATORS = {
     "CategoryMapper": category_mapper,
     "OneHotEncoder": one_hot_encoder,
     "TfIdfVectorizer": tf_idf,
+    "TfIdfOfWords": tf_idf_of_words,
     "StringConcat": string_concat,
     "RegexFullMatch": regex,
 }
